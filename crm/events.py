@@ -1,0 +1,86 @@
+"""What crm tells the world. Instants are ISO 8601 in UTC, dates ISO."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from yejibao.core.outbox import Event
+
+
+@dataclass(frozen=True)
+class OrderPaid(Event):
+    """An order with all its lines reached the system (once per order; also for orders that do not qualify)."""
+
+    topic: ClassVar[str] = "crm.order_paid"
+    order_id: int
+
+
+@dataclass(frozen=True)
+class OrderReturned(Event):
+    """Goods of an order came back. `is_full`: nothing paid is left."""
+
+    topic: ClassVar[str] = "crm.order_returned"
+    order_id: int
+    is_full: bool
+    returned_at: str
+
+
+@dataclass(frozen=True)
+class OrderExchanged(Event):
+    """Items of an order were exchanged for others."""
+
+    topic: ClassVar[str] = "crm.order_exchanged"
+    order_id: int
+    exchanged_at: str
+
+
+@dataclass(frozen=True)
+class OrderReceived(Event):
+    """A delivered order was signed for (签收)."""
+
+    topic: ClassVar[str] = "crm.order_received"
+    order_id: int
+    received_at: str
+
+
+@dataclass(frozen=True)
+class OrderCorrected(Event):
+    """The till sent a paid order again with other facts (lines, amount, guide); not its time or member."""
+
+    topic: ClassVar[str] = "crm.order_corrected"
+    order_id: int
+
+
+@dataclass(frozen=True)
+class TicketChanged(Event):
+    """An after-sale ticket was opened, moved on or closed."""
+
+    topic: ClassVar[str] = "crm.ticket_changed"
+    ticket_id: int
+
+
+@dataclass(frozen=True)
+class MemberChanged(Event):
+    """A member was closed, opted out, asked not to be contacted, or changed owner. `what` names it."""
+
+    topic: ClassVar[str] = "crm.member_changed"
+    member_id: int
+    what: str  # closed | do_not_contact | opt_out | owner
+
+
+@dataclass(frozen=True)
+class FriendChanged(Event):
+    """A WeCom relation came or went. `state` is FriendLink.state."""
+
+    topic: ClassVar[str] = "crm.friend_changed"
+    member_id: int
+    guide_id: int
+    state: str
+    at: str
+
+
+@dataclass(frozen=True)
+class HeirNamed(Event):
+    """A resigned guide's members got an heir."""
+
+    topic: ClassVar[str] = "crm.heir_named"
+    handover_id: int

@@ -1,0 +1,1 @@
+"""What crm does when something it listens to has happened."""

@@ -1,0 +1,143 @@
+"""Members, their WeCom relations, and whose they are."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from yejibao.core.personal import EncryptedField
+
+if TYPE_CHECKING:
+    from yejibao.core.scope import Actor
+
+
+class MemberQuerySet(models.QuerySet["Member"]):
+    def visible_to(self, actor: Actor) -> MemberQuerySet:
+        """Members whose card this actor may open (reliability-security §3, row "member list / card")."""
+        from .scoped import member_filter
+
+        return self.filter(member_filter(actor))
+
+
+class Member(models.Model):
+    """会员. Scores (tier, level, node) are written by set-based jobs only."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("正常")
+        CLOSED = "closed", _("已注销")
+        MERGED = "merged", _("已合并")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True)
+    member_no = models.CharField(max_length=32, unique=True)  # card number of the till
+    name = models.CharField(max_length=32)
+    salutation = models.CharField(max_length=16, blank=True)  # 王哥; empty: 姓 + 先生 / 女士
+    gender = models.CharField(max_length=1, default="m")  # m | f | u
+    phone = EncryptedField(blank=True, default="")
+    phone_index = models.CharField(max_length=32, blank=True, default="")
+    birth_month = models.PositiveSmallIntegerField(null=True)
+    birth_day = models.PositiveSmallIntegerField(null=True)
+    birth_year = EncryptedField(blank=True, default="")
+    birthday_calendar = models.CharField(max_length=8, default="solar")
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    is_employee = models.BooleanField(default=False)
+    is_test = models.BooleanField(default=False)
+    owner_guide = models.ForeignKey(
+        "guides.Staff", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
+    )
+    main_store = models.ForeignKey(
+        "guides.Store", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
+    )
+    join_channel = models.CharField(max_length=32, blank=True)
+    registered_at = models.DateTimeField(null=True)
+    # consent
+    do_not_contact = models.BooleanField(default=False)
+    marketing_opt_out = ArrayField(models.CharField(max_length=16), default=list, blank=True)  # channels
+    phone_consent = models.BooleanField(default=False)
+    # scores (models.yaml); all computed
+    member_level = models.CharField(max_length=2, default="V1")
+    level_reached_at = models.DateTimeField(null=True)
+    level_valid_until = models.DateField(null=True)
+    spend_180_fen = models.BigIntegerField(default=0)
+    tier_631 = models.CharField(max_length=12, default="unconsumed")
+    tier_631_rank = models.IntegerField(null=True)
+    tier_631_computed_at = models.DateTimeField(null=True)
+    purchase_node = models.CharField(max_length=8, default="none")
+    purchase_count = models.IntegerField(default=0)  # purchase days in the lifetime
+    lifecycle_stage = models.CharField(max_length=10, default="potential")
+    last_purchase_on = models.DateField(null=True)
+    spend_365_fen = models.BigIntegerField(default=0)
+    last_contact_on = models.DateField(null=True)  # of the newest reach, for lists
+
+    objects = MemberQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner_guide", "status"], name="member_owner"),
+            models.Index(fields=["main_store"], name="member_store"),
+            models.Index(fields=["phone_index"], name="member_phone", condition=~Q(phone_index="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def called(self) -> str:
+        """Return how he is addressed: 王哥, else 王先生 / 王女士."""
+        return self.salutation or self.name[:1] + ("女士" if self.gender == "f" else "先生")
+
+
+class FriendLink(models.Model):
+    """A WeCom relation between a guide and a customer, linked to a member where known."""
+
+    class State(models.TextChoices):
+        FRIEND = "friend", _("好友")
+        DELETED_BY_MEMBER = "deleted_by_member", _("会员已删除导购")
+        BLOCKED = "blocked", _("已拉黑")
+        PENDING_TRANSFER = "pending_transfer", _("交接中")
+
+    member = models.ForeignKey(Member, null=True, on_delete=models.CASCADE, related_name="friend_links")
+    guide = models.ForeignKey("guides.Staff", on_delete=models.CASCADE, related_name="friend_links")
+    external_user_id = models.CharField(max_length=64)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.FRIEND)
+    remark = models.CharField(max_length=64, blank=True)
+    added_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    readd_tried_at = models.DateTimeField(null=True)  # never re-add more than once in 30 days
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["guide", "external_user_id"], name="friend_guide_external")]
+        indexes = [
+            models.Index(fields=["member", "guide"], name="friend_member_guide"),
+            models.Index(fields=["external_user_id"], name="friend_external"),
+        ]
+
+
+class OwnershipTransfer(models.Model):
+    """A member went from one own guide to another, and why."""
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="transfers")
+    from_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
+    to_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=16)  # resigned | first_purchase | manager | refused
+    handover = models.ForeignKey("crm.GuideHandover", null=True, on_delete=models.PROTECT, related_name="transfers")
+    at = models.DateTimeField()
+
+
+class GuideHandover(models.Model):
+    """A guide resigned: who takes over. The manager picks within 24 h, then the proposal is applied."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", _("待店长确认")
+        DONE = "done", _("已交接")
+
+    guide = models.OneToOneField("guides.Staff", on_delete=models.PROTECT, related_name="handover")
+    heir = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PROPOSED)
+    resigned_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")

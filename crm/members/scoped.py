@@ -1,0 +1,38 @@
+"""Whose card an actor may open (reliability-security §3, row "member list / card")."""
+
+from django.db.models import Q
+
+from guides.org.scoped import NOBODY, under_grants
+from yejibao.core.scope import Actor
+
+CARD_ROLES = ("store_manager", "branch_member_manager", "hq_operator", "hq_crm", "customer_service")
+
+
+def member_filter(actor: Actor) -> Q:
+    """A guide: his own members and those he has open work for; managers and HQ: their scope; others: nobody."""
+    if actor.is_system:
+        return Q()
+    condition = NOBODY
+    if actor.has_role("guide", "store_manager") and actor.staff_id:
+        condition |= Q(owner_guide_id=actor.staff_id) | Q(pk__in=_working_on(actor.staff_id))
+    grants = actor.reach(*CARD_ROLES)
+    if grants:
+        condition |= under_grants(grants, path="main_store__unit__path", store="main_store_id")
+    return condition
+
+
+_work_sources: list[object] = []
+
+
+def _working_on(staff_id: int) -> object:
+    """Return a subquery of members this person has open work for; upper departments add theirs (see `add_work`)."""
+    from crm.members.models import Member
+
+    queries = [source(staff_id) for source in _work_sources]  # type: ignore[operator]
+    return queries[0] if queries else Member.objects.none().values("pk")
+
+
+def add_work(source: object) -> None:
+    """Let an upper department say for whom a person has open work (tasks: backup, serving guide)."""
+    if source not in _work_sources:
+        _work_sources.append(source)

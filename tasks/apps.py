@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class TasksConfig(AppConfig):
+    name = "tasks"
+
+    def ready(self) -> None:
+        from . import handlers  # noqa: F401  subscribes
+        from .followups import push  # noqa: F401  registers the renderers

@@ -1,0 +1,21 @@
+"""Which tasks an actor may read (reliability-security §3, row "follow-up read / do")."""
+
+from django.db.models import Q
+
+from guides.org.scoped import NOBODY, under_grants
+from yejibao.core.scope import Actor
+
+READ_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_operator", "hq_crm", "hq_retail")
+
+
+def task_filter(actor: Actor) -> Q:
+    """Own tasks; a manager the store's; supervisors, branch and HQ those of their subtree."""
+    if actor.is_system:
+        return Q()
+    condition = NOBODY
+    if actor.has_role("guide", "store_manager") and actor.staff_id:
+        condition |= Q(assignee_id=actor.staff_id)
+    grants = actor.reach(*READ_ROLES)
+    if grants:
+        condition |= under_grants(grants, path="store__unit__path", store="store_id")
+    return condition

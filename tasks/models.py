@@ -1,0 +1,37 @@
+"""Tables of the department, for Django to find."""
+
+from .cadences.models import Cadence, CadenceStep, CadenceVersion, Enrollment, EnrollmentCause
+from .followups.models import (
+    PendingSend,
+    Reach,
+    SkipRequest,
+    SpotCheck,
+    Task,
+    TaskEvidence,
+    TaskMove,
+    TaskNotice,
+    Urge,
+)
+from .review.models import TaskDay
+from .scripts.models import Script, ScriptFavourite, ScriptUse
+
+__all__ = [
+    "Cadence",
+    "CadenceStep",
+    "CadenceVersion",
+    "Enrollment",
+    "EnrollmentCause",
+    "PendingSend",
+    "Reach",
+    "Script",
+    "ScriptFavourite",
+    "ScriptUse",
+    "SkipRequest",
+    "SpotCheck",
+    "Task",
+    "TaskDay",
+    "TaskEvidence",
+    "TaskMove",
+    "TaskNotice",
+    "Urge",
+]

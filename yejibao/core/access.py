@@ -1,0 +1,145 @@
+"""Every route says who may call it; a route that says nothing answers nobody and fails the routes x roles test.
+
+Function views take a decorator, DRF views a class attribute:
+
+    @access.roles("guide", "store_manager")
+    def today(request): ...
+
+    class TaskViewSet(...):
+        access = access.Permission("task.progress_view")
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from rest_framework.permissions import BasePermission
+
+from .errors import Forbidden, SignInRequired
+from .scope import Actor
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may call a route. `allows` is asked with the request's actor."""
+
+    why: str = ""
+
+    def allows(self, actor: Actor) -> bool:
+        raise NotImplementedError
+
+    @property
+    def needs_sign_in(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Anonymous(Rule):
+    """Open to all; `why` is required, since it is the exception."""
+
+    def allows(self, actor: Actor) -> bool:
+        return True
+
+    @property
+    def needs_sign_in(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class SignedIn(Rule):
+    def allows(self, actor: Actor) -> bool:
+        return actor.kind in ("staff", "system")
+
+
+@dataclass(frozen=True)
+class Roles(Rule):
+    roles: tuple[str, ...] = ()
+
+    def allows(self, actor: Actor) -> bool:
+        return actor.kind in ("staff", "system") and actor.has_role(*self.roles)
+
+
+@dataclass(frozen=True)
+class Permission(Rule):
+    permission: str = ""
+
+    def allows(self, actor: Actor) -> bool:
+        return actor.kind in ("staff", "system") and actor.may(self.permission)
+
+
+@dataclass(frozen=True)
+class Token(Rule):
+    """A machine with a token of its own (order feed); the view checks it."""
+
+    def allows(self, actor: Actor) -> bool:
+        return True
+
+    @property
+    def needs_sign_in(self) -> bool:
+        return False
+
+
+def check(rule: Rule, request: HttpRequest) -> None:
+    """Let the request pass or raise SignInRequired / Forbidden (with the permission's name)."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    if rule.needs_sign_in and actor.kind == "anonymous":
+        raise SignInRequired()
+    if not rule.allows(actor):
+        problem = Forbidden()
+        problem.code = f"perm.{getattr(rule, 'permission', '') or 'role'}"
+        raise problem
+
+
+View = Callable[..., HttpResponse]
+
+
+def _declare(rule: Rule) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                check(rule, request)
+            except SignInRequired:
+                if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+                    return HttpResponseRedirect(f"/login/?next={quote(request.get_full_path())}")
+                raise
+            return view(request, *args, **kwargs)
+
+        guarded.access = rule  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def roles(*names: str) -> Callable[[View], View]:
+    """Only people who hold one of these roles."""
+    return _declare(Roles(roles=names))
+
+
+def permission(name: str) -> Callable[[View], View]:
+    """Only people with this permission of `org_and_roles.yaml`."""
+    return _declare(Permission(permission=name))
+
+
+def anonymous(why: str) -> Callable[[View], View]:
+    """Everybody, for a stated reason."""
+    return _declare(Anonymous(why=why))
+
+
+signed_in = _declare(SignedIn())
+
+
+class Declared(BasePermission):
+    """DRF's default permission: asks the view's `access`; a view without one is closed to all."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        rule: Rule | None = getattr(view, "access", None)
+        if isinstance(rule, dict):  # one rule per action
+            rule = rule.get(getattr(view, "action", None) or request.method.lower(), rule.get("*"))
+        if rule is None:
+            return False
+        check(rule, request._request)
+        return True

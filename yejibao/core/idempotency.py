@@ -1,0 +1,69 @@
+"""Commands that carry an Idempotency-Key get one effect and one answer (reliability-security §4).
+
+Same key and same request -> the stored answer; same key, other request -> 422; still running -> 409.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+
+from . import clock
+from .errors import Conflict, DomainError, Invalid, Malformed
+from .models import IdempotencyKey
+
+
+class KeyMismatch(Invalid):
+    code = "idempotency.mismatch"
+
+
+class InProgress(Conflict):
+    code, retryable = "idempotency.in_progress", True
+
+
+def fingerprint(method: str, path: str, body: bytes) -> str:
+    """Return the hash that tells one request from another."""
+    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()
+
+
+def run(*, actor: str, key: str, request_sha: str, work: Callable[[], tuple[int, Any]]) -> tuple[int, Any, bool]:
+    """Run `work` once for (actor, key) and return (status, body, replayed).
+
+    Success and business refusals (DomainError below 500) are stored; anything else is not, so it may be tried again.
+    """
+    if not key:
+        status, body = work()
+        return status, body, False
+    if len(key) > 64:
+        raise Malformed("Idempotency-Key 最多 64 个字符")
+    with transaction.atomic():
+        with connection.cursor() as cursor:  # the second of two at once is told so, it does not wait
+            cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{actor}/{key}"])
+            if not cursor.fetchone()[0]:
+                raise InProgress("上一次还没处理完", retry_after=1)
+        stored = IdempotencyKey.objects.filter(actor=actor, key=key).first()
+        if stored:
+            if stored.request_sha != request_sha:
+                raise KeyMismatch("同一个请求编号不能用于不同的内容")
+            return stored.status or 200, stored.body, True
+        try:
+            with transaction.atomic():
+                status, body = work()
+        except DomainError as refusal:
+            if refusal.status >= 500:
+                raise
+            status, body = refusal.status, refusal.problem()
+        try:
+            IdempotencyKey.objects.create(
+                actor=actor,
+                key=key,
+                request_sha=request_sha,
+                status=status,
+                body=json.loads(json.dumps(body, default=str)),
+                created_at=clock.now(),
+            )
+        except IntegrityError as error:
+            raise InProgress() from error
+        return status, body, False

@@ -1,0 +1,216 @@
+"""bin/run: the whole product on one machine. The house (servers, ports, addresses) is open by the time this runs."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from yejibao import house
+from yejibao.core import clock
+from yejibao.core.supervisor import Supervisor
+
+WEB_THREADS = 8  # per web process: as many as its database pool has connections
+PATIENCE_SECONDS = 90  # for the first answer of the web process
+SILENCE = timedelta(seconds=90)  # of a process that writes heartbeats; then it hangs
+
+
+class Command(BaseCommand):
+    help = "Start everything: servers, web, worker, sender, beat, and the sandbox unless WECOM_* settings are given."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        house.product_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.port, self.host = options["port"], options["host"]
+        self.data = Path(os.environ["YEJIBAO_DATA"])
+        self.is_demo = bool(settings.WECOM_SANDBOX_CONTROL)
+        self.silent_since: dict[str, float] = {}
+        supervisor = Supervisor(self.data / "logs", cwd=settings.BASE_DIR, say=self.say)
+        started = time.monotonic()
+        try:
+            self._start(supervisor, with_demo=self.is_demo and not options["no_demo"])
+            self._introduce(time.monotonic() - started)
+            self._stay(supervisor)
+        except KeyboardInterrupt:
+            self.say("")
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # one request to end is enough
+                signal.signal(number, signal.SIG_IGN)
+            self.say("· 正在停止 …")
+            supervisor.stop()
+            connection.close()
+            self.say(f"· 已停止，数据保留在 {self.data}")
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    # ------------------------------------------------------------ start
+
+    def _start(self, supervisor: Supervisor, *, with_demo: bool) -> None:
+        python, manage = sys.executable, [sys.executable, "manage.py"]
+        self._keep_daytime()
+        self.say("· 更新数据库结构 …")
+        call_command("migrate", interactive=False, verbosity=0)
+        commands = get_commands()
+        if self.is_demo and "run_sandbox" in commands:
+            state = str(self.data / "sandbox.json")
+            command = [*manage, "run_sandbox", "--port", str(self.port + 1), "--state", state]
+            supervisor.start("sandbox", command)
+        if with_demo:
+            if "run_sandbox" in commands:
+                self._wait_for(supervisor, "sandbox", f"http://127.0.0.1:{self.port + 1}/control/clock")
+            self._build_demo(commands)
+        celery = [python, "-m", "celery", "-A", "yejibao"]
+        supervisor.start("web", _web_command(self.host, self.port))
+        if "run_sender" in commands:
+            supervisor.start("sender", [*manage, "run_sender"])
+        queues = ["-Q", "default,nightly", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+        supervisor.start("worker", [*celery, "worker", *queues, "--loglevel", "INFO"])
+        supervisor.start("beat", [*celery, "beat", "--pidfile", "", "--loglevel", "INFO"])
+        self.say("· 启动网页和后台进程 …")
+        self._wait_for(supervisor, "web", f"http://{self._local_host()}:{self.port}/readyz")
+
+    def _build_demo(self, commands: Iterable[str]) -> None:
+        unfinished = self.data / "demo-unfinished"
+        if "build_demo" not in commands:
+            return
+        if unfinished.exists():
+            self.say("· 上次的演示数据没有生成完，清空后重新生成 …")
+            call_command("flush", interactive=False, verbosity=0)
+        elif get_user_model().objects.exists():
+            return
+        self.say("· 生成演示数据（首次） …")
+        unfinished.touch()
+        call_command("build_demo", stdout=self.stdout)
+        unfinished.unlink()
+
+    def _wait_for(self, supervisor: Supervisor, name: str, url: str) -> None:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        answer = ""
+        while time.monotonic() < deadline:
+            try:
+                with opener.open(url, timeout=5):
+                    return
+            except urllib.error.HTTPError as error:
+                answer = error.read(500).decode(errors="replace")
+            except OSError as error:
+                answer = str(error)
+            supervisor.watch()
+            time.sleep(0.15)
+        self.say(supervisor.tail_of(name))
+        house.give_up(f"{name} 在 {PATIENCE_SECONDS} 秒内没有就绪（{answer}），日志在 {supervisor.log_of(name)}。")
+
+    def _local_host(self) -> str:
+        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+
+    # ------------------------------------------------------------ stay
+
+    def _stay(self, supervisor: Supervisor) -> None:
+        look_at_clock = look_at_hearts = time.monotonic() + 30
+        while True:
+            supervisor.watch()
+            now = time.monotonic()
+            if now >= look_at_clock:
+                look_at_clock = now + 30
+                self._keep_daytime()
+            if now >= look_at_hearts:
+                look_at_hearts = now + 15
+                self._restart_silent(supervisor)
+            time.sleep(0.5)
+
+    def _keep_daytime(self) -> None:
+        """In the demo it is always daytime: move the shared clock on, never back."""
+        if not self.is_demo or not settings.CLOCK_FILE:
+            return
+        before = timedelta(seconds=_read_offset(Path(settings.CLOCK_FILE)))
+        after = house.demo_offset(datetime.now(UTC), before)
+        if after != before or not Path(settings.CLOCK_FILE).exists():
+            clock.set_shared_offset(after.total_seconds())
+            if after != before:
+                self.say(f"· 演示时间调到 {clock.now().astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}")
+
+    def _restart_silent(self, supervisor: Supervisor) -> None:
+        """Restart a process whose heartbeat stopped while it lives: two looks in a row, so that a laptop may sleep."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("select name, extract(epoch from clock_timestamp() - at) from core_heartbeat")
+                ages = {name: float(age) for name, age in cursor.fetchall()}
+        except Exception as error:  # noqa: BLE001  the database is away: that is not the children's fault
+            connection.close()
+            self.stderr.write(f"heartbeats: {error}")
+            return
+        for name, age in ages.items():
+            child = supervisor.children.get(name)
+            beat_since_start = child is not None and child.is_alive and age < time.monotonic() - child.started
+            if not beat_since_start or age < SILENCE.total_seconds():
+                self.silent_since.pop(name, None)
+            elif name not in self.silent_since:
+                self.silent_since[name] = time.monotonic()
+            else:
+                del self.silent_since[name]
+                supervisor.restart(name, f"已 {age:.0f} 秒没有心跳")
+
+    # ------------------------------------------------------------ words
+
+    def _introduce(self, seconds: float) -> None:
+        base = settings.PUBLIC_BASE_URL
+        self.say("")
+        self.say(f"✓ 业绩宝已就绪（{seconds:.0f} 秒）")
+        if self.is_demo:
+            self.say(f"  演示时间   {clock.now().astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}（总是白天）")
+            self.say(f"  企业微信   {base}/sandbox/      选一个人登录，收推送、聊天、看待办")
+        self.say(f"  导购端     {base}/g/")
+        self.say(f"  店长端     {base}/m/")
+        self.say(f"  总部后台   {base}/hq/")
+        self.say(f"  接口文档   {base}/api/docs/")
+        people = _sign_in_table()
+        if people and self.is_demo:
+            self.say("")
+            self.say("  可以登录的人：")
+            for row in people:
+                self.say("    " + "  ".join(str(part) for part in (row if isinstance(row, (tuple, list)) else [row])))
+        self.say("")
+        self.say(f"  数据 {self.data}   日志 {self.data / 'logs'}   Ctrl-C 停止")
+
+
+def _web_command(host: str, port: int) -> list[str]:
+    workers = min(4, max(2, os.cpu_count() or 2))
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
+        "--workers", str(workers), "--blocking-threads", str(WEB_THREADS), "--respawn-failed-workers",
+        "--workers-kill-timeout", "5", "--no-ws", "--log-level", "warning", "yejibao.wsgi:application",
+    ]  # fmt: skip
+
+
+def _read_offset(path: Path) -> float:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return float(json.loads(path.read_text())["offset_seconds"])
+    return 0.0
+
+
+def _sign_in_table() -> list[Any]:
+    """Return who can sign in, as the demo world says it; core knows the demo only by this name."""
+    if find_spec("yejibao.demo.world") is None:
+        return []
+    table = getattr(import_module("yejibao.demo.world"), "sign_in_table", None)
+    return list(table()) if table else []

@@ -1,0 +1,91 @@
+"""Where one can go. Rooms add their places, shells show them: a shell imports no room.
+
+    nav.add("guide", key="today", label="今日", icon="list-checks", url="tasks:today", order=10, badge=open_count)
+
+Areas: `guide` and `manager` (tab bars), `hq` (side nav of the PC shell), `sidebar` (tools under the chat toolbar page),
+`tools` (tool grid on 今日). A place whose URL name does not resolve is left out, so only what works is shown.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from .scope import Actor
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of a navigation. `roles` (any of) and `permission` narrow who sees it; neither = everybody."""
+
+    key: str
+    label: str
+    icon: str
+    url: str
+    order: int = 50
+    group: str = ""
+    roles: tuple[str, ...] = ()
+    permission: str = ""
+    badge: Callable[[HttpRequest], int | None] | None = None
+    loud: bool = True  # a red count; False: a grey one
+
+    def open_to(self, actor: Actor | None) -> bool:
+        if not self.roles and not self.permission:
+            return True
+        if actor is None:
+            return False
+        return (bool(self.roles) and actor.has_role(*self.roles)) or (
+            bool(self.permission) and actor.may(self.permission)
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A place as one request sees it."""
+
+    key: str
+    label: str
+    icon: str
+    href: str
+    group: str
+    current: bool
+    count: int | None
+    loud: bool
+
+
+_areas: dict[str, dict[str, Place]] = defaultdict(dict)
+
+
+def add(area: str, *, key: str, label: str, icon: str, url: str, **options: object) -> None:
+    """Add a place, or replace the one with the same key."""
+    _areas[area][key] = Place(key=key, label=label, icon=icon, url=url, **options)  # type: ignore[arg-type]
+
+
+def entries(area: str, request: HttpRequest, *, current: str = "") -> list[Entry]:
+    """Return what this request's person may go to, in order; the longest matching path is where he is."""
+    actor: Actor | None = getattr(request, "actor", None)
+    found: list[tuple[Place, str]] = []
+    for place in sorted(_areas[area].values(), key=lambda one: one.order):
+        if place.open_to(actor):
+            try:
+                found.append((place, place.url if place.url.startswith("/") else reverse(place.url)))
+            except NoReverseMatch:
+                continue
+    if not current:
+        here = [(len(href), place.key) for place, href in found if request.path.startswith(href)]
+        current = max(here)[1] if here else ""
+    return [
+        Entry(
+            key=place.key,
+            label=place.label,
+            icon=place.icon,
+            href=href,
+            group=place.group,
+            current=place.key == current,
+            count=place.badge(request) if place.badge else None,
+            loud=place.loud,
+        )
+        for place, href in found
+    ]

@@ -1,0 +1,246 @@
+"""Messages that leave the house: queue, claim, settle. The calls themselves are made by `yejibao.wecom.sender`.
+
+Claim, commit, call with no transaction open, settle under the claim token. `now` is the product's clock (a demo may turn
+it); lease and fence use PostgreSQL's own `now()`.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django.db import connection, transaction
+
+from .. import clock
+from .models import OutboxMessage
+
+LEASE_SECONDS = 60
+LEASE_MARGIN_SECONDS = 15  # a sender gives a row back when less than this is left before a call
+UNKNOWN_FOR = timedelta(hours=3)  # inside the platform's duplicate check (4 h) with room to spare
+State = OutboxMessage.State
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message to queue. `dedupe_key` makes a second one impossible; `subject` is read by the renderer of `kind`."""
+
+    kind: str
+    dedupe_key: str
+    recipient: str
+    due_at: datetime
+    subject: str = ""
+    not_after: datetime | None = None
+    priority: int = 5
+
+
+class Renderer(Protocol):
+    """Turns rows into request bytes. Both run inside the claim's transaction, for a whole batch."""
+
+    def render(self, messages: Sequence[OutboxMessage], *, now: datetime) -> dict[int, bytes | None]:
+        """Return the body per message id, None where there is nothing left to tell."""
+
+    def still_wanted(self, messages: Sequence[OutboxMessage], *, now: datetime) -> set[int]:
+        """Return the ids of already rendered messages that may still go out."""
+
+
+_renderers: dict[str, Renderer] = {}
+
+
+def register_renderer(kind: str, renderer: Renderer) -> None:
+    """Name who renders the messages of a kind."""
+    _renderers[kind] = renderer
+
+
+def enqueue(messages: Iterable[NewMessage]) -> int:
+    """Queue messages with one statement; those whose dedupe key exists already are left as they are."""
+    now = clock.now()
+    rows = [
+        OutboxMessage(
+            kind=m.kind,
+            dedupe_key=m.dedupe_key,
+            recipient=m.recipient,
+            subject=m.subject,
+            due_at=m.due_at,
+            not_after=m.not_after,
+            priority=m.priority,
+            next_at=m.due_at,
+            created_at=now,
+        )
+        for m in messages
+    ]
+    OutboxMessage.objects.bulk_create(rows, ignore_conflicts=True, batch_size=2000)
+    wake_after_commit()
+    return len(rows)
+
+
+def wake_after_commit() -> None:
+    """Tell the sender to look now."""
+    from .nudge import nudge
+
+    transaction.on_commit(lambda: nudge("messages"), robust=True)
+
+
+def reclaim_lost() -> int:
+    """Turn claimed rows whose lease ran out to unknown: they may have left. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE core_outboxmessage SET state = 'unknown', claim_token = NULL, lease_until = NULL,
+                   first_unknown_at = coalesce(first_unknown_at, claimed_at)
+            WHERE id IN (SELECT id FROM core_outboxmessage WHERE state = 'claimed' AND lease_until < now()
+                         FOR UPDATE SKIP LOCKED)
+            """
+        )
+        return cursor.rowcount
+
+
+@transaction.atomic
+def claim(*, now: datetime, limit: int = 50) -> list[OutboxMessage]:
+    """Claim due messages, render those that have no bytes yet, and return what is to be called right now.
+
+    On the way: past `not_after` -> expired; unknown for more than 3 h -> parked; nothing left to tell -> cancelled.
+    """
+    token = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS (
+                SELECT id FROM core_outboxmessage
+                WHERE state IN ('pending', 'unknown') AND next_at <= %(now)s
+                ORDER BY priority, due_at FOR UPDATE SKIP LOCKED LIMIT %(limit)s
+            )
+            UPDATE core_outboxmessage m SET
+                state = CASE
+                    WHEN m.state = 'unknown' AND m.first_unknown_at < %(parked_before)s THEN 'parked'
+                    WHEN m.state = 'pending' AND m.not_after < %(now)s THEN 'expired'
+                    ELSE 'claimed' END,
+                claim_token = %(token)s, claimed_at = %(now)s, lease_until = now() + %(lease)s * interval '1 second',
+                attempts = m.attempts + 1
+            FROM due WHERE m.id = due.id RETURNING m.id, m.state
+            """,
+            {"now": now, "limit": limit, "token": token, "lease": LEASE_SECONDS, "parked_before": now - UNKNOWN_FOR},
+        )
+        ids = [pk for pk, state in cursor.fetchall() if state == "claimed"]
+    rows = list(OutboxMessage.objects.filter(pk__in=ids).order_by("priority", "due_at", "pk"))
+    return _render(rows, now=now)
+
+
+def _render(rows: list[OutboxMessage], *, now: datetime) -> list[OutboxMessage]:
+    ready: list[OutboxMessage] = []
+    dropped: list[int] = []
+    fresh: list[OutboxMessage] = []
+    for kind in {row.kind for row in rows}:
+        renderer = _renderers[kind]
+        mine = [row for row in rows if row.kind == kind]
+        blank = [row for row in mine if not row.body_bytes]
+        # What may have left already is resolved with the same bytes, wanted or not: that is the only safe way out.
+        unsure = [row for row in mine if row.body_bytes and row.first_unknown_at]
+        known = [row for row in mine if row.body_bytes and not row.first_unknown_at]
+        bodies = renderer.render(blank, now=now) if blank else {}
+        wanted = renderer.still_wanted(known, now=now) if known else set()
+        for row in blank:
+            body = bodies.get(row.pk)
+            if body is None:
+                dropped.append(row.pk)
+            else:
+                row.body_bytes, row.body_sha = body, hashlib.sha256(body).hexdigest()
+                fresh.append(row)
+        ready += [row for row in blank if row.body_bytes] + unsure + [row for row in known if row.pk in wanted]
+        dropped += [row.pk for row in known if row.pk not in wanted]
+    OutboxMessage.objects.bulk_update(fresh, ["body_bytes", "body_sha"], batch_size=500)
+    OutboxMessage.objects.filter(pk__in=dropped).update(state=State.CANCELLED, claim_token=None, lease_until=None)
+    return sorted(ready, key=lambda row: (row.priority, row.due_at, row.pk))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call; `state` is one of sent, failed, pending, unknown, parked."""
+
+    message_id: int
+    claim_token: uuid.UUID
+    state: str
+    at: datetime
+    next_at: datetime | None = None
+    errcode: int | None = None
+    errmsg: str = ""
+    msgid: str = ""
+    counts_attempt: bool = True  # a refresh or a throttle is not the message's fault
+
+
+def settle(outcomes: Sequence[Outcome]) -> int:
+    """Write outcomes with one statement, each under its claim token; a lost lease writes nothing. Returns rows written."""
+    if not outcomes:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE core_outboxmessage m SET
+                state = o.state, claim_token = NULL, lease_until = NULL,
+                next_at = coalesce(o.next_at, m.next_at), errcode = o.errcode, errmsg = left(o.errmsg, 255),
+                msgid = o.msgid, attempts = CASE WHEN o.counts THEN m.attempts ELSE greatest(m.attempts - 1, 0) END,
+                sent_at = CASE WHEN o.state = 'sent' THEN o.at ELSE m.sent_at END,
+                first_unknown_at = CASE WHEN o.state = 'unknown' THEN coalesce(m.first_unknown_at, m.claimed_at)
+                                        ELSE m.first_unknown_at END
+            FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::int[],
+                        %s::text[], %s::text[], %s::bool[])
+                 AS o(id, token, state, at, next_at, errcode, errmsg, msgid, counts)
+            WHERE m.id = o.id AND m.claim_token = o.token AND m.state = 'claimed'
+            """,
+            [
+                [o.message_id for o in outcomes],
+                [o.claim_token for o in outcomes],
+                [o.state for o in outcomes],
+                [o.at for o in outcomes],
+                [o.next_at for o in outcomes],
+                [o.errcode for o in outcomes],
+                [o.errmsg for o in outcomes],
+                [o.msgid for o in outcomes],
+                [o.counts_attempt for o in outcomes],
+            ],
+        )
+        return cursor.rowcount
+
+
+def give_back(rows: Sequence[OutboxMessage], *, now: datetime) -> int:
+    """Return claimed rows that were surely not called (shutdown, short lease) to where they came from."""
+    if not rows:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE core_outboxmessage m SET
+                state = CASE WHEN m.first_unknown_at IS NULL THEN 'pending' ELSE 'unknown' END,
+                claim_token = NULL, lease_until = NULL, next_at = %s, attempts = greatest(m.attempts - 1, 0)
+            FROM unnest(%s::bigint[], %s::uuid[]) AS r(id, token)
+            WHERE m.id = r.id AND m.claim_token = r.token AND m.state = 'claimed'
+            """,
+            [now, [row.pk for row in rows], [row.claim_token for row in rows]],
+        )
+        return cursor.rowcount
+
+
+def resend(message: OutboxMessage, *, now: datetime) -> OutboxMessage:
+    """Queue a failed or parked message again, as a new row with a number of its own; the old one is closed."""
+    with transaction.atomic():
+        changed = OutboxMessage.objects.filter(pk=message.pk, state__in=[State.FAILED, State.PARKED]).update(
+            state=State.CLOSED, closed_reason="重发"
+        )
+        if not changed:
+            from ..errors import Conflict
+
+            raise Conflict()
+        fresh = OutboxMessage.objects.create(
+            kind=message.kind,
+            dedupe_key=f"{message.dedupe_key[:100]}#r{message.pk}",
+            recipient=message.recipient,
+            subject=message.subject,
+            due_at=now,
+            next_at=now,
+            priority=message.priority,
+            created_at=now,
+            retry_of=message,
+        )
+    wake_after_commit()
+    return fresh

@@ -1,0 +1,259 @@
+"""Settings. Environments differ in values, not in code: every variable is read once, here, with a laptop-safe default."""
+
+import hashlib
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from yejibao import devserv
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(name, default)
+
+
+def env_int(name: str, default: int) -> int:
+    return int(os.environ.get(name) or default)
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+# ---------------------------------------------------------------- which world
+ENVIRONMENT = env("YEJIBAO_ENV", "development")  # development | production
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env("YEJIBAO_DEBUG", "0") == "1"
+SLOT = env("YEJIBAO_SLOT", "main")  # keeps test databases and Redis keys of parallel runs apart
+PUBLIC_BASE_URL = env("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+INSECURE_SECRET = "development-only-not-for-production"
+SECRET_KEY = env("YEJIBAO_SECRET_KEY", INSECURE_SECRET)
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "*" if not PRODUCTION else urlsplit(PUBLIC_BASE_URL).hostname or "")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
+
+# Keys of the personal data columns, newest first: "id:base64-of-32-bytes,..."; the blind index has a key of its own.
+_dev_key = "d1:" + "ZGV2ZWxvcG1lbnQta2V5LWZvci1sYXB0b3BzLW9ubHk="
+DATA_KEYS = env_list("YEJIBAO_DATA_KEYS", "" if PRODUCTION else _dev_key)
+INDEX_KEY = env("YEJIBAO_INDEX_KEY", "" if PRODUCTION else "development-index-key")
+
+# ---------------------------------------------------------------- what is installed
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "csp",
+    "yejibao.core",
+    "yejibao.wecom",
+    "guides",
+    "crm",
+    "tasks",
+    "livestream",
+    "yejibao.cockpit",
+    "yejibao.demo",
+]
+MIDDLEWARE = [
+    "yejibao.core.middleware.RequestId",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "guides.org.middleware.ResolveActor",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "yejibao.core.middleware.Problems",
+]
+ROOT_URLCONF = "yejibao.urls"
+WSGI_APPLICATION = "yejibao.wsgi.application"
+AUTH_USER_MODEL = "guides.Staff"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "/login/wecom/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "yejibao.core.context.product",
+            ],
+            "builtins": ["yejibao.core.templatetags.yjb"],
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
+                )
+            ],
+        },
+    }
+]
+
+# ---------------------------------------------------------------- database, broker, cache
+
+
+def database(url: str) -> dict[str, object]:
+    """Turn a postgres:// URL (or none: our own private server) into Django's settings."""
+    if not url:
+        host, name, user, password, port = str(devserv.sock_dir()), "postgres", "postgres", "", ""
+    else:
+        parts = urlsplit(url)
+        host, port = unquote(parts.hostname or ""), str(parts.port or "")
+        query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+        host = unquote(query.get("host", host))
+        name, user, password = parts.path.lstrip("/"), unquote(parts.username or ""), unquote(parts.password or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": user,
+        "PASSWORD": password,
+        "HOST": host,
+        "PORT": port,
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": env_int("DB_POOL_SIZE", 8), "timeout": 10},
+            "options": "-c statement_timeout={} -c lock_timeout=3000 -c idle_in_transaction_session_timeout={}".format(
+                env_int("DB_STATEMENT_TIMEOUT_MS", 60000), env_int("DB_IDLE_IN_TRANSACTION_MS", 15000)
+            ),
+        },
+        "TEST": {"NAME": f"test_yejibao_{SLOT}"},
+    }
+
+
+DATABASES = {"default": database(env("DATABASE_URL"))}
+REDIS_URL = env("REDIS_URL") or f"unix://{devserv.valkey_sock()}?db=0"
+_socket = REDIS_URL.startswith("unix://")
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "global_keyprefix": f"yj:{SLOT}:",
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TIMEZONE = "Asia/Shanghai"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": f"yj:{SLOT}:cache",
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_SAVE_EVERY_REQUEST = False
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
+SESSION_COOKIE_NAME = "__Host-yejibao" if SESSION_COOKIE_SECURE else "yejibao"
+CSRF_COOKIE_NAME = "__Host-csrf" if SESSION_COOKIE_SECURE else "csrf"
+
+# ---------------------------------------------------------------- language and time
+LANGUAGE_CODE = "zh-hans"
+TIME_ZONE = "Asia/Shanghai"
+USE_I18N = USE_TZ = True
+CLOCK_FILE = env("YEJIBAO_CLOCK_FILE")  # demo only: an offset in seconds that all processes share
+
+# ---------------------------------------------------------------- static files
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env("STATIC_ROOT", str(BASE_DIR / ".run" / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_MAX_AGE = 31536000 if PRODUCTION else 0
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+MEDIA_ROOT = Path(env("MEDIA_ROOT", str(BASE_DIR / ".run" / "media")))
+
+# ---------------------------------------------------------------- headers and limits (reliability-security §11)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31536000 if PUBLIC_BASE_URL.startswith("https://") else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "SAMEORIGIN"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "NONCE"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:", "blob:", "https://wework.qpic.cn", "https://*.qlogo.cn"],
+        "connect-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'self'"],
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
+METRICS_TOKEN = env("METRICS_TOKEN")
+
+# ---------------------------------------------------------------- REST
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["yejibao.core.access.Declared"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "yejibao.core.errors.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "业绩宝 API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+
+# ---------------------------------------------------------------- Enterprise WeChat
+WECOM_CORP_ID = env("WECOM_CORP_ID", "ww5a9db0c0de5a9db0")
+WECOM_AGENT_ID = env_int("WECOM_AGENT_ID", 1000002)
+WECOM_SECRET = env("WECOM_SECRET", "sandbox-secret-" + hashlib.sha256(SLOT.encode()).hexdigest()[:16])
+WECOM_API_BASE = env("WECOM_API_BASE", "http://127.0.0.1:8001/cgi-bin/")
+WECOM_OAUTH_BASE = env(
+    "WECOM_OAUTH_BASE", PUBLIC_BASE_URL + "/sandbox" if not PRODUCTION else "https://open.weixin.qq.com"
+)
+WECOM_CALLBACK_TOKEN = env("WECOM_CALLBACK_TOKEN")
+WECOM_CALLBACK_AES_KEY = env("WECOM_CALLBACK_AES_KEY")
+# The control side of the stand-in; empty = there is none, as in production.
+WECOM_SANDBOX_CONTROL = env("WECOM_SANDBOX_CONTROL", "" if PRODUCTION else "http://127.0.0.1:8001/control/")
+SENDER_WAKE_TICK = "tasks.followups.jobs.open_due_tasks"
+BRAND_NAME = env("BRAND_NAME", "衡裁")
+
+# ---------------------------------------------------------------- logs
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}, "yejibao": {"level": env("LOG_LEVEL", "INFO")}},
+}
+SILENCED_SYSTEM_CHECKS = ["security.W019"]

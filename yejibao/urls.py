@@ -1,0 +1,10 @@
+"""All routes. A department gathers those of its rooms in its own urls.py."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("yejibao.core.urls")),
+    path("", include("guides.urls")),
+    path("", include("crm.urls")),
+    path("", include("tasks.urls")),
+]
