@@ -37,7 +37,7 @@ class Child:
 
 
 class Supervisor:
-    """Starts children in sessions of their own, so that Ctrl-C reaches this process first and the order of ending is ours."""
+    """Starts children in sessions of their own: Ctrl-C reaches this process alone, and the order of ending is ours."""
 
     def __init__(self, logs: Path, *, cwd: Path, say: Callable[[str], None]) -> None:
         self.logs = logs
