@@ -181,3 +181,20 @@ def tone(level: str) -> str:
 def due_class(due_at: datetime | None, now: datetime | None = None) -> str:
     """The text colour of a deadline."""
     return {"now": "c-red", "today": "c-amber"}.get(urgency(due_at, now), "muted")
+
+
+# ---------------------------------------------------------------- roles, as org_and_roles.yaml calls them
+
+ROLES = {
+    "guide": "导购", "store_manager": "店长", "area_supervisor": "区域督导", "region_manager": "大区经理",
+    "branch_manager": "分公司总经理", "branch_member_manager": "分公司会员经理", "hq_operator": "总部会员运营",
+    "hq_crm": "CRM部", "hq_retail": "零售部", "hq_merch": "商品部", "hq_visual": "陈列部", "hq_space": "空间部",
+    "hq_engineering": "工程部", "hq_franchise": "特许经销部", "hq_training": "培训部", "stylist": "搭配师",
+    "live_operator": "直播与社群运营", "customer_service": "客服售后", "dealer": "经销商", "finance": "财务",
+    "executive": "公司管理层", "sys_admin": "系统管理员",
+}  # fmt: skip
+
+
+def role_name(key: str | None) -> str:
+    """店长 for `store_manager`."""
+    return ROLES.get(key or "", "")

@@ -23,7 +23,7 @@ register = template.Library()
 for say in (
     words.yuan, words.yuan_exact, words.wan, words.count, words.pct,
     words.short_day, words.clock_time, words.short_moment, words.ago, words.weekday, words.long_day, words.greeting,
-    words.minutes_words, words.due_words, words.urgency, words.tone, words.due_class,
+    words.minutes_words, words.due_words, words.urgency, words.tone, words.due_class, words.role_name,
 ):  # fmt: skip
     register.filter(say)
 
