@@ -1,4 +1,4 @@
-"""The service worker at the root of the site: its place decides which pages it may keep for reading without a network."""
+"""The service worker, served at the root of the site: its place decides which pages it may keep for reading offline."""
 
 from functools import cache
 from pathlib import Path
