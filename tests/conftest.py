@@ -31,6 +31,7 @@ _without_browser = 0
 
 def pytest_configure(config: pytest.Config) -> None:
     """Lease the throw-away servers once, in the process that starts the workers; DATABASE_URL names others."""
+    (CHECKOUT / ".run" / "static").mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missing folder
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's synchronous API runs an event loop in this thread
     if not hasattr(config, "workerinput"):
         needs = {"postgres": not os.environ.get("DATABASE_URL"), "valkey": not os.environ.get("REDIS_URL")}

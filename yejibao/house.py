@@ -30,6 +30,11 @@ from yejibao import devserv
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DEFAULT_PORT = 8000
+# What the running product decides and bin/manage has to know.
+NOTED = (
+    "PUBLIC_BASE_URL", "MEDIA_ROOT", "STATIC_ROOT", "YEJIBAO_CLOCK_FILE", "WECOM_API_BASE", "WECOM_SANDBOX_CONTROL",
+    "WECOM_OAUTH_BASE",
+)  # fmt: skip
 # Commands that read no row: they start no servers.
 WITHOUT_SERVERS = {
     "", "help", "version", "--help", "-h", "--version", "check_templates", "collectstatic", "compilemessages",
@@ -85,14 +90,15 @@ def demo_offset(real_now: datetime, offset: timedelta) -> timedelta:
 
 
 def _take_data(argv: list[str]) -> tuple[list[str], Path]:
-    """Split `--data DIR` off the arguments, wherever it stands before or in run_product; else YEJIBAO_DATA or .data."""
+    """Split `--data DIR` off: before the command, or anywhere after run_product. Else YEJIBAO_DATA, else .data."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--data", default=os.environ.get("YEJIBAO_DATA") or "")
     rest = argv[1:]
-    if rest and (rest[0] == "run_product" or rest[0].startswith("--data")):
-        known, rest = parser.parse_known_args(rest)
-    else:
-        known = parser.parse_args([])
+    leading = 0 if not rest or not rest[0].startswith("--data") else 1 if rest[0].startswith("--data=") else 2
+    if rest[leading : leading + 1] == ["run_product"]:
+        leading = len(rest)
+    known, before = parser.parse_known_args(rest[:leading])
+    rest = before + rest[leading:]
     data = Path(known.data).expanduser() if known.data else devserv.CHECKOUT / ".data"
     return [argv[0], *rest], data.resolve()
 
@@ -143,8 +149,11 @@ def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -
     print("· 启动数据库和缓存 …", flush=True)
     _open(data, stack, servers=devserv.Servers(data))
     address = f"http://{'127.0.0.1' if asked.host == '0.0.0.0' else asked.host}:{asked.port}"
-    _default({"PUBLIC_BASE_URL": address, "YEJIBAO_DATA": str(data), "MEDIA_ROOT": str(data / "media")})
     os.environ["YEJIBAO_DATA"] = str(data)
+    for folder in ("media", "static"):
+        (data / folder).mkdir(exist_ok=True)
+        _default({f"{folder.upper()}_ROOT": str(data / folder)})
+    _default({"PUBLIC_BASE_URL": address})
     if sandbox:
         platform = f"http://127.0.0.1:{asked.port + 1}"
         os.environ["YEJIBAO_CLOCK_FILE"] = str(data / "clock.json")
@@ -159,9 +168,7 @@ def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -
         os.environ.setdefault("WECOM_SANDBOX_CONTROL", "")
         os.environ.setdefault("WECOM_API_BASE", "https://qyapi.weixin.qq.com/cgi-bin/")
         os.environ.setdefault("WECOM_OAUTH_BASE", "https://open.weixin.qq.com")
-    kept = ("PUBLIC_BASE_URL", "MEDIA_ROOT", "YEJIBAO_CLOCK_FILE", "WECOM_API_BASE", "WECOM_SANDBOX_CONTROL",
-            "WECOM_OAUTH_BASE")  # fmt: skip
-    write_notes(data, {name: os.environ[name] for name in kept if name in os.environ})
+    write_notes(data, {name: os.environ[name] for name in NOTED if name in os.environ})
 
 
 def uses_sandbox() -> bool:

@@ -231,9 +231,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@dataclass
 class _FromDatabase(Collector):
-    now: datetime
+    def __init__(self, now: datetime) -> None:
+        self.now = now
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         for name, (text, read) in _gauges.items():
