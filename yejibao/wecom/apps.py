@@ -1,5 +1,7 @@
 """App configuration."""
 
+import logging
+
 from django.apps import AppConfig
 
 
@@ -10,3 +12,7 @@ class WecomConfig(AppConfig):
     label = "wecom"
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "企业微信"
+
+    def ready(self) -> None:
+        """Keep addresses with tokens out of the logs: urllib3 writes whole URLs at DEBUG."""
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)

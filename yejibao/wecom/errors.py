@@ -20,13 +20,17 @@ class Kind(StrEnum):
 
 BUSY = -1
 REFRESH_CODES = frozenset({40001, 40014, 42001, 42012})
-TRANSIENT_CODES = frozenset({BUSY, 6000, 45035, 301022, 301057, 301067, 90304, 41063, 41078, 41079, 41096, 40100, 40129, 400301})
+TRANSIENT_CODES = frozenset(
+    {BUSY, 6000, 45035, 301022, 301057, 301067, 90304, 41063, 41078, 41079, 41096, 40100, 40129, 400301}
+)
 THROTTLE_CODES = frozenset({45009, 45011, 45033, 45036})
 ADMIN_CODES = frozenset({50001, 50002, 50003, 60011, 60020, 301055, 301056, 610023, 610024})
 # From gettoken itself: the secret is wrong. Asking again only brings the platform to block our address for an hour.
 CREDENTIAL_CODES = frozenset({40001, 40013, 40091, 41002, 41004})
 
-_TOKEN_IN_TEXT = re.compile(r"((?:access_token|corpsecret|secret|code|user_ticket|jsapi_ticket)=)[^&\s'\"]+", re.IGNORECASE)
+_TOKEN_IN_TEXT = re.compile(
+    r"((?:access_token|corpsecret|secret|code|user_ticket|jsapi_ticket)=)[^&\s'\"]+", re.IGNORECASE
+)
 
 
 def kind_of(code: int) -> Kind:
@@ -55,7 +59,14 @@ class GatewayError(Exception):
     """
 
     def __init__(
-        self, code: int | None, message: str, *, kind: Kind, api: str = "", retryable: bool | None = None, retry_after: float = 0.0
+        self,
+        code: int | None,
+        message: str,
+        *,
+        kind: Kind,
+        api: str = "",
+        retryable: bool | None = None,
+        retry_after: float = 0.0,
     ) -> None:
         self.code = code
         self.message = scrub(message)[:500]
@@ -63,7 +74,9 @@ class GatewayError(Exception):
         self.api = api
         self.retryable = kind not in (Kind.ADMIN, Kind.PERMANENT) if retryable is None else retryable
         self.retry_after = retry_after
-        super().__init__(f"{api or 'wecom'}: {self.kind} {'' if code is None else code} {self.message}".replace("  ", " "))
+        super().__init__(
+            f"{api or 'wecom'}: {self.kind} {'' if code is None else code} {self.message}".replace("  ", " ")
+        )
 
     @property
     def may_have_happened(self) -> bool:

@@ -173,10 +173,17 @@ def say(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, 
     if not (text or attachments):
         raise Rejected(422, "text or attachments missing")
     number = state.next_sequence()
-    line = {"seq": number, "at": state.clock.time(), "from": sender, "text": text, "attachments": attachments, "msgid": f"chat{number}"}
+    line = {
+        "seq": number,
+        "at": state.clock.time(),
+        "from": sender,
+        "text": text,
+        "attachments": attachments,
+        "msgid": f"chat{number}",
+    }
     lines = state.chats[userid, external]
     lines.append(line)
-    del lines[:-state.figures.keep_per_person]
+    del lines[: -state.figures.keep_per_person]
     state.dirty = True
     return {"message": line}
 
@@ -188,7 +195,9 @@ def chat(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str,
         after = int(query.get("after", 0))
         lines = state.chats.get((userid, external), [])
         return {"messages": [line for line in lines if line["seq"] > after], "friends": state.follows(userid, external)}
-    last = [{"external_userid": pair[1], **lines[-1]} for pair, lines in state.chats.items() if pair[0] == userid and lines]
+    last = [
+        {"external_userid": pair[1], **lines[-1]} for pair, lines in state.chats.items() if pair[0] == userid and lines
+    ]
     return {"chats": sorted(last, key=lambda line: -line["seq"])}
 
 

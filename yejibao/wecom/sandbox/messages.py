@@ -8,7 +8,19 @@ from typing import Any
 from .state import App, Refusal, State
 
 MESSAGE_TYPES = frozenset(
-    {"text", "image", "voice", "video", "file", "textcard", "news", "mpnews", "markdown", "miniprogram_notice", "template_card"}
+    {
+        "text",
+        "image",
+        "voice",
+        "video",
+        "file",
+        "textcard",
+        "news",
+        "mpnews",
+        "markdown",
+        "miniprogram_notice",
+        "template_card",
+    }
 )
 INTERACTIVE_CARDS = frozenset({"button_interaction", "vote_interaction", "multiple_interaction"})
 CARDS = INTERACTIVE_CARDS | {"text_notice", "news_notice"}
@@ -122,7 +134,9 @@ def _check_card(state: State, app: App, card: dict[str, Any]) -> None:
         raise Refusal(42027, "invalid card_type")
     if card["card_type"] in ("text_notice", "news_notice") and not (card.get("card_action") or {}).get("type"):
         raise Refusal(42031, "card_action missing")
-    if card["card_type"] == "text_notice" and not ((card.get("main_title") or {}).get("title") or card.get("sub_title_text")):
+    if card["card_type"] == "text_notice" and not (
+        (card.get("main_title") or {}).get("title") or card.get("sub_title_text")
+    ):
         raise Refusal(42029, "main_title.title or sub_title_text missing")
     task_id = card.get("task_id")
     if not task_id:
@@ -156,7 +170,9 @@ def _receivers(state: State, body: dict[str, Any]) -> tuple[list[str], list[str]
         elif person not in invalid:
             invalid.append(person)
     bad_parties = [part for part in parties if not part.isdigit() or int(part) not in state.departments]
-    wanted = {int(part) for part in parties} - {int(part) for part in bad_parties if part.isdigit()} if parties else set()
+    wanted = (
+        {int(part) for part in parties} - {int(part) for part in bad_parties if part.isdigit()} if parties else set()
+    )
     if wanted:
         for person, row in state.people.items():
             if wanted.intersection(row["department"]) and row.get("visible", True):

@@ -29,7 +29,10 @@ def get_token(state: State, query: Mapping[str, str], ip: str) -> dict[str, Any]
     if app is None or not app.enabled:
         wrong += 1
         over = wrong >= state.figures.wrong_secrets
-        state.wrong_secrets[ip] = (0 if over else wrong, now + state.figures.wrong_secret_block_seconds if over else 0.0)
+        state.wrong_secrets[ip] = (
+            0 if over else wrong,
+            now + state.figures.wrong_secret_block_seconds if over else 0.0,
+        )
         raise Refusal(40001, "invalid credential")
     state.wrong_secrets.pop(ip, None)
     token, left = state.issue_token(app)
@@ -85,7 +88,10 @@ def list_departments(state: State, app: App, query: Mapping[str, str]) -> dict[s
 
 def list_departments_simple(state: State, app: App, query: Mapping[str, str]) -> dict[str, Any]:
     """Return ids only."""
-    return {**OK, "department_id": [{key: row[key] for key in ("id", "parentid", "order")} for row in _departments(state, query)]}
+    return {
+        **OK,
+        "department_id": [{key: row[key] for key in ("id", "parentid", "order")} for row in _departments(state, query)],
+    }
 
 
 def get_agent(state: State, app: App, query: Mapping[str, str]) -> dict[str, Any]:
@@ -155,7 +161,10 @@ def get_contact(state: State, app: App, query: Mapping[str, str]) -> dict[str, A
 def list_followers(state: State, app: App, query: Mapping[str, str]) -> dict[str, Any]:
     """Return the members who may have customers."""
     rows = state.people.values()
-    return {**OK, "follow_user": [row["userid"] for row in rows if row.get("external_right", True) and row.get("visible", True)]}
+    return {
+        **OK,
+        "follow_user": [row["userid"] for row in rows if row.get("external_right", True) and row.get("visible", True)],
+    }
 
 
 def _person(row: dict[str, Any]) -> dict[str, Any]:

@@ -146,7 +146,9 @@ class Server:
         if answer["errcode"]:
             state.errors[api][str(answer["errcode"])] += 1
         shown = {key: value for key, value in query.items() if key not in ("access_token", "corpsecret", "code")}
-        state.calls.append({"api": api, "at": state.clock.time(), "query": shown, "body": body, "errcode": answer["errcode"]})
+        state.calls.append(
+            {"api": api, "at": state.clock.time(), "query": shown, "body": body, "errcode": answer["errcode"]}
+        )
         return answer
 
     def _count(self, api: str, ip: str, request: web.BaseRequest) -> None:
@@ -212,12 +214,17 @@ class Server:
 
 def _json(body: dict[str, Any], status: int = 200) -> web.Response:
     return web.Response(
-        body=json.dumps(body, ensure_ascii=False).encode(errors="replace"), status=status, content_type="application/json", charset="utf-8"
+        body=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
+        status=status,
+        content_type="application/json",
+        charset="utf-8",
     )
 
 
 def _html(status: int) -> web.Response:
-    return web.Response(text=f"<html><body><h1>{status}</h1><hr>stgw</body></html>", status=status, content_type="text/html")
+    return web.Response(
+        text=f"<html><body><h1>{status}</h1><hr>stgw</body></html>", status=status, content_type="text/html"
+    )
 
 
 def _gone(request: web.BaseRequest) -> web.Response:

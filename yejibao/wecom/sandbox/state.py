@@ -112,13 +112,15 @@ class Fault:
 
     @classmethod
     def parse(cls, number: int, body: dict[str, Any]) -> "Fault":
-        """Build from the control API's JSON; `hang: true` is a minute. Raises ValueError for an unknown field."""
-        known = {item.name for item in fields(cls)} - {"id", "hits"}
+        """Build from the control API's JSON; `hang: true` is a minute, `times` is `next_n`. Raises ValueError for an unknown field."""
+        known = {item.name for item in fields(cls)} - {"id", "hits"} | {"times"}
         if unknown := set(body) - known:
             raise ValueError(f"unknown fault fields: {sorted(unknown)}")
         values = dict(body)
         if values.get("hang") is True:
             values["hang"] = 60.0
+        if "times" in values:
+            values["next_n"] = values.pop("times")
         return cls(id=number, **values)
 
     @property

@@ -23,7 +23,9 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--port", type=int, default=0, help="0: any free port, printed at the start")
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--state", type=Path, default=None, help="file that keeps people, chats and messages between runs")
+        parser.add_argument(
+            "--state", type=Path, default=None, help="file that keeps people, chats and messages between runs"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run."""
@@ -40,6 +42,8 @@ class Command(BaseCommand):
             self.stdout.flush()
 
         try:
-            asyncio.run(serve(state, host=options["host"], port=options["port"], snapshot=options["state"], announce=announce))
+            asyncio.run(
+                serve(state, host=options["host"], port=options["port"], snapshot=options["state"], announce=announce)
+            )
         except OSError as error:
             raise CommandError(f"cannot listen on {options['host']}:{options['port']}: {error.strerror}") from None

@@ -1,0 +1,551 @@
+"""Drains the outbox: claim, commit, post exactly the stored bytes, settle. One asynchronous process, `manage.py run_sender`.
+
+It needs neither broker nor beat: it polls every five seconds, sooner when nudged, and wakes the tick when beat is late.
+What came of a call decides the row's next state by the table in `outcome_of`; "nobody knows" is a state of its own.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import queue
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+import redis.asyncio
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.utils.module_loading import import_string
+
+from yejibao.core import clock
+from yejibao.core.outbox import messages as outbox
+from yejibao.core.outbox.models import OutboxMessage
+from yejibao.core.outbox.nudge import channel
+
+from . import budgets, gateway
+from .aclient import AsyncClient
+from .errors import GatewayError, Kind
+from .gateway import Gateway, Sent
+
+log = logging.getLogger(__name__)
+
+API = "message/send"
+IN_FLIGHT = 256
+POLL_SECONDS = 5.0
+PATIENCE_SECONDS = 1.5  # a budget that frees sooner is waited for with the row in hand; else the row goes back
+SETTLE_ROWS, SETTLE_SECONDS = 500, 0.1
+STOP_SECONDS = 10.0
+BEAT_LATE_SECONDS = 60.0
+CLOCK_OFF_SECONDS = 2.0
+ALARM_SECONDS = 3600.0
+TASK_ID_USED = 42014
+
+T = TypeVar("T")
+State = OutboxMessage.State
+
+
+# ---------------------------------------------------------------- what an answer means
+
+
+def outcome_of(row: OutboxMessage, result: Sent | GatewayError, *, now: datetime) -> outbox.Outcome:
+    """Return what becomes of a claimed row after its call (reliability-security §6)."""
+    assert row.claim_token is not None
+    done = _Done(row, now)
+    if isinstance(result, Sent):
+        if result.invalid_users or result.unlicensed_users:
+            why = "invaliduser" if result.invalid_users else "unlicenseduser"
+            return done(State.FAILED, code=0, text=why, msgid=result.msgid)
+        return done(State.SENT, code=0, msgid=result.msgid)
+    code, text = result.code, result.message
+    # Until its first answer comes a row is "not delivered for sure"; one that was unknown before stays so.
+    again = State.UNKNOWN if row.first_unknown_at else State.PENDING
+    if result.kind is Kind.THROTTLE:
+        later = now + timedelta(seconds=result.retry_after + random.uniform(0, 5))
+        return done(again, code=code, text=text, next_at=later, counts=False)
+    if result.api != API:
+        # No token to be had: nothing left the house. A wrong secret heals by somebody's hand, so ask rarely.
+        wait = 300.0 if result.kind is Kind.ADMIN else backoff(row.attempts)
+        return done(again, code=code, text=text, next_at=now + timedelta(seconds=wait), counts=False)
+    if result.kind is Kind.ADMIN:
+        return done(State.PARKED, code=code, text=text)
+    if result.kind is Kind.REFRESH:
+        return done(again, code=code, text=text, next_at=now + timedelta(seconds=backoff(row.attempts)), counts=False)
+    if result.kind is Kind.UNKNOWN or code is not None and result.kind is Kind.TRANSIENT:
+        return done(State.UNKNOWN, code=code, text=text, next_at=now + timedelta(seconds=backoff(row.attempts)))
+    if result.kind is Kind.TRANSIENT:
+        return done(again, code=code, text=text, next_at=now + timedelta(seconds=backoff(row.attempts)))
+    if code == TASK_ID_USED and row.first_unknown_at:
+        return done(State.SENT, code=0, text="an earlier try had arrived")  # the card's number is ours alone
+    return done(State.FAILED, code=code, text=text)
+
+
+@dataclass(frozen=True)
+class _Done:
+    row: OutboxMessage
+    now: datetime
+
+    def __call__(
+        self, state: str, *, code: int | None, text: str = "", msgid: str = "", next_at: datetime | None = None,
+        counts: bool = True,
+    ) -> outbox.Outcome:  # fmt: skip
+        assert self.row.claim_token is not None
+        return outbox.Outcome(
+            message_id=self.row.pk, claim_token=self.row.claim_token, state=state, at=self.now, next_at=next_at,
+            errcode=code, errmsg=text[:255].replace("\0", ""), msgid=msgid[:128], counts_attempt=counts,
+        )  # fmt: skip
+
+
+def backoff(attempts: int) -> float:
+    """Return seconds until the next try: full jitter up to 60 s for three tries, then five minutes."""
+    if attempts > 3:
+        return 300.0 + random.uniform(0, 30)
+    return max(1.0, random.uniform(0, min(60.0, 2.0 ** (attempts + 2))))
+
+
+def _boot_seconds() -> float:
+    """Seconds that also pass while the machine sleeps, where the system can tell: a lease does not wait for us."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+# ---------------------------------------------------------------- how time passes, where the database is touched
+
+
+class Pace(Protocol):
+    """The sender's time: the product's clock and real waits, or a moment that waiting moves."""
+
+    def now(self) -> datetime: ...
+
+    async def until(self, moment: datetime) -> None: ...
+
+
+class LivePace:
+    """Time passes by itself."""
+
+    def now(self) -> datetime:
+        return clock.now()
+
+    async def until(self, moment: datetime) -> None:
+        await asyncio.sleep(max(0.0, (moment - clock.now()).total_seconds()))
+
+
+class SimulatedPace:
+    """A moment; waiting moves it and takes no time."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def until(self, moment: datetime) -> None:
+        self.moment = max(self.moment, moment)
+
+
+class Beside(Protocol):
+    """Runs a synchronous call that may use the database, off the event loop."""
+
+    async def __call__(self, call: Callable[[], Any]) -> Any: ...
+
+
+class DatabaseThread:
+    """One thread with one connection, made anew when it died."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sender-db")
+
+    async def __call__(self, call: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, call)
+
+    @staticmethod
+    def _run(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        finally:
+            close_old_connections()
+
+    def close(self) -> None:
+        """End the thread and its connection."""
+        self._pool.submit(connection.close)
+        self._pool.shutdown(wait=True)
+
+
+def run_with_caller_serving(work: Callable[[Beside], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine on an event loop in another thread while this one runs its database calls.
+
+    So they see the caller's own transaction, and it works where this thread has a loop already.
+    """
+    wanted: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any], asyncio.AbstractEventLoop] | None]
+    wanted = queue.SimpleQueue()
+    ending: list[Any] = []
+
+    async def beside(call: Callable[[], Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        wanted.put((call, future, loop))
+        return await future
+
+    def run() -> None:
+        try:
+            ending.append((asyncio.run(work(beside)), None))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            ending.append((None, error))
+        finally:
+            wanted.put(None)
+
+    thread = threading.Thread(target=run, name="sender-loop", daemon=True)
+    thread.start()
+    while (item := wanted.get()) is not None:
+        call, future, loop = item
+        try:
+            value = call()
+        except Exception as error:  # noqa: BLE001 - handed to the loop
+            loop.call_soon_threadsafe(_fail, future, error)
+        else:
+            loop.call_soon_threadsafe(_fulfil, future, value)
+    thread.join()
+    value, error = ending[0]
+    if error is not None:
+        raise error
+    return value
+
+
+def _fulfil(future: "asyncio.Future[Any]", value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+# ---------------------------------------------------------------- the sender
+
+
+class Sender:
+    """Sends what is due with one app. `drain()` does it once, `serve()` until told to stop."""
+
+    def __init__(self, door: Gateway, beside: Beside, pace: Pace, *, in_flight: int = IN_FLIGHT) -> None:
+        self.door = door
+        self.beside = beside
+        self.pace = pace
+        self.in_flight = in_flight
+        self.client = AsyncClient(door, in_flight=in_flight, beside=beside)
+        self.tally: Counter[str] = Counter()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._outcomes: list[outbox.Outcome] = []
+        self._returned: list[OutboxMessage] = []
+        self._started: deque[float] = deque()  # when the calls of the last second left
+        self._alarmed: dict[int | None, float] = {}
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._clock_off = False
+
+    # ------------------------------------------------------------ one batch
+    async def claim(self, limit: int) -> tuple[list[OutboxMessage], float]:
+        """Claim what is due; returns it with the boot second at which its lease has no margin left."""
+        end = _boot_seconds() + outbox.LEASE_SECONDS - outbox.LEASE_MARGIN_SECONDS
+        now = self.pace.now()
+        rows = await self.beside(lambda: outbox.claim(now=now, limit=limit))
+        self.tally["claimed"] += len(rows)
+        return rows, end
+
+    async def dispatch(self, rows: Sequence[OutboxMessage], lease_end: float) -> None:
+        """Start the calls of a batch as the budgets allow; what has to wait longer goes back with its time."""
+        waiting = list(rows)
+        waited = 0.0
+        while waiting:
+            now, names = self.pace.now(), [row.recipient for row in waiting]
+            slots: list[budgets.Slot] = await self.beside(
+                lambda names=names, now=now: self.door.budgets.reserve(api=API, recipients=names, now=now)
+            )
+            soon: list[OutboxMessage] = []
+            shortest = PATIENCE_SECONDS
+            for row, slot in zip(waiting, slots, strict=True):
+                if slot.granted:
+                    self._start(row, now + timedelta(seconds=slot.wait), slot.probe, lease_end)
+                elif waited + slot.wait <= PATIENCE_SECONDS and not self._stopping:
+                    soon.append(row)
+                    shortest = min(shortest, slot.wait)
+                else:
+                    later = now + timedelta(seconds=slot.wait + random.uniform(0.01, 0.5))
+                    self.tally["paced"] += 1
+                    again = State.UNKNOWN if row.first_unknown_at else State.PENDING
+                    self._outcomes.append(
+                        _Done(row, now)(again, code=row.errcode, text="", next_at=later, counts=False)
+                    )
+            waiting = soon
+            if waiting:
+                waited += shortest
+                await self.pace.until(now + timedelta(seconds=shortest))
+
+    def _start(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
+        call = asyncio.create_task(self._send(row, at, is_probe, lease_end))
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+
+    def _ended(self, call: "asyncio.Task[None]") -> None:
+        self._calls.discard(call)
+        if not call.cancelled() and (error := call.exception()):
+            # The row stays claimed; when its lease has run out it is unknown, and goes out again with the same bytes.
+            log.error("sender: a call broke: %s", type(error).__name__, exc_info=error)
+
+    async def _send(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
+        await self.pace.until(at)
+        await self._keep_second()
+        if _boot_seconds() > lease_end or self._stopping:
+            # Less than the margin is left of the lease, or we are leaving: surely not called, so it goes back as it was.
+            self._returned.append(row)
+            return
+        try:
+            result: Sent | GatewayError = await self.client.send_message(bytes(row.body_bytes or b""))
+        except GatewayError as error:
+            result = error
+        if isinstance(result, GatewayError) and result.api == API:
+            await self._look_at(result)
+        if is_probe and (isinstance(result, Sent) or result.api == API and result.kind in (Kind.PERMANENT, Kind.ADMIN)):
+            await self.beside(lambda: self.door.budgets.close(API))
+        outcome = outcome_of(row, result, now=self.pace.now())
+        self.tally[outcome.state] += 1
+        self._outcomes.append(outcome)
+
+    async def _keep_second(self) -> None:
+        """Hold back a call that a stalled loop would push into a full second, whatever the schedule said."""
+        if not isinstance(self.pace, LivePace):
+            return
+        while True:
+            now = clock.monotonic()
+            while self._started and self._started[0] <= now - 1.0:
+                self._started.popleft()
+            if len(self._started) < budgets.PER_SECOND:
+                self._started.append(now)
+                return
+            await asyncio.sleep(self._started[0] + 1.0 - now + 0.001)
+
+    async def _look_at(self, error: GatewayError) -> None:
+        if error.kind is Kind.THROTTLE:
+            now = self.pace.now()
+            error.retry_after = await self.beside(lambda: self.door.budgets.trip(API, now=now))
+        elif error.kind is Kind.ADMIN:
+            now_seconds = clock.monotonic()
+            if now_seconds - self._alarmed.get(error.code, -ALARM_SECONDS) >= ALARM_SECONDS:
+                self._alarmed[error.code] = now_seconds
+                log.error("wecom: an administrator is needed, messages are parked: %s", error)
+        elif error.kind is Kind.PERMANENT:
+            log.warning("wecom: refused for good: %s", error)
+
+    async def _settle(self) -> None:
+        """Write the outcomes so far. While the database is away they are kept: until the lease ends they still count."""
+        if self._returned:
+            rows, self._returned = self._returned, []
+            now = self.pace.now()
+            try:
+                self.tally["given_back"] += await self.beside(lambda: outbox.give_back(rows, now=now))
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("sender: %s rows wait to go back: %s", len(rows), type(error).__name__)
+                self._returned = rows + self._returned
+        while self._outcomes:
+            part, self._outcomes = self._outcomes[:SETTLE_ROWS], self._outcomes[SETTLE_ROWS:]
+            try:
+                written = await self.beside(lambda part=part: outbox.settle(part))
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("sender: %s outcomes wait: %s", len(part), type(error).__name__)
+                self._outcomes = part + self._outcomes
+                await asyncio.sleep(1.0)
+                return
+            if written < len(part):
+                self.tally["lost_lease"] += len(part) - written
+                log.warning("sender: %s rows were no longer ours, nothing written", len(part) - written)
+
+    async def _finish_calls(self) -> None:
+        while self._calls:
+            await asyncio.wait(list(self._calls))
+
+    # ------------------------------------------------------------ once
+    async def drain(self, *, seconds: float) -> dict[str, int]:
+        """Send until nothing is due at this moment, or the seconds are used up. Returns counts by outcome."""
+        deadline = clock.monotonic() + seconds
+        async with self.client:
+            await self.beside(outbox.reclaim_lost)
+            while clock.monotonic() < deadline:
+                before = await self.beside(self._count_due)
+                rows, lease_end = await self.claim(self.in_flight)
+                if rows:
+                    await self.dispatch(rows, lease_end)
+                    await self._finish_calls()
+                    await self._settle()
+                elif await self.beside(self._count_due) in (0, before):
+                    break  # nothing left, or only what another sender holds
+            await self._settle()
+        return dict(self.tally)
+
+    def _count_due(self) -> int:
+        return OutboxMessage.objects.filter(
+            state__in=[State.PENDING, State.UNKNOWN], next_at__lte=self.pace.now()
+        ).count()  # fmt: skip
+
+    # ------------------------------------------------------------ until told to stop
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Run until `stop`; then claim nothing more, finish within ten seconds and give the rest back."""
+        async with self.client:
+            helpers = [asyncio.create_task(work()) for work in (self._listen, self._keep_settling, self._show_life)]
+            claiming = asyncio.create_task(self._keep_claiming())
+            await stop.wait()
+            log.info("sender: stopping")
+            self._stopping = True
+            self._wake.set()
+            deadline = clock.monotonic() + STOP_SECONDS
+            await asyncio.wait([claiming], timeout=STOP_SECONDS)
+            if self._calls:
+                # What is on its way may still be answered. The rest sees `_stopping` and goes back by itself.
+                await asyncio.wait(list(self._calls), timeout=max(0.1, deadline - clock.monotonic()))
+            for call in list(self._calls):
+                call.cancel()  # its lease runs out: unknown, and the same bytes again
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._settle()
+
+    async def _keep_claiming(self) -> None:
+        looked = 0.0
+        while not self._stopping:
+            try:
+                if clock.monotonic() - looked > POLL_SECONDS:
+                    looked = clock.monotonic()
+                    lost = await self.beside(outbox.reclaim_lost)
+                    if lost:
+                        log.warning("sender: %s rows had lost their lease and are unknown now", lost)
+                room = self.in_flight - len(self._calls)
+                if room < self.in_flight // 4:
+                    await asyncio.wait(list(self._calls), return_when=asyncio.FIRST_COMPLETED)
+                    continue
+                rows, lease_end = ([], 0.0) if self._clock_off else await self.claim(room)
+                if rows:
+                    await self.dispatch(rows, lease_end)
+                    continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next poll has to come
+                log.error("sender: %s while claiming: %s", type(error).__name__, str(error).split("\n")[0][:300])
+            await self._rest(POLL_SECONDS)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout=seconds)
+        if not self._stopping:
+            self._wake.clear()
+
+    async def _keep_settling(self) -> None:
+        while True:
+            await asyncio.sleep(SETTLE_SECONDS)
+            await self._settle()
+
+    async def _listen(self) -> None:
+        """Hear the nudges through Redis. Without Redis the poll does it, five seconds slower."""
+        while True:
+            try:
+                client = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2)
+                async with client, client.pubsub() as pubsub:
+                    await pubsub.subscribe(channel("messages"))
+                    while True:
+                        if await pubsub.get_message(ignore_subscribe_messages=True, timeout=30):
+                            self._wake.set()
+            except (redis.RedisError, OSError) as error:
+                log.info("sender: no nudges: %s", type(error).__name__)
+            await asyncio.sleep(POLL_SECONDS)
+
+    # ------------------------------------------------------------ signs of life
+    async def _show_life(self) -> None:
+        started = clock.monotonic()
+        woken = -BEAT_LATE_SECONDS
+        while True:
+            try:
+                beat_age, off = await self.beside(self._heartbeat)
+                if self._clock_off != (off > CLOCK_OFF_SECONDS):
+                    self._clock_off = off > CLOCK_OFF_SECONDS
+                    log.error(
+                        "sender: clock is %.1f s off the database, sending %s",
+                        off,
+                        "stops" if self._clock_off else "goes on",
+                    )
+                late = clock.monotonic() - started if beat_age is None else beat_age
+                if late > BEAT_LATE_SECONDS and clock.monotonic() - woken >= BEAT_LATE_SECONDS / 2:
+                    woken = clock.monotonic()
+                    self._wake_tick(late)
+            except Exception as error:  # noqa: BLE001 - a missed sign of life is shown by its absence
+                log.warning("sender: no heartbeat: %s", type(error).__name__)
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _heartbeat(self) -> tuple[float | None, float]:
+        """Write our sign of life; return the age of beat's in seconds, and how far our clock is off the database's."""
+        facts = {"in_flight": len(self._calls), "waiting_outcomes": len(self._outcomes), **self.tally}
+        before = clock.system_now().timestamp()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO core_heartbeat (name, at, facts) VALUES ('sender', clock_timestamp(), %s)
+                ON CONFLICT (name) DO UPDATE SET at = excluded.at, facts = excluded.facts
+                RETURNING extract(epoch FROM clock_timestamp())::float8,
+                    (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM core_heartbeat WHERE name = 'beat')
+                """,
+                [json.dumps(facts)],
+            )
+            database, beat_age = cursor.fetchone()
+        after = clock.system_now().timestamp()
+        off = max(0.0, before - database, database - after)
+        return beat_age, off
+
+    def _wake_tick(self, late: float) -> None:
+        path = getattr(settings, "SENDER_WAKE_TICK", "")
+        if not path:
+            return
+        log.warning("sender: beat is %.0f s late, waking the tick", late)
+
+        def run() -> None:
+            try:
+                import_string(path)()
+            except Exception:
+                log.exception("sender: the tick failed")
+            finally:
+                connection.close()
+
+        threading.Thread(target=run, name="tick", daemon=True).start()
+
+
+# ---------------------------------------------------------------- ways in
+
+
+def drain_messages(
+    *, now: datetime | None = None, seconds: float = 60.0, door: Gateway | None = None
+) -> dict[str, int]:
+    """Send once what is due at `now` (else the product's clock), in this process, and return counts by outcome.
+
+    With `now` no time passes: waits of the per-second budget move the simulated moment, rows that have to wait longer get
+    their `next_at`. The database is used on the caller's own connection.
+    """
+    pace: Pace = SimulatedPace(now or clock.now())
+    door = door or gateway.default()
+
+    async def work(beside: Beside) -> dict[str, int]:
+        return await Sender(door, beside, pace).drain(seconds=seconds)
+
+    return run_with_caller_serving(work)
+
+
+def recall_messages(msgids: Iterable[str], *, door: Gateway | None = None) -> dict[str, int]:
+    """Take messages back that are no longer true; what the platform refuses is counted, not raised."""
+    door = door or gateway.default()
+    tally: Counter[str] = Counter()
+    for msgid in msgids:
+        try:
+            door.recall(msgid)
+            tally["recalled"] += 1
+        except GatewayError as error:
+            log.info("wecom: not recalled: %s", error)
+            tally["refused"] += 1
+    return dict(tally)
