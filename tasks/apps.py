@@ -6,4 +6,4 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from . import handlers  # noqa: F401  subscribes
-        from .followups import push  # noqa: F401  registers the renderers
+        from .followups import health, push  # noqa: F401  registers signs of health and renderers

@@ -26,7 +26,8 @@ def env_list(name: str, default: str = "") -> list[str]:
 ENVIRONMENT = env("YEJIBAO_ENV", "development")  # development | production
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env("YEJIBAO_DEBUG", "0") == "1"
-SLOT = env("YEJIBAO_SLOT", "main")  # keeps test databases and Redis keys of parallel runs apart
+# Keeps test databases and Redis keys of parallel runs apart.
+SLOT = env("YEJIBAO_SLOT", "main") + env("PYTEST_XDIST_WORKER")
 PUBLIC_BASE_URL = env("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 INSECURE_SECRET = "development-only-not-for-production"
 SECRET_KEY = env("YEJIBAO_SECRET_KEY", INSECURE_SECRET)
@@ -148,7 +149,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = "Asia/Shanghai"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "yejibao.core.heart:BeatingScheduler"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CACHES = {
     "default": {
@@ -163,8 +164,10 @@ SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
-SESSION_COOKIE_NAME = "__Host-yejibao" if SESSION_COOKIE_SECURE else "yejibao"
-CSRF_COOKIE_NAME = "__Host-csrf" if SESSION_COOKIE_SECURE else "csrf"
+# Browsers keep cookies by host, not by port: two copies on one machine would sign each other's people out.
+_port = urlsplit(PUBLIC_BASE_URL).port or 80
+SESSION_COOKIE_NAME = "__Host-yejibao" if SESSION_COOKIE_SECURE else f"yejibao_{_port}"
+CSRF_COOKIE_NAME = "__Host-csrf" if SESSION_COOKIE_SECURE else f"csrf_{_port}"
 
 # ---------------------------------------------------------------- language and time
 LANGUAGE_CODE = "zh-hans"

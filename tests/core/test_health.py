@@ -163,3 +163,10 @@ def test_metrics_are_gauges_by_state(client: Client) -> None:
     assert 'yejibao_outbox_messages{state="pending"} 2.0' in lines
     assert 'yejibao_outbox_messages{state="parked"} 1.0' in lines
     assert 'yejibao_outbox_messages{state="sent"} 0.0' in lines
+
+
+@pytest.mark.django_db
+def test_rooms_add_their_signs_and_figures(client: Client) -> None:
+    facts = client.get("/statusz").json()
+    assert facts["enrollments"] == {"ok": True, "oldest_due_seconds": 0.0, "due": 0}
+    assert 'yejibao_tasks{state="overdue"} 0.0' in client.get("/metrics").content.decode().splitlines()

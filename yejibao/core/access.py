@@ -129,6 +129,11 @@ def anonymous(why: str) -> Callable[[View], View]:
     return _declare(Anonymous(why=why))
 
 
+def token(why: str) -> Callable[[View], View]:
+    """A machine with a token, or an address of ours; the view checks it."""
+    return _declare(Token(why=why))
+
+
 signed_in = _declare(SignedIn())
 
 
