@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from yejibao.core.errors import Invalid
 
@@ -18,7 +19,7 @@ from .gateway import Gateway
 class ForeignUrl(Invalid):
     """Asked to sign a page that is not ours."""
 
-    code, title = "wecom.foreign_url", "不能为其他网站的页面签名"
+    code, title = "wecom.foreign_url", _("不能为其他网站的页面签名")
 
 
 @dataclass(frozen=True)

@@ -35,3 +35,22 @@ def exchange(code: str, *, door: Gateway | None = None) -> str:
     Raises GatewayError: 40029, 42003 and 42022 mean that the sign-in has to start again.
     """
     return (door or gateway.default()).get_user_by_code(code).userid
+
+
+def scan_url(state: str, redirect: str) -> str:
+    """Return the address of the QR code page, for a desktop browser; the stand-in asks in its own way.
+
+    Source: WeCom docs, 企业微信登录, wwlogin. The code that comes back is swapped as any other.
+    """
+    if settings.WECOM_SANDBOX_CONTROL:
+        return authorize_url(state, redirect)
+    query = urlencode(
+        {
+            "login_type": "CorpApp",
+            "appid": settings.WECOM_CORP_ID,
+            "agentid": settings.WECOM_AGENT_ID,
+            "redirect_uri": redirect,
+            "state": state,
+        }
+    )
+    return f"https://login.work.weixin.qq.com/wwlogin/sso/login?{query}"
