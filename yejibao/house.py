@@ -20,6 +20,7 @@ import shutil
 import signal
 import socket
 import sys
+import time as _time
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from zoneinfo import ZoneInfo
 
 from yejibao import devserv
 
+STARTED = _time.monotonic()
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DEFAULT_PORT = 8000
 # What the running product decides and bin/manage has to know.

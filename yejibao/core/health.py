@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -87,6 +86,8 @@ def _events(now: datetime) -> Facts:
 
 @sign("redis")
 def _redis(now: datetime) -> Facts:
+    import redis  # here: it costs each process half a second, and few ask
+
     started = time.perf_counter()
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
@@ -28,7 +29,8 @@ from yejibao.core.supervisor import Supervisor
 
 WEB_THREADS = 8  # per web process: as many as its database pool has connections
 PATIENCE_SECONDS = 90  # for the first answer of the web process
-SILENCE = timedelta(seconds=90)  # of a process that writes heartbeats; then it hangs
+# After so long without a heartbeat a process hangs. The worker also does the nightly jobs, and may for once be busy.
+SILENCE_SECONDS = {"sender": 90, "beat": 120, "worker": 300}
 
 
 class Command(BaseCommand):
@@ -44,10 +46,9 @@ class Command(BaseCommand):
         self.is_demo = bool(settings.WECOM_SANDBOX_CONTROL)
         self.silent_since: dict[str, float] = {}
         supervisor = Supervisor(self.data / "logs", cwd=settings.BASE_DIR, say=self.say)
-        started = time.monotonic()
         try:
             self._start(supervisor, with_demo=self.is_demo and not options["no_demo"])
-            self._introduce(time.monotonic() - started)
+            self._introduce(time.monotonic() - house.STARTED)
             self._stay(supervisor)
         except KeyboardInterrupt:
             self.say("")
@@ -66,28 +67,28 @@ class Command(BaseCommand):
     # ------------------------------------------------------------ start
 
     def _start(self, supervisor: Supervisor, *, with_demo: bool) -> None:
+        """Bring up what a person sees first; the web process reads its code while the tables are made."""
         python, manage = sys.executable, [sys.executable, "manage.py"]
-        self._keep_daytime()
-        self.say("· 更新数据库结构 …")
-        call_command("migrate", interactive=False, verbosity=0)
         commands = get_commands()
+        self._keep_daytime()
+        supervisor.start("web", _web_command(self.host, self.port))
         if self.is_demo and "run_sandbox" in commands:
             state = str(self.data / "sandbox.json")
-            command = [*manage, "run_sandbox", "--port", str(self.port + 1), "--state", state]
-            supervisor.start("sandbox", command)
+            supervisor.start("sandbox", [*manage, "run_sandbox", "--port", str(self.port + 1), "--state", state])
+        self.say("· 更新数据库结构 …")
+        call_command("migrate", interactive=False, verbosity=0)
         if with_demo:
             if "run_sandbox" in commands:
                 self._wait_for(supervisor, "sandbox", f"http://127.0.0.1:{self.port + 1}/control/clock")
             self._build_demo(commands)
+        self.say("· 启动网页 …")
+        self._wait_for(supervisor, "web", f"http://{self._local_host()}:{self.port}/readyz")
         celery = [python, "-m", "celery", "-A", "yejibao"]
-        supervisor.start("web", _web_command(self.host, self.port))
         if "run_sender" in commands:
             supervisor.start("sender", [*manage, "run_sender"])
         queues = ["-Q", "default,nightly", "--concurrency", "2", "--without-gossip", "--without-mingle"]
         supervisor.start("worker", [*celery, "worker", *queues, "--loglevel", "INFO"])
         supervisor.start("beat", [*celery, "beat", "--pidfile", "", "--loglevel", "INFO"])
-        self.say("· 启动网页和后台进程 …")
-        self._wait_for(supervisor, "web", f"http://{self._local_host()}:{self.port}/readyz")
 
     def _build_demo(self, commands: Iterable[str]) -> None:
         unfinished = self.data / "demo-unfinished"
@@ -159,10 +160,10 @@ class Command(BaseCommand):
             connection.close()
             self.stderr.write(f"heartbeats: {error}")
             return
-        for name, age in ages.items():
-            child = supervisor.children.get(name)
+        for name, limit in SILENCE_SECONDS.items():
+            child, age = supervisor.children.get(name), ages.get(name, math.inf)
             beat_since_start = child is not None and child.is_alive and age < time.monotonic() - child.started
-            if not beat_since_start or age < SILENCE.total_seconds():
+            if not beat_since_start or age < limit:
                 self.silent_since.pop(name, None)
             elif name not in self.silent_since:
                 self.silent_since[name] = time.monotonic()
