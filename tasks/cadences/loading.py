@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 DATA = Path(__file__).parent.parent / "data"
 CADENCE_3369 = "3369"
 
-# What the guide reads: the reason line of the card ({item} {more} {days} {amount}) and the opening line of the page.
+# What the guide reads: the reason line of the card ({item} {more} {days}) and the opening line of the page.
 # The domain file has no such texts; tone as in the design, fact first.
 WHY = {
-    "m30": "刚买走{item}{more} {amount}，还没收到你的致谢",
+    "m30": "刚买走{item}{more}，还没收到你的致谢",
     "d3": "{item}到手 {days} 天，问一句合不合身",
     "d30": "{days} 天前买了{item}，该给他配一套了",
     "d60": "{days} 天没见了，请他来店里坐坐",

@@ -5,6 +5,12 @@ from django.db import models
 from django.db.models import Q
 
 
+class ScriptQuerySet(models.QuerySet["Script"]):
+    def in_force(self) -> "ScriptQuerySet":
+        """Scripts that may be offered now."""
+        return self.filter(is_current=True, is_enabled=True)
+
+
 class Script(models.Model):
     """话术. Texts may use only the variables of the domain file; `requires` names facts the text leans on."""
 
@@ -12,6 +18,7 @@ class Script(models.Model):
     version = models.PositiveIntegerField(default=1)
     is_current = models.BooleanField(default=True)
     is_enabled = models.BooleanField(default=True)
+    title = models.CharField(max_length=32, blank=True)
     task_type = models.CharField(max_length=32)
     node = models.CharField(max_length=16, blank=True)
     buyer = models.CharField(max_length=16, default="any")
@@ -21,10 +28,16 @@ class Script(models.Model):
     scene = ArrayField(models.CharField(max_length=32), default=list)
     requires = ArrayField(models.CharField(max_length=16), default=list)
     audience = models.CharField(max_length=10, default="member")  # member | internal
-    tone = models.CharField(max_length=12, blank=True)
+    tone = models.CharField(max_length=12, blank=True)  # warm | expert | brief
     text = models.TextField()
     created_at = models.DateTimeField()
     created_by = models.ForeignKey("guides.Staff", null=True, on_delete=models.SET_NULL, related_name="+")
+    # members in the last 90 days, all versions of the key; written by the nightly count only
+    used_90_count = models.PositiveIntegerField(default=0)
+    replied_90_count = models.PositiveIntegerField(default=0)
+    counted_at = models.DateTimeField(null=True)
+
+    objects = ScriptQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -58,10 +71,20 @@ class ScriptFavourite(models.Model):
     """A guide's own favourite, or her own wording (no script behind it)."""
 
     guide = models.ForeignKey("guides.Staff", on_delete=models.CASCADE, related_name="script_favourites")
-    script = models.ForeignKey(Script, null=True, on_delete=models.CASCADE, related_name="favourites")
+    script_key = models.CharField(
+        max_length=48, blank=True, default=""
+    )  # stays when HQ makes a new version; empty: own wording
     text = models.TextField(blank=True)
     node = models.CharField(max_length=16, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["guide", "script"], name="favourite_guide_script")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["guide", "script_key"], condition=~Q(script_key=""), name="favourite_guide_script"
+            ),
+            models.CheckConstraint(
+                condition=(Q(script_key="") & ~Q(text="")) | (~Q(script_key="") & Q(text="")),
+                name="favourite_is_script_or_words",
+            ),
+        ]
