@@ -82,8 +82,8 @@
     let timer = setTimeout(() => box.remove(), left);
     const hold = () => { clearTimeout(timer); left -= Date.now() - since; };
     const run = () => { clearTimeout(timer); since = Date.now(); timer = setTimeout(() => box.remove(), Math.max(left, 800)); };
-    box.addEventListener("mouseenter", hold);
-    box.addEventListener("mouseleave", run);
+    box.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") hold(); });
+    box.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") run(); });
     box.addEventListener("focusin", hold);
     box.addEventListener("focusout", run);
   }
@@ -104,6 +104,7 @@
       button.addEventListener("click", () => { box.remove(); takeBack(undo, target, swap); });
       box.append(button);
     }
+    if (!undo) box.addEventListener("click", () => box.remove());
     all("#toasts .toast, #alerts .toast").forEach((old) => old.remove());
     one(bad ? "#alerts" : "#toasts").append(box);
     letGo(box, seconds);
@@ -115,7 +116,10 @@
     return post(url).then((answer) => (answer.ok ? location.reload() : say(sentence(answer.data), { bad: true })));
   }
 
-  const sentence = (problem) => [problem?.title, problem?.detail].filter(Boolean).join("，") || "没做成，内容还在，再试一次";
+  function sentence(problem) {
+    const told = [problem?.title, problem?.detail].filter(Boolean).join("：") || "没做成";
+    return !problem || problem.status >= 500 ? `${told}，内容还在，可以再试一次` : told;
+  }
 
   // ---------------------------------------------------------------- sheets
   let opener = null;
@@ -209,7 +213,7 @@
       return { ok: response.ok, status: response.status, data: answer };
     } catch (lost) {
       probe();
-      return { ok: false, status: 0, data: { title: "没发出去，网断了", detail: "内容还在" } };
+      return { ok: false, status: 0, data: { title: "没网", detail: "没发出去，内容还在，可以再试一次" } };
     }
   }
 
@@ -234,7 +238,15 @@
     return detail.elt.matches("button,.btn,.ib") ? detail.elt : one("button:not([type=button])", detail.elt);
   }
 
-  // A plain form: the second tap is swallowed, the first goes through.
+  // A second tap while the first is under way is swallowed before anybody hears it; htmx would queue it.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest && event.target.closest("[aria-busy=true]")) { event.preventDefault(); event.stopImmediatePropagation(); }
+  }, true);
+  document.addEventListener("submit", (event) => {
+    if (event.target.querySelector("[aria-busy=true]")) { event.preventDefault(); event.stopImmediatePropagation(); }
+  }, true);
+
+  // A plain form goes out once.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || (form.method || "get").toLowerCase() !== "post" || form.matches("[hx-post],[hx-put],[hx-delete],[hx-patch]")) return;
@@ -299,7 +311,7 @@
       return problem.title || problem.detail ? problem : null;
     } catch (notJson) {
       const found = new DOMParser().parseFromString(text, "text/html").querySelector("[data-problem]");
-      return found && { title: found.dataset.title, detail: found.dataset.detail, code: found.dataset.code };
+      return found && { title: found.dataset.title, detail: found.dataset.detail, code: found.dataset.code, status: Number(found.dataset.status) };
     }
   }
 
@@ -328,7 +340,7 @@
   });
   ["htmx:sendError", "htmx:timeout"].forEach((name) => document.addEventListener(name, ({ detail }) => {
     const isTimeout = name === "htmx:timeout";
-    failed(detail, { title: isTimeout ? "等太久了" : "没网，没取到", detail: isRead(detail.requestConfig) ? "别的都能用" : "内容还在，再试一次" });
+    failed(detail, { title: isTimeout ? "等太久了" : "没网", detail: isRead(detail.requestConfig) ? "别的都能用" : "没发出去，内容还在，可以再试一次" });
     if (!isTimeout) probe();
   }));
   document.addEventListener("htmx:load", ({ detail }) => tick(detail.elt === body ? undefined : detail.elt.parentElement || detail.elt));
