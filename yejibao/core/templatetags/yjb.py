@@ -160,6 +160,12 @@ def _marked(piece: str) -> SafeString:
     return format_html('<mark class="k">{}</mark>', piece)
 
 
+@register.filter
+def times(number: int) -> range:
+    """Repeat: `{% for one in 3|times %}`."""
+    return range(int(number))
+
+
 @register.simple_tag
 def tape(done: int, total: int, label: str = "") -> SafeString:
     """The tape measure: how much of the day's list is done."""
