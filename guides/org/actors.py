@@ -1,6 +1,5 @@
-"""From a person to an `Actor`: roles, reach and permissions in one query."""
+"""From a person to an `Actor`: roles, reach and permissions, read with the session in one query."""
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,26 +7,43 @@ from typing import Any
 import yaml
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import clock
+from yejibao.core.errors import DomainError
 from yejibao.core.scope import Actor, Grant
 
-from .models import RoleAssignment, Staff, Store
+from .models import OrgUnit, Staff
+from .sessions import ROLE, STAFF, SessionStore, held_roles
 
 ROLE_FILE = Path(__file__).parent.parent / "data" / "org_and_roles.yaml"
-SESSION_STAFF = "staff_id"
-SESSION_ROLE = "working_role"
+SESSION_STAFF = STAFF
+SESSION_ROLE = ROLE
+
+
+class AccountEnded(DomainError):
+    """A session or a sign-in of somebody who left or was barred."""
+
+    status, code, title = 401, "auth.account_ended", _("你的账号已停用，不能再登录")
 
 
 @cache
 def role_book() -> dict[str, Any]:
     """Return the domain file of roles and permissions."""
-    return yaml.safe_load(ROLE_FILE.read_text())
+    book: dict[str, Any] = yaml.safe_load(ROLE_FILE.read_text())
+    return book
 
 
 @cache
 def role_names() -> dict[str, str]:
+    """Return 导购, 店长… by role key, in the order of the domain file."""
     return {role["key"]: role["name"] for role in role_book()["roles"]}
+
+
+@cache
+def role_facts(role: str) -> dict[str, Any]:
+    """Return name, level, scope and device of a role. Raises KeyError for an unknown one."""
+    return {row["key"]: row for row in role_book()["roles"]}[role]  # type: ignore[no-any-return]
 
 
 @cache
@@ -36,30 +52,24 @@ def permissions_of(roles: frozenset[str]) -> frozenset[str]:
     return frozenset(name for name, holders in role_book()["permissions"].items() if roles & set(holders))
 
 
-@cache
-def _scope_of(role: str) -> str:
-    return next(row["scope"] for row in role_book()["roles"] if row["key"] == role)
+def _grant(held: dict[str, Any]) -> Grant:
+    role, path = held["role"], held["path"] or ""
+    match role_facts(role)["scope"]:
+        case "all":
+            return Grant(role, "all")
+        case "stores_owned":
+            return Grant(role, "units", store_ids=tuple(held["store_ids"]))
+        case "self":  # the path tells where she works, it widens nothing: 临时支援 in a second store
+            return Grant(role, "self", path=path if held["level"] == OrgUnit.Level.STORE else "")
+        case "dept":  # matters of one's own department; rooms that have such matters add them
+            return Grant(role, "self")
+        case _:
+            return Grant(role, "units", path=path) if path else Grant(role, "self")
 
 
-def actor_for(person: Staff, *, working_role: str = "", facts: dict[str, str] | None = None) -> Actor:
-    """Return the actor of a person as the database has it now. A role switch changes the menu, never the scope."""
-    assignments = (
-        RoleAssignment.objects.filter(RoleAssignment.in_force(clock.today()), staff=person)
-        .select_related("unit")
-        .order_by("pk")
-    )
-    grants = []
-    for held in assignments:
-        match _scope_of(held.role):
-            case "self":
-                grants.append(Grant(held.role, "self"))
-            case "all" | "dept":
-                grants.append(Grant(held.role, "all" if _scope_of(held.role) == "all" else "self"))
-            case "stores_owned":
-                owned = Store.objects.filter(dealer_id=held.dealer_id).values_list("pk", flat=True)
-                grants.append(Grant(held.role, "units", store_ids=tuple(owned)))
-            case _:
-                grants.append(Grant(held.role, "units", path=held.unit.path or ""))
+def _actor(person: Staff, held: list[dict[str, Any]], working_role: str, facts: dict[str, str]) -> Actor:
+    known = role_names()
+    grants = tuple(_grant(row) for row in held if row["role"] in known)
     roles = frozenset(grant.role for grant in grants)
     store = person.store
     return Actor(
@@ -68,33 +78,46 @@ def actor_for(person: Staff, *, working_role: str = "", facts: dict[str, str] | 
         name=person.name,
         display_name=person.display_name,
         working_role=working_role if working_role in roles else (grants[0].role if grants else ""),
-        grants=tuple(grants),
+        grants=grants,
         permissions=permissions_of(roles),
         store_id=person.store_id,
         store_path=(store.unit.path or "") if store else "",
         store_name=store.short_name if store else "",
-        session_facts=facts or {},
+        session_facts=facts,
     )
 
 
+def actor_for(person: Staff, *, working_role: str = "", facts: dict[str, str] | None = None) -> Actor:
+    """Return the actor of a person as the database has it now. A role switch changes the menu, never the scope."""
+    found = (
+        Staff.objects.filter(pk=person.pk)
+        .select_related("store__unit")
+        .annotate(held_roles=held_roles("pk", clock.today()))
+        .get()
+    )
+    return _actor(found, found.held_roles, working_role, facts or {})
+
+
+def facts_of(request: HttpRequest) -> dict[str, str]:
+    """Return what the audit notes of a request."""
+    return {"ip": request.META.get("REMOTE_ADDR", ""), "request_id": getattr(request, "request_id", "")}
+
+
 def actor_of_request(request: HttpRequest) -> Actor:
-    """Resolve and remember the actor of a request; a session of someone who may not sign in any more is ended."""
-    facts = {"ip": request.META.get("REMOTE_ADDR", ""), "request_id": getattr(request, "request_id", "")}
-    actor = Actor(session_facts=facts)
-    person: Staff | AnonymousUser = AnonymousUser()
-    staff_id = request.session.get(SESSION_STAFF)
-    if staff_id:
-        found = Staff.objects.select_related("store__unit").filter(pk=staff_id).first()
-        if found is None or not found.is_active:
-            request.session.flush()
-        else:
-            person = found
-            actor = actor_for(found, working_role=request.session.get(SESSION_ROLE, ""), facts=facts)
-    request.actor = actor  # type: ignore[attr-defined]
-    request.user = person  # type: ignore[assignment]
+    """Resolve and remember the actor of a request, from the one query that loads its session.
+
+    Raises AccountEnded when the session's person left or was barred since; the session is gone then.
+    """
+    request.actor = actor = Actor(session_facts=facts_of(request))  # type: ignore[attr-defined]
+    request.user = AnonymousUser()
+    session = request.session
+    if not session.get(STAFF) or not isinstance(session, SessionStore) or session.person is None:
+        return actor
+    person: Staff = session.person
+    if not person.is_active:
+        session.flush()
+        raise AccountEnded(_("如果有疑问，请联系你的店长或总部信息中心。"))
+    session.touch()
+    request.user = person
+    request.actor = actor = _actor(person, person.held_roles, session.get(ROLE, ""), actor.session_facts)  # type: ignore[attr-defined]
     return actor
-
-
-def with_facts(actor: Actor, request: HttpRequest) -> Actor:
-    """Return the actor with this request's address and id, for the audit."""
-    return replace(actor, session_facts={"ip": request.META.get("REMOTE_ADDR", "")})

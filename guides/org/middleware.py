@@ -1,10 +1,17 @@
 """Resolves the actor of each request from the session's person and the database of this moment."""
 
+import logging
 from collections.abc import Callable
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
+from yejibao.core.errors import DomainError, Unavailable
+from yejibao.core.middleware import answer
+
 from .actors import actor_of_request
+
+log = logging.getLogger(__name__)
 
 
 class ResolveActor:
@@ -14,5 +21,11 @@ class ResolveActor:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        actor_of_request(request)
+        try:
+            actor_of_request(request)
+        except DomainError as refusal:
+            return answer(request, refusal)
+        except DatabaseError as error:
+            log.warning("database unavailable while reading the session: %s", type(error).__name__)
+            return answer(request, Unavailable(retry_after=5))
         return self.get_response(request)

@@ -6,6 +6,7 @@ from datetime import date, time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,18 @@ from yejibao.core.personal import EncryptedField
 
 if TYPE_CHECKING:
     from yejibao.core.scope import Actor
+
+
+class OrgUnitQuerySet(models.QuerySet["OrgUnit"]):
+    def visible_to(self, actor: Actor) -> OrgUnitQuerySet:
+        """Units within the union of the actor's grants."""
+        from .scoped import unit_filter
+
+        return self.filter(unit_filter(actor))
+
+    def below(self, unit: OrgUnit) -> OrgUnitQuerySet:
+        """The unit itself and everything under it."""
+        return self.filter(path__startswith=unit.path)
 
 
 class OrgUnit(models.Model):
@@ -34,6 +47,8 @@ class OrgUnit(models.Model):
     wecom_department_id = models.BigIntegerField(null=True)
     valid_from = models.DateField(null=True)
     valid_to = models.DateField(null=True)
+
+    objects = OrgUnitQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
@@ -106,7 +121,30 @@ class Store(models.Model):
         return self.short_name
 
 
-class StaffManager(BaseUserManager["Staff"]):
+class StaffQuerySet(models.QuerySet["Staff"]):
+    def visible_to(self, actor: Actor) -> StaffQuerySet:
+        """Colleagues an actor may look up: a guide those of her store, a manager those below, HQ all."""
+        from .scoped import staff_filter
+
+        return self.filter(staff_filter(actor))
+
+    def answering_to(self, actor: Actor) -> StaffQuerySet:
+        """The actor himself and the people whose work is his to look after. For subqueries: `assignee__in=…`."""
+        from .scoped import lead_filter
+
+        return self.filter(lead_filter(actor))
+
+    def employed(self) -> StaffQuerySet:
+        """Those who have not left and are not barred."""
+        return self.filter(state__in=Staff.MAY_SIGN_IN)
+
+    def holding(self, role: str, *, day: date) -> StaffQuerySet:
+        """Those who hold a role on a day, wherever."""
+        held = RoleAssignment.objects.filter(RoleAssignment.in_force(day), role=role)
+        return self.filter(pk__in=held.values("staff_id"))
+
+
+class StaffManager(BaseUserManager.from_queryset(StaffQuerySet)["Staff"]):  # type: ignore[misc]
     def create_user(self, wecom_user_id: str, password: str | None = None, **facts: Any) -> Staff:
         person = self.model(wecom_user_id=wecom_user_id.lower(), **facts)
         person.set_password(password)
@@ -185,3 +223,15 @@ class RoleAssignment(models.Model):
     def in_force(day: date) -> Q:
         """Return the filter for assignments that hold on a day."""
         return (Q(starts_on=None) | Q(starts_on__lte=day)) & (Q(ends_on=None) | Q(ends_on__gte=day))
+
+
+class StaffSession(AbstractBaseSession):
+    """A browser that signed in, or is about to. The person stands in a column, so that one query reads both."""
+
+    staff = models.ForeignKey(Staff, null=True, on_delete=models.CASCADE, related_name="sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> type:
+        from .sessions import SessionStore
+
+        return SessionStore

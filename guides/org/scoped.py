@@ -5,6 +5,12 @@ from django.db.models import Q
 from yejibao.core.scope import Actor, Grant
 
 NOBODY = Q(pk__in=())
+EVERYBODY = Q(pk__isnull=False)
+
+# Whose people's work is theirs to look after (reliability-security §3, row "follow-up read / do").
+LEADING_ROLES = ("store_manager", "area_supervisor", "region_manager", "branch_manager", "branch_member_manager")
+# HQ roles of scope `all` without a word about staff in the matrix; they look people up as everybody at HQ does.
+HQ_READERS = ("hq_operator", "hq_crm", "hq_retail", "live_operator")
 
 
 def under_grants(grants: tuple[Grant, ...], *, path: str, store: str) -> Q:
@@ -15,7 +21,7 @@ def under_grants(grants: tuple[Grant, ...], *, path: str, store: str) -> Q:
     condition = Q()
     for grant in grants:
         if grant.reach == "all":
-            return Q(pk__isnull=False)
+            return EVERYBODY
         if grant.store_ids:
             condition |= Q(**{f"{store}__in": grant.store_ids})
         elif grant.reach == "units" and grant.path:
@@ -24,9 +30,33 @@ def under_grants(grants: tuple[Grant, ...], *, path: str, store: str) -> Q:
 
 
 def store_filter(actor: Actor, *, prefix: str) -> Q:
-    """Return the condition for stores the actor sees at all, a guide's own included."""
+    """Return the condition for stores the actor sees at all, a guide's own and those he helps in included."""
     path, store = (f"{prefix}__unit__path", f"{prefix}_id") if prefix else ("unit__path", "pk")
     condition = under_grants(actor.grants, path=path, store=store)
     if actor.store_id:
         condition |= Q(**{store: actor.store_id})
+    for helped in (grant.path for grant in actor.grants if grant.reach == "self" and grant.path):
+        condition |= Q(**{f"{path}": helped})
     return condition
+
+
+def unit_filter(actor: Actor) -> Q:
+    """Return the condition for org units: what lies under the actor's grants, and his own store."""
+    condition = under_grants(actor.grants, path="path", store="store")
+    return condition | Q(store=actor.store_id) if actor.store_id else condition
+
+
+def staff_filter(actor: Actor) -> Q:
+    """Return the condition for people an actor may look up: himself, his store's, those under his grants."""
+    condition = under_grants(actor.grants, path="unit__path", store="store_id")
+    if actor.staff_id:
+        condition |= Q(pk=actor.staff_id)
+    if actor.store_id and actor.has_role("guide", "store_manager"):
+        condition |= Q(store_id=actor.store_id)
+    return condition
+
+
+def lead_filter(actor: Actor) -> Q:
+    """Return the condition for people who answer to an actor, himself included."""
+    condition = under_grants(actor.reach(*LEADING_ROLES, *HQ_READERS), path="unit__path", store="store_id")
+    return condition | Q(pk=actor.staff_id) if actor.staff_id else condition

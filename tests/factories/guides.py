@@ -1,9 +1,22 @@
-"""Stores and people for tests."""
+"""Stores and people for tests, through the ORM and without surprises.
 
+Three people recur: the guide, her manager, a guide of another store (`make_org`).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
 from itertools import count
 from typing import Any
 
-from guides.org.models import OrgUnit, RoleAssignment, Staff, Store
+from django.conf import settings
+from django.test import Client
+
+from guides.org.actors import actor_for
+from guides.org.models import Dealer, OrgUnit, RoleAssignment, Staff, Store
+from guides.org.sessions import ENDS_AT, ROLE, STAFF
+from yejibao.core import clock
+from yejibao.core.scope import Actor
 
 _serial = count(1)
 
@@ -29,10 +42,20 @@ def make_store(*, area: OrgUnit | None = None, **facts: Any) -> Store:
     return Store.objects.create(unit=unit, **facts)
 
 
+def make_dealer(**facts: Any) -> Dealer:
+    number = next(_serial)
+    return Dealer.objects.create(code=f"D{number}", name=f"经销商{number}", **facts)
+
+
 def make_staff(
-    role: str = "guide", *, store: Store | None = None, unit: OrgUnit | None = None, **facts: Any
+    role: str = "guide",
+    *,
+    store: Store | None = None,
+    unit: OrgUnit | None = None,
+    dealer: Dealer | None = None,
+    **facts: Any,
 ) -> Staff:
-    """Return a person with a role over `unit`, or over the store (a new one if none is given)."""
+    """Return a person with a role over `unit`, or over the store (a new one if none is given); no role for ""."""
     number = next(_serial)
     if unit is None:
         store = store or make_store()
@@ -41,5 +64,73 @@ def make_staff(
     facts.setdefault("name", "李敏")
     facts.setdefault("display_name", "小李")
     person = Staff.objects.create(store=store, unit=unit, **facts)
-    RoleAssignment.objects.create(staff=person, role=role, unit=unit)
+    if role:
+        RoleAssignment.objects.create(staff=person, role=role, unit=unit, dealer=dealer)
     return person
+
+
+@dataclass(frozen=True)
+class Org:
+    """One branch, one region, two areas with a store each, and the people who recur."""
+
+    hq: OrgUnit
+    branch: OrgUnit
+    region: OrgUnit
+    area: OrgUnit
+    other_area: OrgUnit
+    store: Store
+    other_store: Store
+    guide: Staff
+    manager: Staff
+    stranger: Staff  # a guide of the other store
+
+
+def make_org() -> Org:
+    """Return a small company: the guide 林晓雯, her manager 陈国栋, and 黄婷 of another store in another area."""
+    hq = make_unit("hq", name="总部")
+    branch = make_unit("branch", parent=hq, name="江苏分公司")
+    region = make_unit("region", parent=branch, name="南京大区")
+    area = make_unit("area", parent=region, name="南京一区")
+    other_area = make_unit("area", parent=region, name="南京二区")
+    store = make_store(area=area, name="南京新街口店", short_name="新街口店")
+    other_store = make_store(area=other_area, name="苏州观前店", short_name="观前店")
+    return Org(
+        hq=hq, branch=branch, region=region, area=area, other_area=other_area, store=store, other_store=other_store,
+        guide=make_staff("guide", store=store, name="林晓雯", display_name="晓雯"),
+        manager=make_staff("store_manager", store=store, name="陈国栋", display_name="国栋"),
+        stranger=make_staff("guide", store=other_store, name="黄婷", display_name="小黄"),
+    )  # fmt: skip
+
+
+def holder_of(role: str, org: Org) -> Staff:
+    """Return a new person with a role where it belongs: in the org's store, area, region, branch or at HQ."""
+    from guides.org.actors import role_facts
+
+    if role == "dealer":
+        dealer = make_dealer()
+        make_store(area=org.area, kind="dealer", dealer=dealer)
+        return make_staff(role, unit=org.hq, dealer=dealer)
+    level = role_facts(role)["level"]
+    if level == "store":
+        return make_staff(role, store=org.store)
+    return make_staff(role, unit=getattr(org, level))
+
+
+def actor(person: Staff, **options: Any) -> Actor:
+    """Return a person as an actor, as the database has him now."""
+    return actor_for(person, **options)
+
+
+def session_of(person: Staff, *, role: str = "") -> str:
+    """Return the key of a new session of a person, as signing in makes it; for cookies of a browser."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[STAFF], session[ROLE] = person.pk, role
+    session[ENDS_AT] = (clock.system_now() + timedelta(hours=24)).isoformat()
+    session.save()
+    return str(session.session_key)
+
+
+def sign_in(client: Client, person: Staff, *, role: str = "") -> Client:
+    """Return the client with a session of a person."""
+    client.cookies[settings.SESSION_COOKIE_NAME] = session_of(person, role=role)
+    return client

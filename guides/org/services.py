@@ -1,0 +1,289 @@
+"""All writes to units, stores, people and roles."""
+
+from datetime import date, datetime, time
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from guides.events import StaffAwayChanged, StaffResigned
+from yejibao.core import audit, clock, outbox
+from yejibao.core.errors import Conflict, Forbidden, Invalid
+from yejibao.core.personal import blind_index, normal_phone
+from yejibao.core.scope import Actor
+
+from .actors import role_facts, role_names
+from .models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store
+
+Level = OrgUnit.Level
+UPPER_LEVEL: dict[str, str] = {
+    Level.BRANCH: Level.HQ,
+    Level.REGION: Level.BRANCH,
+    Level.AREA: Level.REGION,
+    Level.STORE: Level.AREA,
+}
+
+
+class WrongPlace(Invalid):
+    code, title = "org.wrong_place", _("组织层级不对")
+
+
+class CodeTaken(Conflict):
+    code, title = "org.code_taken", _("这个编号已经有了")
+
+
+class AlreadyResigned(Conflict):
+    code, title = "org.already_resigned", _("这位同事已经离职")
+
+
+def _must_manage_accounts(actor: Actor) -> None:
+    if not actor.may("account.manage"):
+        problem = Forbidden(_("组织和账号由系统管理员维护。"))
+        problem.code = "perm.account.manage"
+        raise problem
+
+
+# ---------------------------------------------------------------- units and stores
+
+
+@transaction.atomic
+def create_unit(
+    *, level: str, code: str, name: str, parent: OrgUnit | None, actor: Actor, now: datetime
+) -> OrgUnit:
+    """Add a unit one level below its parent. Raises WrongPlace or CodeTaken."""
+    _must_manage_accounts(actor)
+    if parent is not None:  # its path must not move before ours is written
+        parent = OrgUnit.objects.select_for_update().get(pk=parent.pk)
+    _must_fit(level, parent)
+    if OrgUnit.objects.filter(code=code).exists():
+        raise CodeTaken(code)
+    unit = OrgUnit.objects.create(
+        level=level, code=code, name=name, parent=parent, valid_from=clock.local_day(now)
+    )
+    unit.path = f"{parent.path if parent else ''}{unit.pk}/"
+    unit.save(update_fields=["path"])
+    audit.record(actor, "org.unit_created", unit, after={"level": level, "name": name, "path": unit.path})
+    return unit
+
+
+def _must_fit(level: str, parent: OrgUnit | None) -> None:
+    needed = UPPER_LEVEL.get(level)
+    if (parent.level if parent else None) != needed:
+        above = Level(needed).label if needed else _("空")
+        raise WrongPlace(_("%(level)s的上级应该是%(above)s。") % {"level": Level(level).label, "above": above})
+
+
+@transaction.atomic
+def create_store(
+    *,
+    area: OrgUnit,
+    code: str,
+    name: str,
+    short_name: str,
+    actor: Actor,
+    now: datetime,
+    kind: str = Store.Kind.SELF_OPERATED,
+    dealer: Dealer | None = None,
+    opens_at: time = time(9, 30),
+    closes_at: time = time(22, 0),
+    **facts: Any,
+) -> Store:
+    """Open a store in an area, with its unit. Hours lie within 09:30-22:00. Raises WrongPlace, CodeTaken or Invalid."""
+    if (kind == Store.Kind.DEALER) != (dealer is not None):
+        raise Invalid(_("经销商门店要写明经销商，其他门店不能写。"))
+    if not time(9, 30) <= opens_at < closes_at <= time(22, 0):
+        raise Invalid(_("营业时间要在 9:30 到 22:00 之内。"))
+    unit = create_unit(level=Level.STORE, code=code, name=name, parent=area, actor=actor, now=now)
+    return Store.objects.create(
+        unit=unit,
+        code=code,
+        name=name,
+        short_name=short_name,
+        kind=kind,
+        dealer=dealer,
+        opens_at=opens_at,
+        closes_at=closes_at,
+        **facts,
+    )
+
+
+@transaction.atomic
+def move_unit(unit: OrgUnit, *, to: OrgUnit, actor: Actor, reason: str, now: datetime) -> OrgUnit:
+    """Hang a unit under another parent of the same level; all below it moves along, what happened before stays.
+
+    Raises WrongPlace. A move to where it is already changes nothing.
+    """
+    _must_manage_accounts(actor)
+    locked = {one.pk: one for one in OrgUnit.objects.select_for_update().filter(pk__in=[unit.pk, to.pk]).order_by("pk")}
+    unit, to = locked[unit.pk], locked[to.pk]
+    _must_fit(unit.level, to)
+    if unit.parent_id == to.pk:
+        return unit
+    old_path, new_path, old_parent = unit.path or "", f"{to.path}{unit.pk}/", unit.parent_id
+    OrgUnitMove.objects.create(
+        unit=unit,
+        from_parent_id=old_parent,
+        to_parent=to,
+        from_path=old_path,
+        to_path=new_path,
+        moved_on=clock.local_day(now),
+        reason=reason,
+    )
+    OrgUnit.objects.filter(pk=unit.pk).update(parent=to)
+    with connection.cursor() as cursor:  # ids and slashes only, so the prefix needs no escaping
+        cursor.execute(
+            "UPDATE guides_orgunit SET path = %s || substr(path, %s) WHERE path LIKE %s",
+            [new_path, len(old_path) + 1, old_path + "%"],
+        )
+    audit.record(
+        actor,
+        "org.unit_moved",
+        unit,
+        before={"parent_id": old_parent, "path": old_path},
+        after={"parent_id": to.pk, "path": new_path},
+        reason=reason,
+    )
+    unit.parent, unit.path = to, new_path
+    return unit
+
+
+# ---------------------------------------------------------------- people
+
+
+@transaction.atomic
+def create_staff(
+    *,
+    wecom_user_id: str,
+    name: str,
+    role: str,
+    unit: OrgUnit,
+    actor: Actor,
+    now: datetime,
+    display_name: str = "",
+    phone: str = "",
+    backup: Staff | None = None,
+    dealer: Dealer | None = None,
+    digest_minute: int | None = None,
+    joined_on: date | None = None,
+) -> Staff:
+    """Enter a person with a first role. `unit` is where he belongs: of a store's people the store's unit.
+
+    Raises CodeTaken for a known user id, WrongPlace for a role that does not fit the unit, Invalid for the rest.
+    """
+    _must_manage_accounts(actor)
+    userid = wecom_user_id.strip().casefold()
+    if not userid or not name.strip():
+        raise Invalid(_("企业微信账号和姓名都要填。"))
+    if Staff.objects.filter(wecom_user_id=userid).exists():
+        raise CodeTaken(userid)
+    national = normal_phone(phone) if phone else ""
+    if phone and not national:
+        raise Invalid(_("手机号不对。"))
+    store = Store.objects.filter(unit=unit).first()
+    if backup is not None and (store is None or backup.store_id != store.pk):
+        raise Invalid(_("代办人要是同一家店的同事。"))
+    person = Staff(
+        wecom_user_id=userid,
+        name=name.strip(),
+        display_name=display_name.strip() or name.strip(),
+        store=store,
+        unit=unit,
+        backup_guide=backup,
+        phone=national,
+        phone_index=blind_index(national, purpose="phone") if national else "",
+        joined_on=joined_on or clock.local_day(now),
+    )
+    person.set_unusable_password()
+    person.save()
+    # A full half hour would bring all digests at once: spread them, never on minute 0.
+    person.digest_minute = digest_minute or 1 + person.pk % 29
+    person.save(update_fields=["digest_minute"])
+    audit.record(actor, "org.staff_created", person, after={"wecom_user_id": userid, "unit_id": unit.pk})
+    assign_role(person, role=role, unit=unit, dealer=dealer, actor=actor, now=now)
+    return person
+
+
+@transaction.atomic
+def assign_role(
+    person: Staff,
+    *,
+    role: str,
+    unit: OrgUnit,
+    actor: Actor,
+    now: datetime,
+    dealer: Dealer | None = None,
+    starts_on: date | None = None,
+    ends_on: date | None = None,
+) -> RoleAssignment:
+    """Give a person a role over a unit, for ever or from-to (both days included): 临时支援 is a guide with dates.
+
+    It holds from the next request on. Assigning again changes the dates. Raises Invalid or WrongPlace.
+    """
+    _must_manage_accounts(actor)
+    if role not in role_names():
+        raise Invalid(_("没有这个岗位：%(role)s") % {"role": role})
+    level = role_facts(role)["level"]
+    if role == "dealer":
+        if dealer is None:
+            raise Invalid(_("经销商岗位要写明是哪一家经销商。"))
+    elif unit.level != level:
+        raise WrongPlace(
+            _("%(role)s只能设在%(level)s上。") % {"role": role_names()[role], "level": Level(level).label}
+        )
+    if starts_on and ends_on and ends_on < starts_on:
+        raise Invalid(_("结束日期早于开始日期。"))
+    held, is_new = RoleAssignment.objects.update_or_create(
+        staff=person,
+        role=role,
+        unit=unit,
+        defaults={"dealer": dealer, "starts_on": starts_on, "ends_on": ends_on},
+    )
+    audit.record(
+        actor,
+        "org.role_assigned" if is_new else "org.role_changed",
+        person,
+        after={"role": role, "unit_id": unit.pk, "starts_on": str(starts_on or ""), "ends_on": str(ends_on or "")},
+    )
+    return held
+
+
+@transaction.atomic
+def resign_staff(person: Staff, *, actor: Actor, now: datetime, reason: str = "") -> Staff:
+    """Note that a person left. He is refused from his next request on, and is nobody's backup any more.
+
+    His roles stay as a record; every query leaves people out who are not employed. Raises AlreadyResigned.
+    """
+    _must_manage_accounts(actor)
+    changed = (
+        Staff.objects.filter(pk=person.pk)
+        .exclude(state=Staff.State.RESIGNED)
+        .update(state=Staff.State.RESIGNED, resigned_at=now)
+    )
+    if not changed:
+        raise AlreadyResigned(person.name)
+    before = person.state
+    person.state, person.resigned_at = Staff.State.RESIGNED, now
+    Staff.objects.filter(backup_guide=person).update(backup_guide=None)
+    Store.objects.filter(duty_guide=person).update(duty_guide=None)
+    audit.record(
+        actor, "org.staff_resigned", person, before={"state": before}, after={"state": person.state}, reason=reason
+    )
+    outbox.publish(StaffResigned(staff_id=person.pk, resigned_at=now.isoformat()))
+    return person
+
+
+@transaction.atomic
+def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, reason: str = "") -> Staff:
+    """Set 在职, 请假中, 调店中 or 停用. Leaving has its own act; who left comes back only by being entered again."""
+    _must_manage_accounts(actor)
+    if state == Staff.State.RESIGNED:
+        return resign_staff(person, actor=actor, now=now, reason=reason)
+    if state not in Staff.State.values:
+        raise Invalid(_("没有这种在职状态：%(state)s") % {"state": state})
+    if not Staff.objects.filter(pk=person.pk).exclude(state=Staff.State.RESIGNED).update(state=state):
+        raise AlreadyResigned(person.name)
+    audit.record(actor, "org.staff_state", person, before={"state": person.state}, after={"state": state}, reason=reason)
+    if Staff.State.LEAVE in (person.state, state) and person.state != state:
+        outbox.publish(StaffAwayChanged(staff_id=person.pk, days=[clock.local_day(now).isoformat()]))
+    person.state = state
+    return person
