@@ -43,7 +43,6 @@ INDEX_KEY = env("YEJIBAO_INDEX_KEY", "" if PRODUCTION else "development-index-ke
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -158,8 +157,7 @@ CACHES = {
         "KEY_PREFIX": f"yj:{SLOT}:cache",
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_ENGINE = "guides.org.sessions"  # with its own idle and longest times
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -212,6 +210,7 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 METRICS_TOKEN = env("METRICS_TOKEN")
+TRUSTED_PROXY_COUNT = env_int("TRUSTED_PROXY_COUNT", 0)  # our own proxies in front, each adds to X-Forwarded-For
 
 # ---------------------------------------------------------------- REST
 REST_FRAMEWORK = {
