@@ -31,7 +31,7 @@ FAULTS = """() => {
 
 
 @pytest.mark.parametrize("width", [320, 360, 390, 414])
-@pytest.mark.parametrize("path", ["/dev/guide/", "/dev/sidebar/", "/dev/states/"])
+@pytest.mark.parametrize("path", ["/dev/guide/", "/dev/sidebar/", "/dev/states/", "/dev/components/"])
 def test_phone_pages_fit_and_can_be_tapped(open_page: Callable[..., Any], path: str, width: int) -> None:
     page = open_page({"width": width, "height": 844}, reduced_motion="reduce")
     page.goto(path)
