@@ -72,7 +72,9 @@ def door(sandbox: Any, people: list[str]) -> Gateway:
 def queue(db: None) -> Callable[..., list[OutboxMessage]]:
     """Return a function that queues messages, due now."""
 
-    def make(*recipients: str, subject: str = "3 位会员待跟进", due_at: datetime | None = None, **more: Any) -> list[OutboxMessage]:
+    def make(
+        *recipients: str, subject: str = "3 位会员待跟进", due_at: datetime | None = None, **more: Any
+    ) -> list[OutboxMessage]:
         due_at = due_at or product_clock.now()
         start = OutboxMessage.objects.count()
         outbox.enqueue(

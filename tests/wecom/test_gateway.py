@@ -95,7 +95,9 @@ def test_another_process_takes_the_shared_token(
     assert calls(sandbox, "gettoken") == 1
 
 
-def test_secrets_with_the_same_first_ten_characters_do_not_share(sandbox: Any, people: list[str], settings: Any) -> None:
+def test_secrets_with_the_same_first_ten_characters_do_not_share(
+    sandbox: Any, people: list[str], settings: Any
+) -> None:
     secrets = {1000011: "test-secret-a", 1000012: "test-secret-b"}
     sandbox.post("world", apps=[{"agentid": number, "secret": secret} for number, secret in secrets.items()])
     doors = [Gateway(App(settings.WECOM_CORP_ID, *pair), settings.WECOM_API_BASE) for pair in secrets.items()]
@@ -202,9 +204,16 @@ def test_nothing_of_the_token_is_left_in_errors_or_logs(
     door: Gateway, sandbox: Any, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # as the app's ready() does; caplog undid nothing
+    logging.getLogger("urllib3.connectionpool").setLevel(
+        logging.INFO
+    )  # as the app's ready() does; caplog undid nothing
     token = door.credentials.get()
-    for order in ({"errcode": 45009, "times": 1}, {"http": 502, "times": 1}, {"reset": True, "times": 1}, {"errcode": 40058}):
+    for order in (
+        {"errcode": 45009, "times": 1},
+        {"http": 502, "times": 1},
+        {"reset": True, "times": 1},
+        {"errcode": 40058},
+    ):
         sandbox.delete("faults")
         sandbox.fault("user/get", **order)
         with pytest.raises(GatewayError) as caught:
@@ -217,7 +226,10 @@ def test_nothing_of_the_token_is_left_in_errors_or_logs(
 
 def test_scrub() -> None:
     text = "GET https://h/cgi-bin/gettoken?corpid=ww1&corpsecret=s3 and ?access_token=T&x=1 and code=C "
-    assert scrub(text) == "GET https://h/cgi-bin/gettoken?corpid=ww1&corpsecret=*** and ?access_token=***&x=1 and code=*** "
+    assert (
+        scrub(text)
+        == "GET https://h/cgi-bin/gettoken?corpid=ww1&corpsecret=*** and ?access_token=***&x=1 and code=*** "
+    )
 
 
 # ---------------------------------------------------------------- reads

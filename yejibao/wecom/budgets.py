@@ -13,7 +13,7 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,18 +71,27 @@ class Budgets:
         self._lock = threading.Lock()
 
     def reserve(
-        self, *, api: str, recipients: Sequence[str] = ("",), now: datetime | None = None, limits: Limits | None = None
+        self,
+        *,
+        api: str,
+        recipients: Sequence[str] = ("",),
+        now: datetime | None = None,
+        limits: Limits | None = None,
+        asking: Collection[int] = (),
     ) -> list[Slot]:
-        """Ask for one call per recipient, in this order; a recipient may come several times. Takes what it grants."""
+        """Ask for one call per recipient, in this order; a recipient may come several times. Takes what it grants.
+
+        `asking` are the ids of the outbox rows this is about: claimed, but not on their way yet.
+        """
         if not recipients:
             return []
         limits = limits or limits_of(api)
         moment = (now or clock.now()).timestamp()
         try:
-            answers = self._in_redis(api, recipients, moment, limits)
+            answers = self._in_redis(api, recipients, moment, limits, asking)
         except RedisGone:
             self._note_fall_back()
-            answers = ledger.reserve(self._scope(api), recipients, moment, limits, self._day(moment))
+            answers = ledger.reserve(self._scope(api), recipients, moment, limits, self._day(moment), asking)
         return [Slot(wait, granted, probe) for wait, granted, probe in answers]
 
     def trip(self, api: str, *, now: datetime | None = None) -> float:
@@ -113,7 +122,7 @@ class Budgets:
         return datetime.fromtimestamp(moment, clock.SHANGHAI).date().isoformat()
 
     def _in_redis(
-        self, api: str, recipients: Sequence[str], moment: float, limits: Limits
+        self, api: str, recipients: Sequence[str], moment: float, limits: Limits, asking: Collection[int]
     ) -> list[tuple[float, bool, bool]]:
         key, scope = self.store.key, self._scope(api)
         keys = [
@@ -130,7 +139,7 @@ class Budgets:
         ]  # fmt: skip
         answer = self._run(_RESERVE, keys, args)
         if answer == "unseeded":
-            self._seed(moment)
+            self._seed(moment, asking)
             answer = self._run(_RESERVE, keys, args)
         return [(float(wait), bool(granted), bool(probe)) for wait, granted, probe in json.loads(answer)]
 
@@ -146,11 +155,11 @@ class Budgets:
     def _epoch_key(self) -> str:
         return self.store.key("epoch", self.corp_id, self.agent_id)
 
-    def _seed(self, moment: float) -> None:
+    def _seed(self, moment: float, asking: Collection[int]) -> None:
         """Tell an empty Redis what went out in the last hour, else it would allow a second helping of each minute."""
         try:
             pipe = self.store.client().pipeline(transaction=False)
-            for number, recipient, at in recent_sends(moment):
+            for number, recipient, at in recent_sends(moment, asking):
                 name = self.store.key("member", self.corp_id, self.agent_id, recipient)
                 pipe.zadd(name, {f"m{number}": at})
                 pipe.expire(name, 3700)

@@ -41,9 +41,11 @@ def sign(ticket: str, nonce: str, timestamp: int, url: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def signature(url: str, kind: Literal["agent", "corp"] = "agent", *, door: Gateway | None = None) -> Signature:
-    """Sign one of our own pages. Raises ForeignUrl for any other origin, GatewayError without a ticket."""
-    if _origin(url) != _origin(settings.PUBLIC_BASE_URL):
+def signature(
+    url: str, kind: Literal["agent", "corp"] = "agent", *, also: str = "", door: Gateway | None = None
+) -> Signature:
+    """Sign one of our own pages, or one of the origin `also`. Raises ForeignUrl for others, GatewayError without a ticket."""
+    if _origin(url) not in {_origin(one) for one in (settings.PUBLIC_BASE_URL, also) if one}:
         raise ForeignUrl()
     door = door or gateway.default()
     ticket = door.get_agent_ticket() if kind == "agent" else door.get_corp_ticket()

@@ -1,6 +1,7 @@
 """The budgets on rows in PostgreSQL: the same rules as the script in `budgets.py`, slower, for when Redis is gone."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,12 +34,14 @@ class Limits:
 Answer = tuple[float, bool, bool]  # wait, granted, probe
 
 
-def reserve(scope: str, recipients: Sequence[str], now: float, limits: Limits, day: str) -> list[Answer]:
+def reserve(
+    scope: str, recipients: Sequence[str], now: float, limits: Limits, day: str, asking: Collection[int] = ()
+) -> list[Answer]:
     """Answer as the script does, under row locks."""
     member = {name: f"member:{scope}:{name}" for name in recipients} if limits.member_hour else {}
     own = f"api:{scope}"
     with transaction.atomic():
-        _learn(scope, now, limits)
+        _learn(scope, now, limits, asking)
         rows = _locked([own, *member.values()])
         state = rows[own]
         answers = [_decide(state, rows.get(member.get(name, ""), {}), now, limits, day) for name in recipients]
@@ -127,22 +130,23 @@ def _ring_wait(state: dict[str, Any], name: str, grain: int, length: int, limit:
     return max(1.0, (min(map(int, slots)) + length // grain + 1) * grain - now)
 
 
-def _learn(scope: str, now: float, limits: Limits) -> None:
+def _learn(scope: str, now: float, limits: Limits, asking: Collection[int]) -> None:
     """Start from what the outbox says was sent, if the rows are not in use."""
     if not limits.member_hour:
         return
     key = f"learned:{scope}"
     rows = _locked([key])
-    if abs(now - float(rows[key].get("at", 0.0))) > STALE_SECONDS:
+    here = time.time()  # not the product's clock: a replay jumps hours while the rows are in use
+    if abs(here - float(rows[key].get("at", 0.0))) > STALE_SECONDS:
         BudgetWindow.objects.filter(key__startswith=f"member:{scope}:").delete()
         stamps: dict[str, list[float]] = {}
-        for _, recipient, at in recent_sends(now):
+        for _, recipient, at in recent_sends(now, asking):
             stamps.setdefault(f"member:{scope}:{recipient}", []).append(at)
         BudgetWindow.objects.bulk_create(
             [BudgetWindow(key=name, used={"stamps": sorted(values)}) for name, values in stamps.items()],
             ignore_conflicts=True,
         )
-    rows[key]["at"] = now
+    rows[key]["at"] = here
     _write(rows)
 
 
@@ -159,11 +163,14 @@ def _write(rows: dict[str, dict[str, Any]]) -> None:
     )
 
 
-def recent_sends(moment: float) -> list[tuple[int, str, float]]:
-    """Return (id, recipient, epoch seconds) of the messages that left, or may have left, in the hour before a moment."""
+def recent_sends(moment: float, asking: Collection[int]) -> list[tuple[int, str, float]]:
+    """Return (id, recipient, epoch seconds) of the messages that left, or may have left, in the hour before a moment.
+
+    Not those that are only being asked about now.
+    """
     now = datetime.fromtimestamp(moment, clock.SHANGHAI)
     left = OutboxMessage.objects.filter(
         state__in=["sent", "claimed", "unknown", "parked"], claimed_at__gt=now - timedelta(hours=1), claimed_at__lte=now
     )
-    rows = left.values_list("pk", "recipient", "claimed_at")
+    rows = left.exclude(pk__in=list(asking)).values_list("pk", "recipient", "claimed_at")
     return [(pk, recipient, at.timestamp()) for pk, recipient, at in rows]

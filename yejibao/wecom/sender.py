@@ -262,9 +262,11 @@ class Sender:
         waiting = list(rows)
         waited = 0.0
         while waiting:
-            now, names = self.pace.now(), [row.recipient for row in waiting]
+            now, names, ids = self.pace.now(), [row.recipient for row in waiting], [row.pk for row in waiting]
             slots: list[budgets.Slot] = await self.beside(
-                lambda names=names, now=now: self.door.budgets.reserve(api=API, recipients=names, now=now)
+                lambda names=names, ids=ids, now=now: self.door.budgets.reserve(
+                    api=API, recipients=names, now=now, asking=ids
+                )
             )
             soon: list[OutboxMessage] = []
             shortest = PATIENCE_SECONDS
@@ -384,7 +386,7 @@ class Sender:
                 elif await self.beside(self._count_due) in (0, before):
                     break  # nothing left, or only what another sender holds
             await self._settle()
-        return dict(self.tally)
+        return dict(+self.tally)
 
     def _count_due(self) -> int:
         return OutboxMessage.objects.filter(

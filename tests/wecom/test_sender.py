@@ -1,0 +1,536 @@
+"""What becomes of a message, for every way its call can end; against the stand-in over a real socket."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from yejibao.core import clock as product_clock
+from yejibao.core.models import Heartbeat
+from yejibao.core.outbox import messages as outbox
+from yejibao.core.outbox.models import OutboxMessage
+from yejibao.wecom import sender as sender_module
+from yejibao.wecom.budgets import Budgets
+from yejibao.wecom.errors import GatewayError, Kind
+from yejibao.wecom.gateway import Gateway, Sent
+from yejibao.wecom.sender import DatabaseThread, LivePace, Sender, backoff, drain_messages, outcome_of
+
+Queue = Callable[..., list[OutboxMessage]]
+pytestmark = pytest.mark.django_db
+MORNING = "2026-03-02 10:00"
+
+
+@pytest.fixture
+def morning(clock: Any, sandbox: Any) -> Any:
+    """Ten in the morning, here and at the platform; `go(minutes=5)` moves both."""
+
+    class Both:
+        def __init__(self) -> None:
+            self.now: datetime = clock.travel(MORNING)
+            sandbox.post("clock", now=self.now.isoformat())
+
+        def go(self, **duration: float) -> datetime:
+            self.now = clock.advance(**duration)
+            sandbox.post("clock", now=self.now.isoformat())
+            return self.now
+
+    return Both()
+
+
+def states(*rows: OutboxMessage) -> list[str]:
+    for row in rows:
+        row.refresh_from_db()
+    return [row.state for row in rows]
+
+
+def flags(sandbox: Any, userid: str = "lan.chen") -> list[str]:
+    return [row["flag"] for row in sandbox.received(userid)]
+
+
+# ---------------------------------------------------------------- the state machine
+
+
+def test_sent(queue: Queue, door: Gateway, sandbox: Any, morning: Any) -> None:
+    rows = queue("lan.chen", "min.wang")
+    assert drain_messages(door=door) == {"claimed": 2, "sent": 2}
+    assert states(*rows) == ["sent", "sent"]
+    got = sandbox.received("lan.chen")
+    assert [row["msgid"] for row in got] == [rows[0].msgid]
+    assert got[0]["request"]["textcard"]["url"].endswith(f"/{rows[0].pk}/")
+    assert (rows[0].sent_at, rows[0].claim_token, rows[0].errcode) == (morning.now, None, 0)
+    assert drain_messages(door=door) == {}
+
+
+def test_not_due_is_left_alone(queue: Queue, door: Gateway, morning: Any) -> None:
+    rows = queue("lan.chen", due_at=morning.now + timedelta(minutes=1))
+    assert drain_messages(door=door) == {}
+    morning.go(minutes=1)
+    drain_messages(door=door)
+    assert states(*rows) == ["sent"]
+
+
+def test_nothing_left_to_tell_and_too_late(queue: Queue, door: Gateway, sandbox: Any, morning: Any) -> None:
+    rows = queue("lan.chen", subject="nothing") + queue("lan.chen", not_after=morning.now - timedelta(minutes=1))
+    last = queue("min.wang", priority=9)  # behind those that fall away
+    drain_messages(door=door)
+    assert states(*rows, *last) == ["cancelled", "expired", "sent"]
+    assert sandbox.received("lan.chen") == []
+
+
+def test_nobody_there_is_a_failure_of_that_person(queue: Queue, door: Gateway, sandbox: Any) -> None:
+    sandbox.post("world", people=[{"userid": "free", "licensed": False}])
+    rows = queue("nobody", "free", "lan.chen")
+    drain_messages(door=door)
+    assert states(*rows) == ["failed", "failed", "sent"]
+    assert [(row.errcode, row.errmsg[:40]) for row in rows[:2]][1] == (0, "unlicenseduser")
+    assert rows[0].errcode == 81013
+
+
+@pytest.mark.parametrize(
+    ("order", "first", "second", "seen"),
+    [
+        # Not delivered for sure: goes out again.
+        ({"errcode": 45009}, "pending", "sent", ["delivered"]),
+        ({"errcode": 45033}, "pending", "sent", ["delivered"]),
+        ({"errcode": 42001}, "sent", "sent", ["delivered"]),  # one refresh in between
+        ({"errcode": 40014, "next_n": 2}, "pending", "sent", ["delivered"]),
+        # Nobody knows: the same bytes again, and the platform's duplicate check decides.
+        ({"errcode": -1}, "unknown", "sent", ["delivered"]),
+        ({"errcode": -1, "after_effect": True}, "unknown", "sent", ["delivered", "duplicate"]),
+        ({"http": 502}, "unknown", "sent", ["delivered"]),
+        ({"http": 502, "after_effect": True}, "unknown", "sent", ["delivered", "duplicate"]),
+        ({"truncated": True}, "unknown", "sent", ["delivered", "duplicate"]),
+        ({"drop_after_effect": True}, "unknown", "sent", ["delivered", "duplicate"]),
+        ({"reset": True}, "unknown", "sent", ["delivered"]),
+        # Refused.
+        ({"errcode": 40058}, "failed", "failed", []),
+        ({"errcode": 81013}, "failed", "failed", []),
+        # Somebody has to act.
+        ({"errcode": 48002}, "parked", "parked", []),
+        ({"errcode": 60020}, "parked", "parked", []),
+        ({"errcode": 60011}, "parked", "parked", []),
+    ],
+)
+def test_what_becomes_of_a_message(
+    queue: Queue,
+    door: Gateway,
+    sandbox: Any,
+    morning: Any,
+    order: dict[str, Any],
+    first: str,
+    second: str,
+    seen: list[str],
+) -> None:
+    (row,) = queue("lan.chen")
+    sandbox.fault("message/send", **({"next_n": 1} | order))
+    drain_messages(door=door)
+    assert states(row) == [first]
+    assert (row.first_unknown_at is not None) == (first == "unknown")
+    morning.go(minutes=2)
+    drain_messages(door=door)
+    assert states(row) == [second]
+    assert flags(sandbox) == seen
+    assert len({str(message["request"]) for message in sandbox.received("lan.chen")}) <= 1  # the very same bytes
+
+
+def test_a_hanging_platform_is_left_after_its_timeout(
+    queue: Queue, sandbox: Any, door: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yejibao.wecom.aclient.READ_SECONDS", 0.3)
+    (row,) = queue("lan.chen")
+    sandbox.fault("message/send", hang=3)
+    drain_messages(door=door)
+    assert (states(row), row.errcode) == (["unknown"], None)
+
+
+def test_nobody_listening_is_not_an_attempt_that_may_have_arrived(queue: Queue, door: Gateway, settings: Any) -> None:
+    door.credentials.get()
+    away = Gateway(door.app, "http://127.0.0.1:1/cgi-bin/")
+    (row,) = queue("lan.chen")
+    drain_messages(door=away)
+    assert (states(row), row.first_unknown_at, row.attempts) == (["pending"], None, 1)
+    assert row.next_at > product_clock.now()
+
+
+@pytest.mark.parametrize("order", [{"errcode": 40001}, {"http": 503}, {"errcode": 45009}])
+def test_without_a_token_nothing_has_left(queue: Queue, door: Gateway, sandbox: Any, order: dict[str, Any]) -> None:
+    sandbox.fault("gettoken", **order)
+    (row,) = queue("lan.chen")
+    drain_messages(door=door)
+    assert (states(row), row.attempts) == (["pending"], 0)
+    assert sandbox.get("stats")["calls"].get("message/send", 0) == 0
+
+
+def test_an_open_breaker_holds_all_back_and_one_probe_opens_the_way(
+    queue: Queue, door: Gateway, sandbox: Any, morning: Any
+) -> None:
+    sandbox.fault("message/send", errcode=45009, times=1)
+    (first,) = queue("lan.chen")
+    drain_messages(door=door)
+    rest = queue(*["min.wang"] * 3, "yu.zhao")
+    drain_messages(door=door)
+    assert states(first, *rest) == ["pending"] * 5
+    assert sandbox.get("stats")["calls"]["message/send"] == 1
+    assert 60 <= (first.next_at - morning.now).total_seconds() <= 65.5
+    morning.go(seconds=66)
+    drain_messages(door=door)
+    assert Counter(states(first, *rest)) == {"sent": 1, "pending": 4}  # the probe
+    morning.go(seconds=5)
+    drain_messages(door=door)
+    assert states(first, *rest) == ["sent"] * 5
+    assert {row.attempts for row in (first, *rest)} == {1}  # a throttle is not the message's fault
+
+
+def test_unknown_for_three_hours_is_parked_for_a_person(
+    queue: Queue, door: Gateway, sandbox: Any, morning: Any
+) -> None:
+    (row,) = queue("lan.chen")
+    sandbox.fault("message/send", errcode=-1, after_effect=True)
+    for _ in range(40):
+        drain_messages(door=door)
+        morning.go(minutes=6)
+    assert (states(row), row.first_unknown_at) == (["parked"], morning.now - timedelta(minutes=240))
+    assert Counter(flags(sandbox))["delivered"] == 1
+    assert max(message["at"] for message in sandbox.received("lan.chen")) <= row.first_unknown_at.timestamp() + 3 * 3600
+
+
+def test_a_throttled_row_that_may_have_left_stays_unknown(
+    queue: Queue, door: Gateway, sandbox: Any, morning: Any
+) -> None:
+    (row,) = queue("lan.chen", not_after=morning.now + timedelta(minutes=3))
+    sandbox.fault("message/send", drop_after_effect=True, times=1)
+    drain_messages(door=door)
+    sandbox.fault("message/send", errcode=45009, times=1)
+    morning.go(minutes=2)
+    drain_messages(door=door)
+    assert states(row) == ["unknown"]
+    morning.go(minutes=2)  # past not_after: it may have arrived, so it is resolved and not expired
+    drain_messages(door=door)
+    assert (states(row), flags(sandbox)) == (["sent"], ["delivered", "duplicate"])
+
+
+def test_a_card_number_in_use_proves_the_earlier_try(queue: Queue, morning: Any) -> None:
+    (row,) = queue("lan.chen")
+    row.claim_token = uuid.uuid4()
+    used = GatewayError.from_code(42014, "task_id used", api="message/send")
+    assert outcome_of(row, used, now=morning.now).state == "failed"
+    row.first_unknown_at = morning.now
+    assert outcome_of(row, used, now=morning.now).state == "sent"
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "counts"),
+    [
+        (Sent("m1", (), ()), "sent", True),
+        (Sent("m1", ("lan.chen",), ()), "failed", True),
+        (Sent("m1", (), ("lan.chen",)), "failed", True),
+        (GatewayError(None, "x", kind=Kind.TRANSIENT, api="message/send"), "pending", True),
+        (GatewayError(None, "x", kind=Kind.UNKNOWN, api="message/send"), "unknown", True),
+        (GatewayError(None, "x", kind=Kind.UNKNOWN, api="gettoken"), "pending", False),
+        (GatewayError(None, "x", kind=Kind.TRANSIENT), "pending", False),  # the lock of the token
+        (GatewayError.from_code(45035, "x", api="message/send"), "unknown", True),
+        (GatewayError.from_code(12345678, "x", api="message/send"), "failed", True),
+    ],
+)
+def test_outcome_table(queue: Queue, result: Any, state: str, counts: bool) -> None:
+    (row,) = queue("lan.chen")
+    row.claim_token = uuid.uuid4()
+    outcome = outcome_of(row, result, now=product_clock.now())
+    assert (outcome.state, outcome.counts_attempt) == (state, counts)
+
+
+def test_pauses_grow_and_then_stay() -> None:
+    for attempts, most in ((1, 8), (2, 16), (3, 32)):
+        pauses = [backoff(attempts) for _ in range(300)]
+        assert 1 <= min(pauses) and max(pauses) <= most and max(pauses) > most / 2
+    assert 300 <= backoff(4) <= 330
+
+
+# ---------------------------------------------------------------- lease and fence
+
+
+def test_a_stale_claim_token_writes_nothing(queue: Queue) -> None:
+    (row,) = queue("lan.chen")
+    now = product_clock.now()
+    (asleep,) = outbox.claim(now=now)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE core_outboxmessage SET lease_until = now() - interval '1 second'")
+    assert outbox.reclaim_lost() == 1
+    assert (states(row), row.first_unknown_at) == (["unknown"], asleep.claimed_at)
+    (fresh,) = outbox.claim(now=now + timedelta(seconds=1))
+    late = outcome_of(asleep, Sent("m-late", (), ()), now=now)
+    assert outbox.settle([late]) == 0
+    assert outbox.give_back([asleep], now=now) == 0
+    assert (states(row), row.claim_token, row.msgid) == (["claimed"], fresh.claim_token, "")
+    assert outbox.settle([outcome_of(fresh, Sent("m1", (), ()), now=now)]) == 1
+    assert (states(row), row.msgid) == (["sent"], "m1")
+
+
+def test_a_short_lease_is_given_back_uncalled(
+    queue: Queue, door: Gateway, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = queue("lan.chen")
+    boot = iter([0.0] + [46.0] * 99)  # the claim, then 46 of its 60 seconds are gone
+    monkeypatch.setattr(sender_module, "_boot_seconds", lambda: next(boot))
+    drain_messages(door=door, seconds=0.001)
+    assert (states(row), row.attempts, row.claim_token) == (["pending"], 0, None)
+    assert sandbox.received() == []
+
+
+def test_pace_of_a_member(queue: Queue, door: Gateway, sandbox: Any, morning: Any) -> None:
+    rows = queue(*["lan.chen"] * 45, "min.wang")
+    drain_messages(door=door)
+    assert (flags(sandbox), flags(sandbox, "min.wang")) == (["delivered"] * 20, ["delivered"])
+    for _ in range(4):
+        morning.go(seconds=31)
+        drain_messages(door=door)
+    assert states(*rows) == ["sent"] * 46
+    stats = sandbox.get("stats")
+    assert (stats["dropped"], stats["member_peak_per_minute"]) == (0, 20)
+    assert {row.attempts for row in rows} == {1}
+
+
+def test_pace_holds_when_redis_is_gone(
+    queue: Queue, door: Gateway, sandbox: Any, morning: Any, request: pytest.FixtureRequest
+) -> None:
+    queue(*["lan.chen"] * 12)
+    drain_messages(door=door)
+    request.getfixturevalue("no_redis")
+    door = Gateway(door.app, door.base)
+    queue(*["lan.chen"] * 12)
+    morning.go(seconds=20)
+    drain_messages(door=door)
+    assert flags(sandbox) == ["delivered"] * 20
+    morning.go(seconds=61)
+    drain_messages(door=door)
+    assert flags(sandbox) == ["delivered"] * 24
+
+
+def test_many_messages_of_one_moment_go_out_in_simulated_seconds(
+    queue: Queue, door: Gateway, sandbox: Any, morning: Any
+) -> None:
+    names = [f"g{number:04}" for number in range(3500)]
+    sandbox.post("world", people=[{"userid": name} for name in names])
+    queue(*names)
+    assert drain_messages(door=door, now=morning.now)["sent"] == 3500
+    assert sandbox.get("stats")["delivered"] == 3500
+
+
+def test_drain_sees_its_callers_transaction(queue: Queue, door: Gateway, sandbox: Any) -> None:
+    (row,) = queue("lan.chen")
+    assert drain_messages(door=door) == {"claimed": 1, "sent": 1}
+    assert states(row) == ["sent"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_drain_runs_where_a_loop_is_running(queue: Queue, door: Gateway, sandbox: Any) -> None:
+    """As in a browser test: Playwright's synchronous API keeps an event loop in the test's thread."""
+    queue("lan.chen")
+
+    async def inside() -> dict[str, int]:
+        try:
+            return drain_messages(door=door)
+        finally:
+            connection.close()
+
+    assert asyncio.run(inside()) == {"claimed": 1, "sent": 1}
+
+
+# ---------------------------------------------------------------- the process
+
+
+@pytest.fixture
+def live(door: Gateway, transactional_db: None) -> Any:
+    """A sender on a loop of its own; `stop()` ends it as SIGTERM does."""
+
+    class Live:
+        def __init__(self) -> None:
+            self.ready = threading.Event()
+            self.thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+        async def _serve(self) -> None:
+            self.loop, self.event = asyncio.get_running_loop(), asyncio.Event()
+            beside = DatabaseThread()
+            self.sender = Sender(door, beside, LivePace())
+            self.ready.set()
+            await self.sender.serve(self.event)
+            beside.close()
+
+        def start(self) -> "Live":
+            self.thread.start()
+            assert self.ready.wait(5)
+            return self
+
+        def stop(self) -> float:
+            started = time.monotonic()
+            self.loop.call_soon_threadsafe(self.event.set)
+            self.thread.join(15)
+            assert not self.thread.is_alive()
+            return time.monotonic() - started
+
+    running = Live()
+    yield running
+    if running.thread.is_alive():
+        running.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_nudge_is_quicker_than_the_poll(live: Any, queue: Queue, sandbox: Any, wait_until: Any) -> None:
+    live.start()
+    time.sleep(0.5)
+    started = time.monotonic()
+    (row,) = queue("lan.chen")
+    wait_until(lambda: states(row) == ["sent"])
+    assert time.monotonic() - started < 3
+    assert Heartbeat.objects.get(name="sender").facts["in_flight"] == 0
+    assert live.stop() < 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_the_poll_finds_it(
+    no_redis: None, live: Any, queue: Queue, sandbox: Any, wait_until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "POLL_SECONDS", 0.5)
+    live.start()
+    (row,) = queue("lan.chen")
+    wait_until(lambda: states(row) == ["sent"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stopping_finishes_what_is_under_way_and_gives_the_rest_back(
+    live: Any, queue: Queue, sandbox: Any, wait_until: Any
+) -> None:
+    sandbox.fault("message/send", latency=1200)
+    sandbox.post("world", people=[{"userid": f"g{number}"} for number in range(400)])
+    live.start()
+    queue(*[f"g{number}" for number in range(400)])
+    wait_until(lambda: sandbox.get("stats")["calls"].get("message/send", 0) > 100)
+    assert live.stop() < 10
+    found = Counter(OutboxMessage.objects.values_list("state", flat=True))
+    assert set(found) == {"sent", "pending"} and found["sent"] >= 100
+    assert sandbox.get("stats")["delivered"] == found["sent"]
+    assert OutboxMessage.objects.filter(claim_token__isnull=False).count() == 0
+
+
+woken = threading.Event()
+
+
+def tick_of_this_test() -> None:
+    woken.set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_beat_gets_the_tick_woken(live: Any, settings: Any) -> None:
+    settings.SENDER_WAKE_TICK = f"{__name__}.tick_of_this_test"
+    woken.clear()
+    Heartbeat.objects.create(name="beat", at=product_clock.system_now() - timedelta(seconds=61))
+    live.start()
+    assert woken.wait(5)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_on_time_is_left_alone(live: Any, settings: Any) -> None:
+    settings.SENDER_WAKE_TICK = f"{__name__}.tick_of_this_test"
+    woken.clear()
+    Heartbeat.objects.create(name="beat", at=product_clock.system_now() - timedelta(seconds=30))
+    live.start()
+    assert not woken.wait(1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_clock_off_the_databases_sends_nothing(
+    live: Any, queue: Queue, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = product_clock.system_now
+    monkeypatch.setattr(product_clock, "system_now", lambda: real() + timedelta(seconds=5))
+    live.start()
+    time.sleep(1)
+    queue("lan.chen", due_at=real())
+    time.sleep(1)
+    assert sandbox.received() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_senders_and_a_kill_deliver_each_once(
+    queue: Queue, sandbox: Any, door: Gateway, settings: Any, wait_until: Any
+) -> None:
+    """Two processes as `manage.py run_sender` is: one is killed under way, its rows come back with the same bytes."""
+    names = [f"g{number}" for number in range(300)]
+    sandbox.post("world", people=[{"userid": name} for name in names])
+    sandbox.fault("message/send", latency=300)
+    sandbox.fault("message/send", drop_after_effect=True, percent=5)
+    started = product_clock.now()
+    environment = os.environ | {
+        "WECOM_API_BASE": settings.WECOM_API_BASE, "YEJIBAO_THROWAWAY": "1",
+        "DATABASE_URL": _database_url(), "REDIS_URL": settings.REDIS_URL,
+    }  # fmt: skip
+    program = (
+        "import django; django.setup();"
+        "from tests.wecom.conftest import KIND, PlainRenderer;"
+        "from yejibao.core.outbox import register_renderer; register_renderer(KIND, PlainRenderer());"
+        "from django.core.management import call_command; call_command('run_sender')"
+    )
+    environment["DJANGO_SETTINGS_MODULE"] = "yejibao.settings"
+    command = [sys.executable, "-c", program]
+    both = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(2)]
+    try:
+        queue(*names, due_at=started)
+        wait_until(lambda: sandbox.get("stats")["calls"].get("message/send", 0) > 20, seconds=20)
+        both[0].kill()
+        both[0].wait()
+        wait_until(lambda: not OutboxMessage.objects.filter(state="pending").exists(), seconds=20)
+        time.sleep(1.5)
+        with connection.cursor() as cursor:  # what its lease would do within a minute
+            cursor.execute("UPDATE core_outboxmessage SET lease_until = now() WHERE state = 'claimed'")
+        sandbox.delete("faults")
+        wait_until(
+            lambda: (
+                OutboxMessage.objects.filter(state="unknown").update(next_at=started)
+                or Counter(OutboxMessage.objects.values_list("state", flat=True)) == {"sent": 300}
+            ),
+            seconds=30,
+        )
+        both[1].send_signal(signal.SIGTERM)
+        assert both[1].wait(12) == 0
+    finally:
+        for process in both:
+            process.kill()
+    delivered = Counter(row["recipients"][0] for row in sandbox.received() if row["flag"] == "delivered")
+    assert delivered == Counter(names)  # none lost, none twice
+
+
+def _database_url() -> str:
+    from urllib.parse import quote
+
+    facts = connection.settings_dict
+    host = facts["HOST"]
+    login = f"{facts['USER']}:{quote(facts['PASSWORD'])}@" if facts["PASSWORD"] else f"{facts['USER']}@"
+    if host.startswith("/"):
+        return f"postgres://{login}/{facts['NAME']}?host={quote(host, safe='')}"
+    return f"postgres://{login}{host}:{facts['PORT'] or 5432}/{facts['NAME']}"
+
+
+def test_the_whole_second_is_used_and_not_more(door: Gateway) -> None:
+    """Budget of production, asked as the sender asks: batches of 256 without a pause."""
+    budgets, moment, given = Budgets("ww-second", 1), product_clock.now(), []
+    start = moment
+    while (moment - start).total_seconds() < 3:
+        names = [f"{moment.timestamp()}/{number}" for number in range(256)]
+        slots = budgets.reserve(api="message/send", recipients=names, now=moment)
+        given += [(moment - start).total_seconds() + slot.wait for slot in slots if slot.granted]
+        waits = [slot.wait for slot in slots if not slot.granted]
+        moment += timedelta(seconds=max(waits[0] if waits else 0, 0.001))
+    used = [stamp for stamp in given if stamp < 3]
+    most = max(sum(1 for stamp in used if begin <= stamp < begin + 1) for begin in used[::37])
+    assert most <= 1500 and len(used) >= 3 * 1500 * 0.95
