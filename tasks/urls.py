@@ -1,5 +1,9 @@
 """Routes of the department: gathers those of its rooms."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+app_name = "tasks"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("tasks.followups.urls")),
+]
