@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from .org import pages
+from .org.jssdk_api import SignatureView
 
 app_name = "guides"
 
@@ -15,4 +16,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", pages.me, name="me"),
     path("me/role/", pages.switch_role, name="switch-role"),
     path("hq/", pages.hq_home, name="hq-home"),
+    path("api/v1/wecom/signature", SignatureView.as_view(), name="wecom-signature"),
 ]

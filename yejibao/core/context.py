@@ -15,4 +15,6 @@ def product(request: HttpRequest) -> dict[str, Any]:
         "now": clock.now(),
         "brand_name": settings.BRAND_NAME,
         "uses_sandbox": bool(settings.WECOM_SANDBOX_CONTROL),
+        "wecom_corp_id": settings.WECOM_CORP_ID,
+        "wecom_agent_id": settings.WECOM_AGENT_ID,
     }

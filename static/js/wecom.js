@@ -1,0 +1,96 @@
+// Our way to the WeCom client: `yjbWecom`, over the JS-SDK (`ww`). The SDK never answers outside the client, so every call
+// here ends by itself, and always with an answer: {ok: true, ...} or {ok: false, reason, said}.
+//   reason: outside (nobody answered), no_permission, no_customer, cancelled, unknown (it may have happened), refused
+(function () {
+  "use strict";
+
+  const { corp, agent, signature } = document.currentScript.dataset;
+  const APIS = ["getContext", "getCurExternalContact", "sendChatMessage", "openEnterpriseChat", "openUserProfile"];
+  // Entries whose pages may put a message into the chat. Source: WeCom JS-SDK 2.4.4, sendChatMessage.
+  const CHAT_ENTRIES = ["single_chat_tools", "group_chat_tools", "chat_attachment", "single_kf_tools"];
+  const ASK_MS = 4000; // questions are answered at once, or never
+  const ACT_MS = 20000; // the client may ask the guide whether she means it
+
+  const SENTENCES = {
+    outside: "这里不在企业微信的聊天里",
+    no_permission: "企业微信没让发，可能是版本太低，或者应用还没开通聊天工具权限",
+    no_customer: "没认出正在和哪位客户聊天",
+    cancelled: "已取消，没有发出去",
+    unknown: "不确定发出去没有，先看一眼聊天",
+    refused: "企业微信没让发，过一会儿再试",
+  };
+
+  async function sign(kind, url) {
+    const response = await fetch(`${signature}?kind=${kind}&url=${encodeURIComponent(url)}`, {
+      credentials: "same-origin", headers: { Accept: "application/json" },
+    });
+    if (!response.ok) throw new Error(`signature ${response.status}`);
+    return response.json();
+  }
+
+  function register() {
+    if (!window.ww || !corp) return false;
+    window.ww.register({
+      corpId: corp, agentId: agent, jsApiList: APIS,
+      getConfigSignature: (url) => sign("corp", url),
+      getAgentConfigSignature: (url) => sign("agent", url),
+      onAgentConfigFail: (failure) => console.warn("agentConfig", failure && failure.errMsg),
+    });
+    return true;
+  }
+
+  function reasonOf(message) {
+    const said = String(message || "");
+    if (/:cancel\b/.test(said)) return "cancelled";
+    if (/without context/.test(said)) return "no_customer";
+    if (/no ?permission|nopermission|permission denied|offline verifying|not exist|invalid url domain|invalid signature/.test(said)) return "no_permission";
+    return "refused";
+  }
+
+  const no = (reason, said) => ({ ok: false, reason, said: said || "", sentence: SENTENCES[reason] });
+
+  // Ends when the client answers, or after `limit`, whichever comes first.
+  function call(api, params, limit, whenSilent) {
+    if (!isReady || typeof window.ww[api] !== "function") return Promise.resolve(no("outside"));
+    return new Promise((settle) => {
+      const timer = setTimeout(() => settle(no(whenSilent || "outside")), limit);
+      const done = (answer) => { clearTimeout(timer); settle(answer); };
+      Promise.resolve().then(() => window.ww[api](params)).then(
+        (result) => done({ ok: true, result: result || {} }),
+        (failure) => { const said = (failure && (failure.errMsg || failure.message)) || ""; done(no(reasonOf(said), said)); },
+      );
+    });
+  }
+
+  const isReady = register();
+  let asked = null;
+
+  // What opened the page: single_chat_tools, normal …; "" outside the client.
+  function entry() {
+    asked = asked || call("getContext", {}, ASK_MS).then((answer) => (answer.ok ? answer.result.entry || "normal" : ""));
+    return asked;
+  }
+
+  async function customer() {
+    const answer = await call("getCurExternalContact", {}, ASK_MS);
+    if (!answer.ok) return answer;
+    const id = answer.result.userId || answer.result.userid || "";
+    return id ? { ok: true, id } : no("no_customer");
+  }
+
+  window.yjbWecom = {
+    entry,
+    customer,
+    async canSend() { return CHAT_ENTRIES.includes(await entry()); },
+    // Puts a text into the chat beside the page. `unknown` when the client said nothing: it may be out.
+    async sendText(content) {
+      const where = await entry();
+      if (!where) return no("outside");
+      if (!CHAT_ENTRIES.includes(where)) return no("no_permission", `entry ${where}`);
+      return call("sendChatMessage", { msgtype: "text", text: { content } }, ACT_MS, "unknown");
+    },
+    // Opens the chat with one customer; the toolbar page then finds what was prepared.
+    openChat: (externalUserId) => call("openEnterpriseChat", { userIds: [], externalUserIds: [externalUserId], groupName: "", chatId: "" }, ASK_MS * 2),
+    profile: (externalUserId) => call("openUserProfile", { type: 2, userid: externalUserId }, ASK_MS),
+  };
+})();
