@@ -167,7 +167,7 @@ def test_who_left_or_is_barred_does_not_come_in(client: Client, org: Org, code_o
 
 
 def test_the_platform_down_is_one_sentence(client: Client, org: Org, sandbox: Any) -> None:
-    sandbox.fault("auth/getuserinfo", status=502, times=9)
+    sandbox.fault("auth/getuserinfo", http=502, times=9)
     answer = come_back(client, begin(client), "code")
     page = client.get(answer["Location"], **WECOM)
     assert (page.status_code, page["Retry-After"]) == (503, "60")
