@@ -1,11 +1,20 @@
 """Routes of the department: gathers those of its rooms."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+from rest_framework.routers import SimpleRouter
 
+from .attendance.api import RosterViewSet
 from .org import pages
+from .org.api import MeView, StaffViewSet, StoreViewSet, UnitViewSet
 from .org.jssdk_api import SignatureView
 
 app_name = "guides"
+
+api = SimpleRouter()
+api.register("stores", StoreViewSet, basename="store")
+api.register("staff", StaffViewSet, basename="staff")
+api.register("units", UnitViewSet, basename="unit")
+api.register("roster", RosterViewSet, basename="roster")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.front, name="front"),
@@ -17,4 +26,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/role/", pages.switch_role, name="switch-role"),
     path("hq/", pages.hq_home, name="hq-home"),
     path("api/v1/wecom/signature", SignatureView.as_view(), name="wecom-signature"),
+    path("api/v1/me/", MeView.as_view(), name="me-api"),
+    path("api/v1/", include(api.urls)),
 ]

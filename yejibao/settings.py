@@ -232,6 +232,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StoreKind": "guides.org.models.Store.Kind",
+        "ShiftKind": "guides.attendance.models.Shift.Kind",
+    },
 }
 
 # ---------------------------------------------------------------- Enterprise WeChat

@@ -14,8 +14,8 @@ AWAY = (Shift.Kind.REST, Shift.Kind.LEAVE)
 def away_days(staff_ids: Collection[int], start: date, end: date) -> dict[int, set[date]]:
     """Return the days of `[start, end)` on which each person does not work; people without such a day are left out.
 
-    Rest and leave by the shift table; a day without a row is a working day. Somebody whose employment state is 请假中 is
-    away on every day that has no row saying he works.
+    Rest and leave by the shift table; a day without a row is a working day. Somebody whose employment state is 请假中
+    is away on every day that has no row saying he works.
     """
     away: dict[int, set[date]] = defaultdict(set)
     if not staff_ids or start >= end:

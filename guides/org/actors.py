@@ -43,7 +43,7 @@ def role_names() -> dict[str, str]:
 @cache
 def role_facts(role: str) -> dict[str, Any]:
     """Return name, level, scope and device of a role. Raises KeyError for an unknown one."""
-    return {row["key"]: row for row in role_book()["roles"]}[role]  # type: ignore[no-any-return]
+    return {row["key"]: row for row in role_book()["roles"]}[role]
 
 
 @cache

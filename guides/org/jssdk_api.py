@@ -42,7 +42,7 @@ class SignatureView(APIView):
     def get(self, request: Request) -> Response:
         form = SignatureQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
-        limits.hit("jssdk", str(request.actor.staff_id), per_minute=SIGNATURES_PER_MINUTE)
+        limits.hit("jssdk", str(request.actor.staff_id), per_minute=SIGNATURES_PER_MINUTE)  # type: ignore[attr-defined]
         # A demo answers under every name of its machine; in production only the trusted domain is signed.
         own = "" if settings.PRODUCTION else f"{request.scheme}://{request.get_host()}"
         try:

@@ -2,9 +2,9 @@
 
     load_org(read_spec(DEMO_FILE), now=now)
 
-The spec is the tree of `demo_org.yaml`: hq > branches > regions > areas > stores, each with `code` and `name`; `dealers`;
-`staff` with userid, name, role and the code of the unit they belong to (optional: display_name, phone, dealer, joined_on,
-backup, digest_minute). What is there already by its code or user id stays as it is.
+The spec is the tree of `demo_org.yaml`: hq > branches > regions > areas > stores, each with `code` and `name`;
+`dealers`; `staff` with userid, name, role and the code of the unit they belong to (optional: display_name, phone,
+dealer, joined_on, backup, digest_minute). What is there already by its code or user id stays as it is.
 """
 
 from collections import defaultdict

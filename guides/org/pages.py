@@ -202,7 +202,7 @@ def me(request: HttpRequest) -> HttpResponse:
 
 def _shell_of(actor: Actor) -> str:
     home = home_of(actor)
-    return "base/guide.html" if home.startswith("/g/") else "base/manager.html" if home.startswith("/m/") else "base/hq.html"
+    return {"g": "base/guide.html", "m": "base/manager.html"}.get(home[1], "base/hq.html")
 
 
 nav.add("guide", key="me", label="我的", icon="user-round", url="guides:me", order=90)

@@ -25,7 +25,8 @@ def heads_of_stores(store_ids: Collection[int], *, role: str, day: date) -> dict
             FROM guides_store store
             JOIN guides_orgunit unit ON unit.id = store.unit_id
             JOIN guides_roleassignment held
-              ON held.role = %(role)s AND held.unit_id = ANY (string_to_array(trim(trailing '/' from unit.path), '/')::bigint[])
+              ON held.role = %(role)s
+             AND held.unit_id = ANY (string_to_array(trim(trailing '/' from unit.path), '/')::bigint[])
              AND coalesce(held.starts_on, %(day)s) <= %(day)s AND coalesce(held.ends_on, %(day)s) >= %(day)s
             JOIN guides_orgunit above ON above.id = held.unit_id
             JOIN guides_staff person ON person.id = held.staff_id AND person.state = ANY (%(employed)s)

@@ -47,9 +47,7 @@ def _must_manage_accounts(actor: Actor) -> None:
 
 
 @transaction.atomic
-def create_unit(
-    *, level: str, code: str, name: str, parent: OrgUnit | None, actor: Actor, now: datetime
-) -> OrgUnit:
+def create_unit(*, level: str, code: str, name: str, parent: OrgUnit | None, actor: Actor, now: datetime) -> OrgUnit:
     """Add a unit one level below its parent. Raises WrongPlace or CodeTaken."""
     _must_manage_accounts(actor)
     if parent is not None:  # its path must not move before ours is written
@@ -57,9 +55,7 @@ def create_unit(
     _must_fit(level, parent)
     if OrgUnit.objects.filter(code=code).exists():
         raise CodeTaken(code)
-    unit = OrgUnit.objects.create(
-        level=level, code=code, name=name, parent=parent, valid_from=clock.local_day(now)
-    )
+    unit = OrgUnit.objects.create(level=level, code=code, name=name, parent=parent, valid_from=clock.local_day(now))
     unit.path = f"{parent.path if parent else ''}{unit.pk}/"
     unit.save(update_fields=["path"])
     audit.record(actor, "org.unit_created", unit, after={"level": level, "name": name, "path": unit.path})
@@ -227,9 +223,7 @@ def assign_role(
         if dealer is None:
             raise Invalid(_("经销商岗位要写明是哪一家经销商。"))
     elif unit.level != level:
-        raise WrongPlace(
-            _("%(role)s只能设在%(level)s上。") % {"role": role_names()[role], "level": Level(level).label}
-        )
+        raise WrongPlace(_("%(role)s只能设在%(level)s上。") % {"role": role_names()[role], "level": Level(level).label})
     if starts_on and ends_on and ends_on < starts_on:
         raise Invalid(_("结束日期早于开始日期。"))
     held, is_new = RoleAssignment.objects.update_or_create(
@@ -282,7 +276,9 @@ def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, r
         raise Invalid(_("没有这种在职状态：%(state)s") % {"state": state})
     if not Staff.objects.filter(pk=person.pk).exclude(state=Staff.State.RESIGNED).update(state=state):
         raise AlreadyResigned(person.name)
-    audit.record(actor, "org.staff_state", person, before={"state": person.state}, after={"state": state}, reason=reason)
+    audit.record(
+        actor, "org.staff_state", person, before={"state": person.state}, after={"state": state}, reason=reason
+    )
     if Staff.State.LEAVE in (person.state, state) and person.state != state:
         outbox.publish(StaffAwayChanged(staff_id=person.pk, days=[clock.local_day(now).isoformat()]))
     person.state = state

@@ -51,8 +51,10 @@ class SessionStore(DatabaseSessionStore):
         return StaffSession
 
     def _get_session_from_db(self) -> Any:
+        from .models import StaffSession
+
         row = (
-            self.model.objects.filter(session_key=self.session_key, expire_date__gt=clock.system_now())
+            StaffSession.objects.filter(session_key=self.session_key, expire_date__gt=clock.system_now())
             .select_related("staff__store__unit")
             .defer("staff__password", "staff__phone")
             .annotate(held_roles=held_roles("staff_id", clock.today()))
@@ -68,7 +70,7 @@ class SessionStore(DatabaseSessionStore):
         return row
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        row = super().create_model_instance(data)
+        row: Any = super().create_model_instance(data)
         row.staff_id = data.get(STAFF)
         return row
 

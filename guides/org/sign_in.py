@@ -106,9 +106,7 @@ def end_round(request: HttpRequest, *, state: str, now: datetime) -> str:
 
 def _rounds(request: HttpRequest, now: datetime) -> dict[str, Any]:
     kept: dict[str, Any] = request.session.get(STATES, {})
-    return {
-        state: begun for state, begun in kept.items() if now - datetime.fromisoformat(begun["at"]) <= STATE_LIFE
-    }
+    return {state: begun for state, begun in kept.items() if now - datetime.fromisoformat(begun["at"]) <= STATE_LIFE}
 
 
 # ---------------------------------------------------------------- the person
@@ -125,7 +123,10 @@ def person_of(userid: str) -> Staff:
 
 
 def person_by_password(userid: str, password: str) -> Staff:
-    """Return who signs in at the web with a password: people with a web role only. Raises WrongPassword or AccountEnded."""
+    """Return who signs in at the web with a password: people with a web role only.
+
+    Raises WrongPassword or AccountEnded.
+    """
     person = Staff.objects.filter(wecom_user_id=userid.strip().casefold()).first()
     if person is None:
         make_password(password)  # as slow as a wrong password: the answer's time names nobody
@@ -182,7 +183,7 @@ def switch_role(request: HttpRequest, role: str, *, actor: Actor) -> Actor:
         before={"role": actor.working_role},
         after={"role": role},
     )
-    person: Staff = request.session.person
+    person = Staff.objects.get(pk=actor.staff_id)
     return actor_for(person, working_role=role, facts=dict(actor.session_facts))
 
 

@@ -25,7 +25,11 @@ def make_unit(level: str = OrgUnit.Level.AREA, *, parent: OrgUnit | None = None,
     """Return a unit below `parent`, with its path."""
     number = next(_serial)
     unit = OrgUnit.objects.create(
-        level=level, parent=parent, code=facts.pop("code", f"u{number}"), name=facts.pop("name", f"组织{number}"), **facts
+        level=level,
+        parent=parent,
+        code=facts.pop("code", f"u{number}"),
+        name=facts.pop("name", f"组织{number}"),
+        **facts,
     )
     unit.path = f"{parent.path if parent else ''}{unit.pk}/"
     unit.save(update_fields=["path"])

@@ -1,6 +1,6 @@
 """How often one caller may do one thing. Counted in Redis; without it each process counts alone, at half the rate.
 
-    limits.hit("login", address, per_minute=10)      # raises TooMany with the seconds to wait
+limits.hit("login", address, per_minute=10)      # raises TooMany with the seconds to wait
 """
 
 import logging
@@ -54,7 +54,7 @@ def _alone() -> MovingWindowRateLimiter:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the caller's address: what the nearest of our own proxies saw, where TRUSTED_PROXY_COUNT says there are some."""
+    """Return the caller's address; behind TRUSTED_PROXY_COUNT proxies of our own, what the outermost of them saw."""
     hops = settings.TRUSTED_PROXY_COUNT
     if hops:
         seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]

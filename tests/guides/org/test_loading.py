@@ -59,7 +59,9 @@ def test_loading_again_changes_nothing() -> None:
 @pytest.mark.parametrize("row", [{"role": "queen", "unit": "hq"}, {"role": "guide", "unit": "nowhere"}])
 def test_an_unknown_role_or_unit_is_refused(row: dict[str, str]) -> None:
     with pytest.raises(Invalid):
-        load_org({"hq": {"code": "hq", "name": "总部"}, "staff": [{"userid": "a", "name": "甲", **row}]}, now=clock.now())
+        load_org(
+            {"hq": {"code": "hq", "name": "总部"}, "staff": [{"userid": "a", "name": "甲", **row}]}, now=clock.now()
+        )
     assert not OrgUnit.objects.exists()
 
 
