@@ -1,14 +1,27 @@
 """Words to say: scripts of HQ, and how they were used."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+if TYPE_CHECKING:
+    from yejibao.core.scope import Actor
+
 
 class ScriptQuerySet(models.QuerySet["Script"]):
-    def in_force(self) -> "ScriptQuerySet":
+    def in_force(self) -> ScriptQuerySet:
         """Scripts that may be offered now."""
         return self.filter(is_current=True, is_enabled=True)
+
+    def visible_to(self, actor: Actor) -> ScriptQuerySet:
+        """All scripts for those who publish them, what is said to members for all other staff."""
+        if actor.may("script.publish"):
+            return self
+        return self.in_force().filter(audience="member") if actor.kind == "staff" else self.none()
 
 
 class Script(models.Model):
@@ -67,6 +80,12 @@ class ScriptUse(models.Model):
         ]
 
 
+class ScriptFavouriteQuerySet(models.QuerySet["ScriptFavourite"]):
+    def visible_to(self, actor: Actor) -> ScriptFavouriteQuerySet:
+        """A guide's own favourites and wordings; nobody else's."""
+        return self.filter(guide_id=actor.staff_id) if actor.staff_id else self.none()
+
+
 class ScriptFavourite(models.Model):
     """A guide's own favourite, or her own wording (no script behind it)."""
 
@@ -77,6 +96,8 @@ class ScriptFavourite(models.Model):
     text = models.TextField(blank=True)
     node = models.CharField(max_length=16, blank=True)
     created_at = models.DateTimeField()
+
+    objects = ScriptFavouriteQuerySet.as_manager()
 
     class Meta:
         constraints = [
