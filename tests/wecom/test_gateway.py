@@ -321,7 +321,8 @@ def test_signatures_use_cached_tickets_of_their_kind(door: Gateway, sandbox: Any
 @pytest.mark.parametrize(
     "url",
     [
-        "https://evil.example/g/", "http://127.0.0.1:8000.evil.example/", "http://127.0.0.1:8001/g/", "//127.0.0.1:8000/",
+        "https://evil.example/g/", "http://127.0.0.1:8000.evil.example/", "http://127.0.0.1:8001/g/",
+        "//127.0.0.1:8000/",
         "http://u@127.0.0.1:8000/", "javascript:alert(1)", "", "http://[::1", "http://127.0.0.1:99999/",
     ],
 )  # fmt: skip

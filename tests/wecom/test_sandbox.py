@@ -198,7 +198,8 @@ def test_receivers(platform: Platform, sandbox: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"agentid": 999}, 40056), ({"agentid": "x"}, 40056), ({"agentid": 1000077}, 301002), ({"msgtype": "smoke"}, 40008),
+        ({"agentid": 999}, 40056), ({"agentid": "x"}, 40056), ({"agentid": 1000077}, 301002),
+        ({"msgtype": "smoke"}, 40008),
         ({"text": {"content": ""}}, 44004), ({"msgtype": "textcard", "textcard": {"title": "a"}}, 40063),
         ({"msgtype": "template_card", "template_card": {"card_type": "vote_interaction"}}, 42030),
     ],

@@ -1,12 +1,12 @@
 """How fast we may call: one shared account of every limit, so that no window is ever exceeded and nothing is dropped.
 
-The platform drops a member's 31st message of a minute without a word, so pacing is what keeps messages alive. Limits are
-ours or the platform's: per member and minute and hour, per (corp, API) and minute and hour, messages of the app per day,
-and all calls of message/send together per second. Windows slide: no stretch of 1 s, 60 s or 3600 s holds more than its
-limit, wherever it begins. Time is `core.clock`, so that a replay paces on the simulated clock.
+The platform drops a member's 31st message of a minute without a word, so pacing is what keeps messages alive. Limits
+are ours or the platform's: per member and minute and hour, per (corp, API) and minute and hour, messages of the app per
+day, and all calls of message/send together per second. Windows slide: no stretch of 1 s, 60 s or 3600 s holds more than
+its limit, wherever it begins. Time is `core.clock`, so that a replay paces on the simulated clock.
 
-State is in Redis, one script a question. Without Redis the same rules run on rows in PostgreSQL (`ledger.py`); whichever
-side starts empty first learns from the outbox what was sent in the last hour.
+State is in Redis, one script a question. Without Redis the same rules run on rows in PostgreSQL (`ledger.py`);
+whichever side starts empty first learns from the outbox what was sent in the last hour.
 """
 
 import json
@@ -95,7 +95,7 @@ class Budgets:
         return [Slot(wait, granted, probe) for wait, granted, probe in answers]
 
     def trip(self, api: str, *, now: datetime | None = None) -> float:
-        """Open the breaker of an API: 60 s, doubled each time a probe fails, at most 10 min. Returns the seconds left."""
+        """Open the breaker of an API: 60 s, doubled each time a probe fails, 10 min at most. Returns seconds left."""
         moment = (now or clock.now()).timestamp()
         log.warning("wecom: breaker of %s opens", api)
         try:
@@ -134,8 +134,9 @@ class Budgets:
             if self._fell_back:
                 self._forget_epoch()
         args: list[Any] = [
-            moment, len(recipients), limits.per_second, limits.burst, HORIZON_SECONDS, limits.per_minute, limits.per_hour,
-            limits.per_day, limits.member_minute, limits.member_hour, PROBE_SECONDS, uuid.uuid4().hex[:16],
+            moment, len(recipients), limits.per_second, limits.burst, HORIZON_SECONDS, limits.per_minute,
+            limits.per_hour, limits.per_day, limits.member_minute, limits.member_hour, PROBE_SECONDS,
+            uuid.uuid4().hex[:16],
         ]  # fmt: skip
         answer = self._run(_RESERVE, keys, args)
         if answer == "unseeded":
@@ -181,7 +182,7 @@ class Budgets:
         log.warning("wecom: budgets are in Redis again")
 
 
-# One question, answered and booked at once. Times are seconds with fractions. Returns JSON: [[wait, granted, probe], ...].
+# One question, answered and booked at once. Times are seconds with fractions. Returns [[wait, granted, probe], ...].
 _RESERVE = """
 local breaker, second, minute, hour, day, epoch = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local now, count = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,6 +1,6 @@
 """The one error type of this door, and what each errcode asks of the caller.
 
-Source: WeCom's table of errcodes. A code that is not in these sets is a bug or bad data: not retried, logged as it came.
+Source: WeCom's table of errcodes. A code in none of these sets is a bug or bad data: not retried, logged as it came.
 """
 
 import re

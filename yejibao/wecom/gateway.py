@@ -1,8 +1,8 @@
 """Typed calls to the platform, synchronous. The one place that knows wechatpy.
 
-wechatpy 1.8.18 retries token errors without end, has no timeout on gettoken, keeps tokens under the first ten characters
-of the secret, and its exceptions carry the URL with the token. So: `auto_retry=False`, our own credentials, timeouts on
-every call, one refresh and one more try, and errors that leave nothing behind.
+wechatpy 1.8.18 retries token errors without end, has no timeout on gettoken, keeps tokens under the first ten
+characters of the secret, and its exceptions carry the URL with the token. So: `auto_retry=False`, our own
+credentials, timeouts on every call, one refresh and one more try, and errors that leave nothing behind.
 """
 
 import json
@@ -92,7 +92,7 @@ def sent_from(answer: Mapping[str, Any]) -> Sent:
     return Sent(str(answer.get("msgid") or ""), names(answer.get("invaliduser")), names(answer.get("unlicenseduser")))
 
 
-class _Client(WeChatClient):  # type: ignore[misc]
+class _Client(WeChatClient):
     """wechatpy with its hosts, token and timeouts in our hands."""
 
     def __init__(self, app: App, base: str) -> None:
@@ -106,7 +106,7 @@ class _Client(WeChatClient):  # type: ignore[misc]
 
     @property
     def access_token(self) -> str:
-        # __new__ evaluates properties before __init__ ran; only AttributeError is forgiven there, and that is what comes.
+        # __new__ evaluates properties before __init__ ran; only AttributeError is forgiven there, and that comes.
         return self.credentials.get()
 
     def fetch_access_token(self) -> None:
@@ -195,7 +195,7 @@ class Gateway:
             except GatewayError as error:
                 if error.kind is not Kind.TRANSIENT or error.code is None or attempt == TRIES:
                     raise
-                self._sleep(random.uniform(1, 3))  # noqa: S311 - spreads retries, guards nothing
+                self._sleep(random.uniform(1, 3))
         raise AssertionError("unreachable")
 
     def post(self, api: str, body: Mapping[str, Any] | bytes) -> dict[str, Any]:

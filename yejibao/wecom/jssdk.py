@@ -1,4 +1,4 @@
-"""Signatures for the JS-SDK in our pages: `agent` for agentConfig, `corp` for config. They differ only in the ticket."""
+"""Signatures for the JS-SDK in our pages: `agent` for agentConfig, `corp` for config. Only the ticket differs."""
 
 import hashlib
 import secrets
@@ -44,7 +44,7 @@ def sign(ticket: str, nonce: str, timestamp: int, url: str) -> str:
 def signature(
     url: str, kind: Literal["agent", "corp"] = "agent", *, also: str = "", door: Gateway | None = None
 ) -> Signature:
-    """Sign one of our own pages, or one of the origin `also`. Raises ForeignUrl for others, GatewayError without a ticket."""
+    """Sign one of our own pages, or one of the origin `also`. Raises ForeignUrl, or GatewayError without a ticket."""
     if _origin(url) not in {_origin(one) for one in (settings.PUBLIC_BASE_URL, also) if one}:
         raise ForeignUrl()
     door = door or gateway.default()

@@ -173,4 +173,4 @@ def recent_sends(moment: float, asking: Collection[int]) -> list[tuple[int, str,
         state__in=["sent", "claimed", "unknown", "parked"], claimed_at__gt=now - timedelta(hours=1), claimed_at__lte=now
     )
     rows = left.exclude(pk__in=list(asking)).values_list("pk", "recipient", "claimed_at")
-    return [(pk, recipient, at.timestamp()) for pk, recipient, at in rows]
+    return [(pk, recipient, at.timestamp()) for pk, recipient, at in rows if at]

@@ -1,27 +1,24 @@
-"""Drains the outbox: claim, commit, post exactly the stored bytes, settle. One asynchronous process, `manage.py run_sender`.
+"""Drains the outbox: claim, commit, post exactly the stored bytes, settle. One process, `manage.py run_sender`.
 
 It needs neither broker nor beat: it polls every five seconds, sooner when nudged, and wakes the tick when beat is late.
-What came of a call decides the row's next state by the table in `outcome_of`; "nobody knows" is a state of its own.
+What came of a call decides the row's next state (`outcomes.py`); "nobody knows" is a state of its own.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-import queue
 import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from functools import partial
 
 import redis.asyncio
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils.module_loading import import_string
 
 from yejibao.core import clock
@@ -31,12 +28,13 @@ from yejibao.core.outbox.nudge import channel
 
 from . import budgets, gateway
 from .aclient import AsyncClient
+from .beside import Beside, LivePace, Pace, SimulatedPace, run_with_caller_serving
 from .errors import GatewayError, Kind
 from .gateway import Gateway, Sent
+from .outcomes import API, Ending, State, outcome_of
 
 log = logging.getLogger(__name__)
 
-API = "message/send"
 IN_FLIGHT = 256
 POLL_SECONDS = 5.0
 PATIENCE_SECONDS = 1.5  # a budget that frees sooner is waited for with the row in hand; else the row goes back
@@ -45,188 +43,11 @@ STOP_SECONDS = 10.0
 BEAT_LATE_SECONDS = 60.0
 CLOCK_OFF_SECONDS = 2.0
 ALARM_SECONDS = 3600.0
-TASK_ID_USED = 42014
-
-T = TypeVar("T")
-State = OutboxMessage.State
-
-
-# ---------------------------------------------------------------- what an answer means
-
-
-def outcome_of(row: OutboxMessage, result: Sent | GatewayError, *, now: datetime) -> outbox.Outcome:
-    """Return what becomes of a claimed row after its call (reliability-security §6)."""
-    assert row.claim_token is not None
-    done = _Done(row, now)
-    if isinstance(result, Sent):
-        if result.invalid_users or result.unlicensed_users:
-            why = "invaliduser" if result.invalid_users else "unlicenseduser"
-            return done(State.FAILED, code=0, text=why, msgid=result.msgid)
-        return done(State.SENT, code=0, msgid=result.msgid)
-    code, text = result.code, result.message
-    # Until its first answer comes a row is "not delivered for sure"; one that was unknown before stays so.
-    again = State.UNKNOWN if row.first_unknown_at else State.PENDING
-    if result.kind is Kind.THROTTLE:
-        later = now + timedelta(seconds=result.retry_after + random.uniform(0, 5))
-        return done(again, code=code, text=text, next_at=later, counts=False)
-    if result.api != API:
-        # No token to be had: nothing left the house. A wrong secret heals by somebody's hand, so ask rarely.
-        wait = 300.0 if result.kind is Kind.ADMIN else backoff(row.attempts)
-        return done(again, code=code, text=text, next_at=now + timedelta(seconds=wait), counts=False)
-    if result.kind is Kind.ADMIN:
-        return done(State.PARKED, code=code, text=text)
-    if result.kind is Kind.REFRESH:
-        return done(again, code=code, text=text, next_at=now + timedelta(seconds=backoff(row.attempts)), counts=False)
-    if result.kind is Kind.UNKNOWN or code is not None and result.kind is Kind.TRANSIENT:
-        return done(State.UNKNOWN, code=code, text=text, next_at=now + timedelta(seconds=backoff(row.attempts)))
-    if result.kind is Kind.TRANSIENT:
-        return done(again, code=code, text=text, next_at=now + timedelta(seconds=backoff(row.attempts)))
-    if code == TASK_ID_USED and row.first_unknown_at:
-        return done(State.SENT, code=0, text="an earlier try had arrived")  # the card's number is ours alone
-    return done(State.FAILED, code=code, text=text)
-
-
-@dataclass(frozen=True)
-class _Done:
-    row: OutboxMessage
-    now: datetime
-
-    def __call__(
-        self, state: str, *, code: int | None, text: str = "", msgid: str = "", next_at: datetime | None = None,
-        counts: bool = True,
-    ) -> outbox.Outcome:  # fmt: skip
-        assert self.row.claim_token is not None
-        return outbox.Outcome(
-            message_id=self.row.pk, claim_token=self.row.claim_token, state=state, at=self.now, next_at=next_at,
-            errcode=code, errmsg=text[:255].replace("\0", ""), msgid=msgid[:128], counts_attempt=counts,
-        )  # fmt: skip
-
-
-def backoff(attempts: int) -> float:
-    """Return seconds until the next try: full jitter up to 60 s for three tries, then five minutes."""
-    if attempts > 3:
-        return 300.0 + random.uniform(0, 30)
-    return max(1.0, random.uniform(0, min(60.0, 2.0 ** (attempts + 2))))
 
 
 def _boot_seconds() -> float:
     """Seconds that also pass while the machine sleeps, where the system can tell: a lease does not wait for us."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-# ---------------------------------------------------------------- how time passes, where the database is touched
-
-
-class Pace(Protocol):
-    """The sender's time: the product's clock and real waits, or a moment that waiting moves."""
-
-    def now(self) -> datetime: ...
-
-    async def until(self, moment: datetime) -> None: ...
-
-
-class LivePace:
-    """Time passes by itself."""
-
-    def now(self) -> datetime:
-        return clock.now()
-
-    async def until(self, moment: datetime) -> None:
-        await asyncio.sleep(max(0.0, (moment - clock.now()).total_seconds()))
-
-
-class SimulatedPace:
-    """A moment; waiting moves it and takes no time."""
-
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
-
-    def now(self) -> datetime:
-        return self.moment
-
-    async def until(self, moment: datetime) -> None:
-        self.moment = max(self.moment, moment)
-
-
-class Beside(Protocol):
-    """Runs a synchronous call that may use the database, off the event loop."""
-
-    async def __call__(self, call: Callable[[], Any]) -> Any: ...
-
-
-class DatabaseThread:
-    """One thread with one connection, made anew when it died."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sender-db")
-
-    async def __call__(self, call: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, call)
-
-    @staticmethod
-    def _run(call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        finally:
-            close_old_connections()
-
-    def close(self) -> None:
-        """End the thread and its connection."""
-        self._pool.submit(connection.close)
-        self._pool.shutdown(wait=True)
-
-
-def run_with_caller_serving(work: Callable[[Beside], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine on an event loop in another thread while this one runs its database calls.
-
-    So they see the caller's own transaction, and it works where this thread has a loop already.
-    """
-    wanted: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any], asyncio.AbstractEventLoop] | None]
-    wanted = queue.SimpleQueue()
-    ending: list[Any] = []
-
-    async def beside(call: Callable[[], Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        wanted.put((call, future, loop))
-        return await future
-
-    def run() -> None:
-        try:
-            ending.append((asyncio.run(work(beside)), None))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            ending.append((None, error))
-        finally:
-            wanted.put(None)
-
-    thread = threading.Thread(target=run, name="sender-loop", daemon=True)
-    thread.start()
-    while (item := wanted.get()) is not None:
-        call, future, loop = item
-        try:
-            value = call()
-        except Exception as error:  # noqa: BLE001 - handed to the loop
-            loop.call_soon_threadsafe(_fail, future, error)
-        else:
-            loop.call_soon_threadsafe(_fulfil, future, value)
-    thread.join()
-    value, error = ending[0]
-    if error is not None:
-        raise error
-    return value
-
-
-def _fulfil(future: "asyncio.Future[Any]", value: Any) -> None:
-    if not future.done():
-        future.set_result(value)
-
-
-def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
-
-
-# ---------------------------------------------------------------- the sender
 
 
 class Sender:
@@ -262,12 +83,8 @@ class Sender:
         waiting = list(rows)
         waited = 0.0
         while waiting:
-            now, names, ids = self.pace.now(), [row.recipient for row in waiting], [row.pk for row in waiting]
-            slots: list[budgets.Slot] = await self.beside(
-                lambda names=names, ids=ids, now=now: self.door.budgets.reserve(
-                    api=API, recipients=names, now=now, asking=ids
-                )
-            )
+            now = self.pace.now()
+            slots = await self.beside(partial(self._reserve, waiting, now))
             soon: list[OutboxMessage] = []
             shortest = PATIENCE_SECONDS
             for row, slot in zip(waiting, slots, strict=True):
@@ -281,12 +98,16 @@ class Sender:
                     self.tally["paced"] += 1
                     again = State.UNKNOWN if row.first_unknown_at else State.PENDING
                     self._outcomes.append(
-                        _Done(row, now)(again, code=row.errcode, text="", next_at=later, counts=False)
+                        Ending(row, now)(again, code=row.errcode, text="", next_at=later, counts=False)
                     )
             waiting = soon
             if waiting:
                 waited += shortest
                 await self.pace.until(now + timedelta(seconds=shortest))
+
+    def _reserve(self, rows: Sequence[OutboxMessage], now: datetime) -> list[budgets.Slot]:
+        names, ids = [row.recipient for row in rows], [row.pk for row in rows]
+        return self.door.budgets.reserve(api=API, recipients=names, now=now, asking=ids)
 
     def _start(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
         call = asyncio.create_task(self._send(row, at, is_probe, lease_end))
@@ -303,7 +124,7 @@ class Sender:
         await self.pace.until(at)
         await self._keep_second()
         if _boot_seconds() > lease_end or self._stopping:
-            # Less than the margin is left of the lease, or we are leaving: surely not called, so it goes back as it was.
+            # Less than the margin is left of the lease, or we are leaving: surely not called, so back as it was.
             self._returned.append(row)
             return
         try:
@@ -344,7 +165,7 @@ class Sender:
             log.warning("wecom: refused for good: %s", error)
 
     async def _settle(self) -> None:
-        """Write the outcomes so far. While the database is away they are kept: until the lease ends they still count."""
+        """Write the outcomes so far. While the database is away they are kept: they count until the lease ends."""
         if self._returned:
             rows, self._returned = self._returned, []
             now = self.pace.now()
@@ -356,7 +177,7 @@ class Sender:
         while self._outcomes:
             part, self._outcomes = self._outcomes[:SETTLE_ROWS], self._outcomes[SETTLE_ROWS:]
             try:
-                written = await self.beside(lambda part=part: outbox.settle(part))
+                written = await self.beside(partial(outbox.settle, part))
             except (DatabaseError, InterfaceError) as error:
                 log.warning("sender: %s outcomes wait: %s", len(part), type(error).__name__)
                 self._outcomes = part + self._outcomes
@@ -519,16 +340,13 @@ class Sender:
         threading.Thread(target=run, name="tick", daemon=True).start()
 
 
-# ---------------------------------------------------------------- ways in
-
-
 def drain_messages(
     *, now: datetime | None = None, seconds: float = 60.0, door: Gateway | None = None
 ) -> dict[str, int]:
     """Send once what is due at `now` (else the product's clock), in this process, and return counts by outcome.
 
-    With `now` no time passes: waits of the per-second budget move the simulated moment, rows that have to wait longer get
-    their `next_at`. The database is used on the caller's own connection.
+    No time passes: waits of the per-second budget move the simulated moment, rows that have to wait longer get their
+    `next_at`. The database is used on the caller's own connection.
     """
     pace: Pace = SimulatedPace(now or clock.now())
     door = door or gateway.default()

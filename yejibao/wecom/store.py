@@ -28,7 +28,7 @@ class Store:
         """Return a full key of this slot."""
         return ":".join([self.prefix, *map(str, parts)])
 
-    def client(self) -> "redis.Redis[str]":
+    def client(self) -> "redis.Redis":
         """Return the client. Raises RedisGone while it is left alone."""
         if clock.monotonic() < self._gone_until:
             raise RedisGone
@@ -43,9 +43,10 @@ class Store:
     def get(self, key: str) -> str | None:
         """Return a value. Raises RedisGone."""
         try:
-            return self.client().get(key)
+            value = self.client().get(key)
         except redis.RedisError as error:
             raise self.gone(error) from None
+        return None if value is None else str(value)
 
     def set(self, key: str, value: str, seconds: int) -> None:
         """Set a value with its life. Raises RedisGone."""

@@ -1,7 +1,7 @@
-"""Access tokens and tickets: one fetch at a time in all processes, shared by the synchronous and the asynchronous client.
+"""Access tokens and tickets: one fetch at a time in all processes, shared by the synchronous and asynchronous client.
 
-Looked up in this process, then Redis, then the row in PostgreSQL; fetched under a PostgreSQL advisory lock. Redis is only
-the quick copy: without it the lock and the row still let one process fetch and the others wait.
+Looked up in this process, then Redis, then the row in PostgreSQL; fetched under a PostgreSQL advisory lock. Redis is
+only the quick copy: without it the lock and the row still let one process fetch and the others wait.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ class Credentials:
         return self._from_process() or self._from_redis() or self._single_flight(bad="")
 
     def refresh(self, bad: str) -> str:
-        """Return another value than the one the platform just refused; whoever comes second gets what the first fetched.
+        """Return another value than the one just refused; whoever comes second gets what the first fetched.
 
         When the platform hands out the refused value again, it is returned and not asked for again for half a minute.
         """
@@ -185,8 +185,8 @@ class Credentials:
 def advisory_lock(key: str) -> Iterator[bool]:
     """Hold PostgreSQL's session lock of this name; yields False when the database is gone and nothing is locked.
 
-    Asked for in short steps rather than in one waiting statement, which `statement_timeout` would cut. Raises GatewayError
-    when another process holds it for longer than a fetch can take.
+    Asked for in short steps rather than in one waiting statement, which `statement_timeout` would cut. Raises
+    GatewayError when another process holds it for longer than a fetch can take.
     """
     number = int.from_bytes(hashlib.sha256(f"wecom:{key}".encode()).digest()[:8], "big", signed=True)
     deadline = clock.monotonic() + LOCK_SECONDS

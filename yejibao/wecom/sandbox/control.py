@@ -1,4 +1,4 @@
-"""The other side of the stand-in: who lives in it, what goes wrong, what it got. JSON under /control/, never in production."""
+"""The other side of the stand-in: who lives in it, what goes wrong, what it got. JSON under /control/."""
 
 import secrets
 from datetime import datetime
@@ -141,7 +141,7 @@ def reset_stats(state: State, query: dict[str, str], body: dict[str, Any]) -> di
 
 
 def make_code(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-    """Make the one-time code with which a person (`userid`) or a customer (`external_userid`) comes back from sign-in."""
+    """Make the one-time code with which a member (`userid`) or customer (`external_userid`) comes back."""
     code = secrets.token_urlsafe(32)
     held: dict[str, Any] = {"used": False, "expires_at": state.clock.time() + state.figures.code_seconds}
     if body.get("userid"):
@@ -189,7 +189,7 @@ def say(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, 
 
 
 def chat(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-    """Return a chat, past a number with `after`. Without `external_userid`: the last line of each chat of this person."""
+    """Return a chat, past a number with `after`; without `external_userid` the last line of each chat."""
     userid, external = query.get("userid", "").casefold(), query.get("external_userid", "")
     if external:
         after = int(query.get("after", 0))

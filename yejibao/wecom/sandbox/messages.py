@@ -190,7 +190,7 @@ def _check_day(state: State, count: int) -> None:
 
 
 def _duplicate_key(state: State, app: App, body: dict[str, Any], now: float) -> tuple[bytes, float]:
-    """Return the key of this request JSON and the moment until which its repetition is suppressed; no key: not asked for."""
+    """Return the key of this JSON and until when its repetition is suppressed; no key: not asked for."""
     if not body.get("enable_duplicate_check"):
         return b"", 0.0
     figures = state.figures

@@ -93,7 +93,7 @@ class Token:
 
 @dataclass
 class Fault:
-    """A misbehaviour on demand. Exactly one of errcode, http, hang, reset, truncated, drop_after_effect, or latency alone."""
+    """A misbehaviour on demand: one of errcode, http, hang, reset, truncated, drop_after_effect, or latency alone."""
 
     id: int
     api: str = "*"
@@ -112,7 +112,7 @@ class Fault:
 
     @classmethod
     def parse(cls, number: int, body: dict[str, Any]) -> "Fault":
-        """Build from the control API's JSON; `hang: true` is a minute, `times` is `next_n`. Raises ValueError for an unknown field."""
+        """Build from JSON; `hang: true` is a minute, `times` is `next_n`. Raises ValueError for an unknown field."""
         known = {item.name for item in fields(cls)} - {"id", "hits"} | {"times"}
         if unknown := set(body) - known:
             raise ValueError(f"unknown fault fields: {sorted(unknown)}")

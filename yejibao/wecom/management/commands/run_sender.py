@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from yejibao.wecom import gateway
-from yejibao.wecom.sender import DatabaseThread, LivePace, Sender
+from yejibao.wecom.beside import DatabaseThread, LivePace
+from yejibao.wecom.sender import Sender
 
 
 class Command(BaseCommand):
