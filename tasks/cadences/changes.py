@@ -1,0 +1,197 @@
+"""What happens to a cycle after its order: returns, exchanges, receipts, alterations, tickets, and members who leave.
+
+All set-based over the ids of a batch of events, and safe to run twice: each reads the present state of the order.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from yejibao.core import clock
+
+from . import items, moments
+
+
+@transaction.atomic
+def follow_returns(order_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """Act on returned orders. A cycle of which nothing is left is cancelled, else its items shrink.
+
+    Full return of one of two joined orders counts as a partial return, also of the anchor. Returns the enrollments that
+    were cancelled (their members get a care task).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.id, bool_or(o.status = 'paid' AND o.net_amount_fen > 0) AS something_left
+            FROM tasks_enrollment e
+            JOIN tasks_enrollmentcause c ON c.enrollment_id = e.id JOIN crm_order o ON o.id = c.order_id
+            WHERE e.id IN (SELECT enrollment_id FROM tasks_enrollmentcause WHERE order_id = ANY(%s))
+            GROUP BY e.id
+            """,
+            [list(order_ids)],
+        )
+        found = cursor.fetchall()
+    emptied = [pk for pk, left in found if not left]
+    items.refresh_items([pk for pk, left in found if left])
+    return cancel_cycles(emptied, reason="returned_full", now=now)
+
+
+def cancel_cycles(enrollment_ids: Sequence[int], *, reason: str, now: datetime) -> list[int]:
+    """Cancel active cycles with their open tasks and unopened steps. A superseded cycle stays superseded."""
+    if not enrollment_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH gone AS (
+                UPDATE tasks_enrollment e SET status = 'cancelled', closed_reason = %(reason)s, closed_at = %(now)s,
+                    steps_cancelled = CASE WHEN e.next_step IS NULL THEN 0
+                        ELSE cardinality(e.plan) - array_position(e.plan, e.next_step) + 1 END,
+                    next_step = NULL, next_due_at = NULL
+                WHERE e.id = ANY(%(ids)s) AND e.status IN ('active', 'completed') RETURNING e.id
+            ), tasks AS (
+                UPDATE tasks_task t SET state = 'cancelled', closed_reason = %(reason)s, closed_at = %(now)s, tell_at = NULL,
+                    held_at = NULL, held_reason = NULL
+                FROM gone WHERE t.enrollment_id = gone.id AND t.state = 'open'
+            )
+            SELECT id FROM gone
+            """,
+            {"ids": list(enrollment_ids), "reason": reason, "now": now},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def cancel_members(member_ids: Sequence[int], *, now: datetime) -> None:
+    """Cancel everything of members who are gone (closed account)."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM tasks_enrollment WHERE member_id = ANY(%s) AND status = 'active'", [list(member_ids)]
+        )
+        cancel_cycles([row[0] for row in cursor.fetchall()], reason="member_deleted", now=now)
+        cursor.execute(
+            "UPDATE tasks_task SET state = 'cancelled', closed_reason = 'member_deleted', closed_at = %s, tell_at = NULL, "
+            "held_at = NULL, held_reason = NULL WHERE member_id = ANY(%s) AND state = 'open'",
+            [now, list(member_ids)],
+        )
+
+
+@transaction.atomic
+def follow_receipts(order_ids: Sequence[int], *, now: datetime) -> None:
+    """Move the day anchor of delivered orders to the day they were signed for, unless d3 has opened already."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE tasks_enrollment e SET day_anchor_date = r.day,
+                next_due_at = CASE WHEN e.next_step IS NULL OR step.open_day IS NULL THEN e.next_due_at
+                    ELSE greatest({moments.at("r.day + step.open_day", "hours.opens_at")}, %(now)s) END
+            FROM (SELECT e.id, {moments.local_date("o.received_at")} AS day, e.next_step AS key, e.cadence_id,
+                         coalesce(owner.store_id, e.store_id) AS store_id
+                  FROM tasks_enrollment e JOIN crm_order o ON o.id = e.anchor_order_id
+                  JOIN crm_member m ON m.id = e.member_id LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
+                  WHERE o.id = ANY(%(ids)s) AND o.is_delivery AND o.received_at IS NOT NULL
+                    AND e.status = 'active' AND NOT e.is_day_anchor_frozen) r
+            JOIN guides_store hours ON hours.id = r.store_id
+            JOIN tasks_cadenceversion v ON v.cadence_id = r.cadence_id AND v.state = 'published'
+            LEFT JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = r.key
+            WHERE e.id = r.id AND e.day_anchor_date <> r.day
+            """,
+            {"ids": list(order_ids), "now": now},
+        )
+
+
+@transaction.atomic
+def follow_exchanges(order_ids: Sequence[int], exchanged_at: datetime, *, now: datetime) -> None:
+    """Replace the items; before d3 is done, d3 moves to the exchange date + 3. The other nodes keep the anchor."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT enrollment_id FROM tasks_enrollmentcause WHERE order_id = ANY(%s) AND enrollment_id IS NOT NULL",
+            [list(order_ids)],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    items.refresh_items(ids)
+    move_d3({pk: (clock.local_day(exchanged_at).isoformat(), 3) for pk in ids}, reason="exchange", now=now)
+
+
+def move_d3(days: dict[int, tuple[str, int]], *, reason: str, now: datetime) -> None:
+    """Move the third-day question of cycles to a base date + n days: the hand if it is not open, else the open task.
+
+    `days` maps enrollment -> (ISO date, days after it). A d3 that is done, skipped or expired stays as it is.
+    """
+    if not days:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH wish AS (
+                SELECT w.id, w.base::date + w.plus AS day FROM unnest(%(ids)s::bigint[], %(bases)s::text[], %(plus)s::int[])
+                    AS w(id, base, plus)
+            ), place AS (
+                SELECT e.id, w.day, step.open_day, step.due_day, step.expire_day, hours.opens_at, hours.closes_at, e.next_step,
+                    array_position(e.plan, e.next_step) <= array_position(e.plan, 'd3') AS is_ahead
+                FROM tasks_enrollment e JOIN wish w ON w.id = e.id
+                JOIN tasks_cadenceversion v ON v.cadence_id = e.cadence_id AND v.state = 'published'
+                JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = 'd3'
+                JOIN crm_member m ON m.id = e.member_id LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
+                JOIN guides_store hours ON hours.id = coalesce(owner.store_id, e.store_id)
+                WHERE e.status = 'active'
+            ), hands AS (
+                UPDATE tasks_enrollment e SET step_days = e.step_days || jsonb_build_object('d3', p.day),
+                    next_due_at = CASE WHEN p.next_step = 'd3' THEN {moments.at("p.day", "p.opens_at")} ELSE e.next_due_at END
+                FROM place p WHERE e.id = p.id AND p.is_ahead
+            ), dates AS (
+                SELECT t.id, t.due_at AS old_due, {moments.at("p.day", "p.closes_at")} AS new_due,
+                    {moments.at("p.day + (p.expire_day - p.open_day)", "p.closes_at")} AS new_expire
+                FROM tasks_task t JOIN place p ON p.id = t.enrollment_id
+                WHERE t.node = 'd3' AND t.state = 'open' AND NOT coalesce(p.is_ahead, false)
+            ), moved AS (
+                UPDATE tasks_task t SET due_at = d.new_due, expire_at = d.new_expire FROM dates d
+                WHERE t.id = d.id AND t.due_at <> d.new_due RETURNING t.id, d.old_due, d.new_due
+            )
+            INSERT INTO tasks_taskmove (task_id, reason, note, old_due_at, new_due_at, at)
+            SELECT id, %(reason)s, '', old_due, new_due, %(now)s FROM moved
+            """,
+            {
+                "ids": list(days),
+                "bases": [base for base, _ in days.values()],
+                "plus": [n for _, n in days.values()],
+                "reason": reason,
+                "now": now,
+            },  # fmt: skip
+        )
+
+
+@transaction.atomic
+def follow_alterations(ticket_ids: Sequence[int], *, now: datetime) -> None:
+    """Alteration: d3 stands on the day after he collects it, at the latest on day 10."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT e.id, least({moments.local_date("tk.pickup_at")} + 1,
+                               e.day_anchor_date + (v.rules->>'latest_alteration_day')::int)::text
+            FROM crm_ticket tk
+            JOIN tasks_enrollmentcause c ON c.order_id = tk.order_id
+            JOIN tasks_enrollment e ON e.id = c.enrollment_id AND e.status = 'active'
+            JOIN tasks_cadenceversion v ON v.cadence_id = e.cadence_id AND v.state = 'published'
+            JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = 'd3'
+            WHERE tk.id = ANY(%(ids)s) AND tk.kind = 'alteration' AND tk.pickup_at IS NOT NULL AND tk.state <> 'cancelled'
+              AND {moments.local_date("tk.pickup_at")} + 1 > e.day_anchor_date + step.open_day
+            """,
+            {"ids": list(ticket_ids)},
+        )
+        days = {pk: (day, 0) for pk, day in cursor.fetchall()}
+    move_d3(days, reason="alteration", now=now)
+
+
+def complete_walked(enrollment_ids: Sequence[int] | None = None, *, now: datetime) -> int:
+    """Complete cycles whose hand has passed the last step and that have no open task. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE tasks_enrollment e SET status = 'completed', closed_at = %(now)s
+            WHERE e.status = 'active' AND e.next_step IS NULL AND (%(ids)s::bigint[] IS NULL OR e.id = ANY(%(ids)s))
+              AND NOT EXISTS (SELECT 1 FROM tasks_task t WHERE t.enrollment_id = e.id AND t.state = 'open')
+            """,
+            {"ids": list(enrollment_ids) if enrollment_ids is not None else None, "now": now},
+        )
+        return cursor.rowcount

@@ -1,0 +1,335 @@
+"""One task with all that stands around it: the member, what he bought, why now, what happened, who is next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from crm.members.models import FriendLink, Member
+from tasks.cadences.loading import read_book
+from tasks.cadences.models import CadenceStep, Enrollment
+from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence
+from tasks.followups.services.managing import LATER_REASONS
+from tasks.followups.services.sending import OUTCOMES, SKIP_WORDS
+from tasks.scripts.models import ScriptUse
+from yejibao.core import clock, words
+from yejibao.core.errors import NotFound
+from yejibao.core.scope import Actor
+
+from .. import hours
+from .day import label_of
+
+# The silhouette of an item, by its product family (drawing.SILHOUETTES).
+SHAPES = {
+    "suit_wool": "套西", "shirt": "商务衬衫", "polo": "POLO", "tshirt": "圆领T恤", "knit": "针织衫", "down": "羽绒服",
+    "leather": "皮衣", "coat": "羊毛大衣", "trousers": "西裤", "jacket": "商务夹克", "shoes": "皮鞋", "accessory": "配饰",
+}  # fmt: skip
+BOTTOMS = ("trousers",)
+NO_BODY_SIZE = ("shoes", "accessory")
+YEAR = timedelta(days=365)
+HELD_WORDS = {
+    "aftersale": "他的售后还没处理完，先不打扰。处理完两天后会自己回到今日。",
+    "resigned": "原来的导购离职了，正在交接。交接好就放出来。",
+    "handover": "先跟他打个招呼认识一下，招呼打过就放出来。",
+}
+EVIDENCE_WORDS = {
+    "tool_opened": "备好话术，打开了聊天", "chat_sent": "发出话术", "chat_claimed": "自己粘贴发了", "call_logged": "打了电话",
+    "call_tried": "打了电话，没接", "undone": "撤销了完成", "rejected": "抽查没通过，重新打开", "visit_booked": "约了到店",
+    "friend_added": "加上好友了", "reply": "会员回复了", "order_linked": "又来买了",
+}  # fmt: skip
+CALL_WORDS = {"connected": "接通", "no_answer": "未接", "out_of_service": "停机", "refused": "拒绝"}
+
+
+def read_task(actor: Actor, pk: int) -> Task:
+    """Return a task the actor may see, with its people. Raises NotFound, also for a task that is somebody else's."""
+    tasks = Task.objects.visible_to(actor).with_people()
+    task = tasks.select_related("store__unit", "order__store", "enrollment", "assignee__store").filter(pk=pk).first()
+    if task is None:
+        raise NotFound("这条任务找不到，或者不是你的。")
+    return task
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing he bought."""
+
+    name: str
+    color: str
+    size: str
+    fen: int | None
+    shape: str
+
+    @property
+    def full_name(self) -> str:
+        return self.name if self.color and self.color in self.name else f"{self.color}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wardrobe:
+    """What is known of his buying in the last 365 days, and the sizes he took last."""
+
+    times: int = 0
+    fen: int = 0
+    size_top: str = ""
+    size_bottom: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A line of 留痕."""
+
+    at: datetime
+    text: str
+    note: str = ""
+    tone: str = ""  # ok | info | ""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the task page shows."""
+
+    task: Task
+    member: Member
+    label: str
+    step: CadenceStep | None
+    items: list[Item]
+    carry_over: list[Item]
+    bought: str  # 今天 9:58 在你这儿买的
+    wardrobe: Wardrobe
+    trail: list[dict[str, str]]
+    chips: list[tuple[str, str]]
+    also: list[Task]
+    traces: list[Trace]
+    friend: FriendLink | None
+    pending: PendingSend | None
+    skip_request: SkipRequest | None
+    is_open_hours: bool
+    sentence: str  # why nothing is to be done here any more, or not now; empty while it is to be done
+
+    @property
+    def hero(self) -> Item | None:
+        return self.items[0] if self.items else None
+
+    @property
+    def is_friend(self) -> bool:
+        return self.friend is not None and self.friend.state == FriendLink.State.FRIEND
+
+    @property
+    def can_do(self) -> bool:
+        return self.task.state == Task.State.OPEN and self.task.held_at is None
+
+    @property
+    def outcome_name(self) -> str:
+        return str(OUTCOMES.get(self.task.outcome, ""))
+
+    @property
+    def later_reason(self) -> str:
+        return str(LATER_REASONS.get(self.task.hidden_reason, ""))
+
+    @property
+    def they(self) -> str:
+        return "她" if self.member.gender == "f" else "他"
+
+    @property
+    def headline(self) -> str:
+        """The serif line: what this is about, or what comes next once it is done."""
+        if self.task.state == Task.State.DONE:
+            return _after(self.task, self.member)
+        said = (self.step.headline if self.step else "") or f"{self.member.called}，{self.label}"
+        return said.replace("他", self.they)
+
+
+def story_of(task: Task, *, actor: Actor, now: datetime) -> Story:
+    """Return the story of a task read with `read_task`, in a fixed number of statements."""
+    steps = list(CadenceStep.objects.filter(version_id=task.cadence_version_id).order_by("position"))
+    step = next((one for one in steps if one.key == task.node), None)
+    skip_request = SkipRequest.objects.filter(task=task).order_by("-pk").first()
+    return Story(
+        task=task,
+        member=task.member,
+        label=label_of(task.task_type, task.node),
+        step=step,
+        items=[_item(one) for one in task.context.get("items") or []],
+        carry_over=[_item(one) for one in task.context.get("carry_over_items") or []],
+        bought=_bought(task, now),
+        wardrobe=wardrobe_of(task.member_id, now=now),
+        trail=_trail(task.enrollment, steps, task, now) if task.enrollment else [],
+        chips=chips_of(step),
+        also=_also(task, now),
+        traces=_traces(task, now),
+        friend=FriendLink.objects.filter(member_id=task.member_id, guide_id=task.assignee_id).order_by("-pk").first(),
+        pending=PendingSend.objects.filter(task=task, guide_id=actor.staff_id, used_at=None).first(),
+        skip_request=skip_request,
+        is_open_hours=hours.is_open(task.store, now),
+        sentence=_sentence(task, now),
+    )
+
+
+def chips_of(step: CadenceStep | None) -> list[tuple[str, str]]:
+    """Return the outcome chips of a step; other kinds use those of d30 (task_types.yaml today_screen.outcome)."""
+    keys = step.outcome_chips if step else next(
+        node["outcome_chips"] for node in read_book("followup_3369")["nodes"] if node["key"] == "d30"
+    )  # fmt: skip
+    return [(key, str(OUTCOMES[key])) for key in keys]
+
+
+def _item(raw: dict[str, Any]) -> Item:
+    return Item(
+        name=raw.get("name") or "衣服",
+        color=raw.get("color") or "",
+        size=raw.get("size") or "",
+        fen=raw.get("fen"),
+        shape=SHAPES.get(raw.get("care") or "", ""),
+    )
+
+
+def _bought(task: Task, now: datetime) -> str:
+    order = task.order
+    if order is None:
+        return ""
+    when = words.short_day(order.paid_at, now)
+    if when == "今天":
+        when = f"今天 {words.clock_time(order.paid_at)}"
+    if order.is_delivery or order.kind in ("mall", "live"):
+        where = "网上下单，" + ("已签收" if order.received_at else "还没签收")
+    elif order.guide_id == task.assignee_id:
+        where = "在你这儿买的"
+    else:
+        where = f"在{order.store.short_name}买的"
+    return f"{when} {where}"
+
+
+_WARDROBE = """
+SELECT (SELECT count(DISTINCT o.paid_on) FROM mine o WHERE o.paid_on > %(year_ago)s),
+    (SELECT coalesce(sum(o.net_amount_fen), 0) FROM mine o WHERE o.paid_on > %(year_ago)s),
+    (SELECT l.size FROM mine o JOIN crm_orderline l ON l.order_id = o.id WHERE l.size <> '' AND l.care_key <> ALL(%(bottoms)s)
+        AND l.care_key <> ALL(%(others)s) AND l.returned_quantity < l.quantity ORDER BY o.paid_on DESC, l.paid_fen DESC LIMIT 1),
+    (SELECT l.size FROM mine o JOIN crm_orderline l ON l.order_id = o.id WHERE l.size <> '' AND l.care_key = ANY(%(bottoms)s)
+        AND l.returned_quantity < l.quantity ORDER BY o.paid_on DESC, l.paid_fen DESC LIMIT 1)
+"""
+
+
+def wardrobe_of(member_id: int, *, now: datetime) -> Wardrobe:
+    """Return how often and for how much he bought in 365 days, and his last sizes (gifts left out of the sizes)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH mine AS MATERIALIZED (SELECT id, paid_on, net_amount_fen FROM crm_order WHERE member_id = %(member)s "
+            "AND status = 'paid' AND net_amount_fen > 0 AND known_at <= %(now)s ORDER BY paid_at DESC LIMIT 60)" + _WARDROBE,
+            {"member": member_id, "now": now, "year_ago": clock.local_day(now) - YEAR, "bottoms": list(BOTTOMS),
+             "others": list(NO_BODY_SIZE)},
+        )  # fmt: skip
+        times, fen, top, bottom = cursor.fetchone()
+    return Wardrobe(times, int(fen), top or "", bottom or "")
+
+
+# ---------------------------------------------------------------- why now
+
+
+def _trail(enrollment: Enrollment, steps: Iterable[CadenceStep], task: Task, now: datetime) -> list[dict[str, str]]:
+    """Return the nodes of the cycle with what became of each, or when it comes."""
+    opened = {row["node"]: row for row in enrollment.tasks.values("node", "state", "done_at", "due_at")}
+    known = {step.key: step for step in steps}
+    trail = []
+    for key in enrollment.plan:
+        step, row = known.get(key), opened.get(key)
+        state, note = "", ""
+        if row and row["state"] == Task.State.DONE:
+            state, note = "done", words.short_day(row["done_at"], now)
+        elif row and row["state"] == Task.State.OPEN:
+            is_this = key == task.node
+            state, note = ("on", "现在") if is_this else ("", words.short_day(row["due_at"], now))
+        elif row:
+            state, note = "skip", {"expired": "没赶上", "superseded": "换新一轮"}.get(row["state"], "跳过")
+        elif key in enrollment.step_reasons or enrollment.status in ("superseded", "cancelled"):
+            state, note = "skip", "跳过"
+        elif step and step.open_day is not None:
+            note = words.short_day(_opens_on(enrollment, step), now)
+        trail.append({"label": _span(key, step), "note": note, "state": state})
+    return trail
+
+
+def _opens_on(enrollment: Enrollment, step: CadenceStep) -> date:
+    moved = enrollment.step_days.get(step.key)
+    return date.fromisoformat(moved) if moved else enrollment.day_anchor_date + timedelta(days=step.open_day or 0)
+
+
+def _span(key: str, step: CadenceStep | None) -> str:
+    """`30 分钟`, `3 天`."""
+    if step is None:
+        return key
+    return f"{step.offset_minutes} 分钟" if step.offset_minutes is not None else f"{step.open_day} 天"
+
+
+def _also(task: Task, now: datetime) -> list[Task]:
+    """Return other tasks for this member on the same list: 顺带提醒."""
+    if task.state != Task.State.OPEN:
+        return []
+    others = Task.objects.filter(member_id=task.member_id, assignee_id=task.assignee_id).listed(now).exclude(pk=task.pk)
+    return list(others.order_by("priority", "due_at", "pk")[:5])
+
+
+# ---------------------------------------------------------------- what happened
+
+
+def _traces(task: Task, now: datetime) -> list[Trace]:
+    uses = {use.at: use for use in ScriptUse.objects.filter(task=task).select_related("script")}
+    rows = TaskEvidence.objects.filter(task=task).select_related("by").order_by("at", "pk")
+    return [_trace(row, uses.get(row.at)) for row in rows]
+
+
+def _trace(row: TaskEvidence, use: ScriptUse | None) -> Trace:
+    text, note = EVIDENCE_WORDS.get(row.kind, "有了新进展"), ""
+    title = use.script.title if use and use.script else ""
+    match row.kind:
+        case "chat_sent":
+            text += f"「{title}」" if title else ""
+            note = "来自聊天侧边栏，发送成功回执"
+        case "chat_claimed":
+            text += f"「{title}」" if title else ""
+            note = "手动确认，店长会抽查"
+        case "call_logged" | "call_tried":
+            result = CALL_WORDS.get(row.payload.get("result", ""), "")
+            text = f"打了电话，{result}"
+            note = row.payload.get("note", "")
+        case "rejected":
+            note = row.payload.get("note", "")
+    if use and use.was_edited:
+        note = "，".join(filter(None, [note, "话术改过"]))
+    return Trace(row.at, text, note, "ok" if row.level >= 2 else "info" if row.level >= 0 and row.is_auto else "")
+
+
+def _after(task: Task, member: Member) -> str:
+    said = {
+        "": f"发给{member.called}了，有回音点一下",
+        "replied": f"{member.called}回你了，接下来？",
+        "friend_added": f"加上{member.called}了，好的开始",
+        "fit_ok": f"{member.called}穿着合身",
+        "fit_problem": f"{member.called}要换要改，帮他安排",
+        "visit_booked": f"{member.called}要来，准备好等他",
+        "bought": f"{member.called}又买了，干得漂亮",
+        "no_reply": f"{member.called}还没回，不催他",
+        "do_not_disturb": f"好的，不再打扰{member.called}",
+    }.get(task.outcome, "这件做完了")
+    if not task.outcome and task.evidence_kind == "call_logged":
+        said = f"给{member.called}打过电话了，结果呢？"
+    return said.replace("他", "她") if member.gender == "f" else said
+
+
+def _sentence(task: Task, now: datetime) -> str:
+    """Say in one sentence why there is nothing to do here (any more), or not now."""
+    when = words.short_moment(task.closed_at, now)
+    reason = str(SKIP_WORDS.get(task.closed_reason, ""))
+    match task.state:
+        case Task.State.OPEN if task.held_reason:
+            return HELD_WORDS.get(task.held_reason, "这件事先暂缓，放出来以后再做。")
+        case Task.State.SUPERSEDED:
+            return f"他又来买了，这一轮换成新的跟进（{when}）。"
+        case Task.State.CANCELLED:
+            return f"这件不用做了：{reason or '来源已取消'}（{when}）。"
+        case Task.State.SKIPPED:
+            return f"这件已跳过：{reason or '不用再做'}（{when}）。"
+        case Task.State.EXPIRED:
+            return f"到 {words.short_moment(task.expire_at, now)} 没赶上，已失效。下一个节点接着来。"
+    return ""

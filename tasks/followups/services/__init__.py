@@ -1,0 +1,48 @@
+"""All writes on tasks, by subject. One function = one business act = one transaction."""
+
+from .creating import open_care_tasks, open_handover_intros
+from .managing import (
+    UrgeResult,
+    ask_skip,
+    decide_skip,
+    judge_spot_check,
+    move_due,
+    put_off,
+    reassign,
+    sample_spot_checks,
+    urge,
+)
+from .sending import (
+    NotSendable,
+    QuietHours,
+    add_evidence,
+    log_call,
+    prepare_send,
+    record_claimed,
+    record_sent,
+    set_outcome,
+    undo,
+)
+
+__all__ = [
+    "NotSendable",
+    "QuietHours",
+    "UrgeResult",
+    "add_evidence",
+    "ask_skip",
+    "decide_skip",
+    "judge_spot_check",
+    "log_call",
+    "move_due",
+    "open_care_tasks",
+    "open_handover_intros",
+    "prepare_send",
+    "put_off",
+    "reassign",
+    "record_claimed",
+    "record_sent",
+    "sample_spot_checks",
+    "set_outcome",
+    "undo",
+    "urge",
+]

@@ -1,0 +1,234 @@
+"""What people do with tasks besides doing them: later, skip, urge, reassign, move the due time, spot checks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from guides.org.models import Staff
+from tasks.cadences.changes import complete_walked
+from yejibao.core import audit, clock, outbox
+from yejibao.core.errors import Conflict, Forbidden, Invalid
+from yejibao.core.scope import Actor
+
+from .. import hours
+from ..models import SkipRequest, SpotCheck, Task, TaskEvidence, TaskMove, TaskNotice, Urge
+from .sending import _may_act, _open_or_conflict
+
+LATER_REASONS = {
+    "member_busy": _("客人在忙"), "agreed_later": _("约好再联系"), "waiting_goods": _("等到货"),
+    "looking_up": _("要查一下"), "guide_busy": _("手上有客人"),
+}  # fmt: skip
+URGE_EVERY = timedelta(hours=2)
+
+
+class NotYourDecision(Forbidden):
+    code, title = "perm.task.approve_skip", _("自己的申请要上一级来批")
+
+
+def put_off(task: Task, *, actor: Actor, until: datetime, reason: str, now: datetime) -> Task:
+    """稍后: hide the card until a time in business hours before it expires. The due time stands, it counts as usual."""
+    _may_act(task, actor)
+    _open_or_conflict(task)
+    if reason not in LATER_REASONS:
+        raise Invalid(errors=[{"field": "reason", "code": "choice", "message": "选一个原因"}])
+    if not now < until < task.expire_at or not hours.is_open(task.store, until):
+        raise Invalid(errors=[{"field": "until", "code": "range", "message": "选一个营业时间内、失效之前的时间"}])
+    task.hidden_until, task.hidden_reason = until, reason
+    task.save(update_fields=["hidden_until", "hidden_reason"])
+    return task
+
+
+@transaction.atomic
+def ask_skip(task: Task, *, actor: Actor, reason: str, now: datetime) -> SkipRequest:
+    """Ask to skip a task, with a reason for whoever decides."""
+    _may_act(task, actor)
+    _open_or_conflict(task)
+    if len(reason.strip()) < 2:
+        raise Invalid(errors=[{"field": "reason", "code": "required", "message": "写一下为什么跳过"}])
+    request, created = SkipRequest.objects.get_or_create(
+        task=task, state=SkipRequest.State.ASKED,
+        defaults={"asked_by_id": actor.staff_id, "reason": reason.strip()[:120], "asked_at": now},
+    )  # fmt: skip
+    if not created:
+        raise Conflict(_("已经申请过了，等店长批"))
+    return request
+
+
+@transaction.atomic
+def decide_skip(request: SkipRequest, *, actor: Actor, approve: bool, now: datetime, answer: str = "") -> SkipRequest:
+    """Approve or refuse. Nobody decides on his own request; a manager's own goes to the area supervisor."""
+    if request.asked_by_id == actor.staff_id or not actor.may("task.approve_skip"):
+        raise NotYourDecision()
+    task = request.task
+    asker_manages = request.asked_by.role_assignments.filter(role="store_manager", unit_id=task.store.unit_id).exists()
+    needed = "area_supervisor" if asker_manages else "store_manager"
+    if not any(task.store.unit.path.startswith(grant.path) for grant in actor.reach(needed) if grant.path):
+        raise NotYourDecision()
+    state = SkipRequest.State.APPROVED if approve else SkipRequest.State.REFUSED
+    if not SkipRequest.objects.filter(pk=request.pk, state=SkipRequest.State.ASKED).update(
+        state=state, decided_by_id=actor.staff_id, decided_at=now, answer=answer[:120]
+    ):
+        raise Conflict()
+    if approve:
+        task.move_to(
+            Task.State.SKIPPED, closed_reason="manual", closed_at=now, tell_at=None, held_at=None, held_reason=None
+        )
+        if task.enrollment_id:
+            complete_walked([task.enrollment_id], now=now)
+    audit.record(actor, "task.skip_decided", task, after={"state": state}, reason=request.reason)
+    request.refresh_from_db()
+    return request
+
+
+@dataclass(frozen=True)
+class UrgeResult:
+    """What became of 催办: how many went out now, wait for the morning, or were urged less than two hours ago."""
+
+    sent: int
+    waits_for_morning: int
+    too_soon: int
+
+
+@transaction.atomic
+def urge(tasks: Sequence[Task], *, actor: Actor, now: datetime) -> UrgeResult:
+    """Urge the assignees of open tasks: one message a person, at most once per task in two hours, whoever taps."""
+    if not actor.has_role("store_manager", "area_supervisor", "branch_member_manager", "hq_operator"):
+        raise Forbidden()
+    recent = set(Urge.objects.filter(task__in=tasks, at__gt=now - URGE_EVERY).values_list("task_id", flat=True))
+    todo = [task for task in tasks if task.pk not in recent and task.state == Task.State.OPEN and task.held_at is None]
+    Urge.objects.bulk_create([Urge(task=task, by_id=actor.staff_id, at=now) for task in todo])
+    waiting = 0
+    by_person: dict[int, list[Task]] = {}
+    for task in todo:
+        by_person.setdefault(task.assignee_id, []).append(task)
+    people = Staff.objects.in_bulk(by_person)
+    messages, links = [], []
+    for person_id, mine in by_person.items():
+        due = hours.next_opening(mine[0].store, now)
+        waiting += len(mine) if due > now else 0
+        key = f"urge:{person_id}:{actor.staff_id}:{int(now.timestamp())}"
+        messages.append(
+            outbox.NewMessage("urge", key, people[person_id].wecom_user_id, due, f"staff:{person_id}", None, 2)
+        )
+        links += [(key, task.pk) for task in mine]
+    outbox.enqueue(messages)
+    _link(links, "urge")
+    return UrgeResult(len(todo) - waiting, waiting, len(tasks) - len(todo))
+
+
+def _link(links: Sequence[tuple[str, int]], kind: str) -> None:
+    """Write which tasks a queued message names."""
+    from yejibao.core.models import OutboxMessage
+
+    ids = dict(OutboxMessage.objects.filter(dedupe_key__in={key for key, _ in links}).values_list("dedupe_key", "pk"))
+    TaskNotice.objects.bulk_create(
+        [TaskNotice(message_id=ids[key], task_id=task, kind=kind) for key, task in links], ignore_conflicts=True
+    )
+
+
+@transaction.atomic
+def reassign(tasks: Sequence[Task], *, actor: Actor, to: Staff, reason: str, now: datetime) -> int:
+    """Hand open tasks to a colleague of the same store (managers), each a recorded act. Ownership does not move."""
+    if not actor.may("task.dispatch"):
+        raise Forbidden()
+    if not to.is_active or to.store_id is None:
+        raise Invalid(errors=[{"field": "to", "code": "choice", "message": "这位同事现在不能接任务"}])
+    if any(task.store_id != to.store_id for task in tasks):
+        raise Invalid(errors=[{"field": "to", "code": "store", "message": "只能转给同店的同事"}])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH moved AS (
+                UPDATE tasks_task t SET assignee_id = %(to)s, tell_at = %(now)s,
+                    channel = CASE WHEN t.channel = 'manual_call' OR EXISTS (SELECT 1 FROM crm_friendlink fl
+                        WHERE fl.member_id = t.member_id AND fl.guide_id = %(to)s AND fl.state = 'friend')
+                        THEN CASE WHEN EXISTS (SELECT 1 FROM crm_friendlink fl WHERE fl.member_id = t.member_id
+                                               AND fl.guide_id = %(to)s AND fl.state = 'friend')
+                             THEN 'wecom_message' ELSE 'manual_call' END
+                        ELSE 'manual_call' END
+                FROM (SELECT id, assignee_id AS old FROM tasks_task WHERE id = ANY(%(ids)s) AND state = 'open'
+                      AND assignee_id <> %(to)s FOR UPDATE) was
+                WHERE t.id = was.id RETURNING t.id, was.old
+            )
+            INSERT INTO tasks_taskmove (task_id, reason, note, old_assignee_id, new_assignee_id, by_id, at)
+            SELECT id, 'reassign', %(note)s, old, %(to)s, %(by)s, %(now)s FROM moved
+            """,
+            {"to": to.pk, "ids": [task.pk for task in tasks], "now": now, "note": reason[:255], "by": actor.staff_id},
+        )
+        moved = cursor.rowcount
+    audit.record(actor, "task.reassigned", "tasks.Task", resource_id=",".join(str(t.pk) for t in tasks)[:64],
+                 after={"to": to.pk, "count": moved}, reason=reason)  # fmt: skip
+    return moved
+
+
+@transaction.atomic
+def move_due(tasks: Sequence[Task], *, actor: Actor, due_at: datetime, reason: str, now: datetime) -> int:
+    """Move the due time of open tasks, a recorded act; it stays in business hours and before the task expires."""
+    if not actor.may("task.dispatch"):
+        raise Forbidden()
+    local = due_at.astimezone(clock.SHANGHAI).time()
+    todo = [task for task in tasks if task.state == Task.State.OPEN]
+    if any(
+        not task.store.opens_at <= local <= task.store.closes_at or not now < due_at <= task.expire_at for task in todo
+    ):
+        raise Invalid(errors=[{"field": "due_at", "code": "range", "message": "要在营业时间内、失效之前"}])
+    TaskMove.objects.bulk_create(
+        [TaskMove(task=task, reason="manager", note=reason[:255], old_due_at=task.due_at, new_due_at=due_at,
+                  by_id=actor.staff_id, at=now) for task in todo]
+    )  # fmt: skip
+    Task.objects.filter(pk__in=[task.pk for task in todo], state="open").update(due_at=due_at)
+    return len(todo)
+
+
+def sample_spot_checks(*, week: date, share: float, now: datetime) -> int:
+    """Sample a share of the tasks done with manual evidence in the week before `week` (a Monday), for each manager.
+
+    The sample is stable: a task's number decides, not chance, so a rerun samples the same.
+    """
+    start, end = (
+        clock.local_moment(week - timedelta(days=7), datetime.min.time()),
+        clock.local_moment(week, datetime.min.time()),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO tasks_spotcheck (task_id, week, store_id, state, note)
+            SELECT id, %(week)s, store_id, 'waiting', '' FROM (
+                SELECT t.id, t.store_id, row_number() OVER (PARTITION BY t.store_id ORDER BY md5(t.id::text)) AS place,
+                    count(*) OVER (PARTITION BY t.store_id) AS total
+                FROM tasks_task t WHERE t.state = 'done' AND t.done_at >= %(start)s AND t.done_at < %(end)s
+                  AND EXISTS (SELECT 1 FROM tasks_taskevidence e WHERE e.task_id = t.id AND NOT e.is_auto
+                              AND e.kind IN ('chat_claimed', 'call_logged', 'note'))
+            ) s WHERE place <= ceil(total * %(share)s)
+            ON CONFLICT (task_id) DO NOTHING
+            """,
+            {"week": week, "start": start, "end": end, "share": share},
+        )
+        return cursor.rowcount
+
+
+@transaction.atomic
+def judge_spot_check(check: SpotCheck, *, actor: Actor, accept: bool, now: datetime, note: str = "") -> SpotCheck:
+    """Accept or reject a sampled task. Rejected: open again (overdue by its due time), or expired if its end is past."""
+    task = check.task
+    if not any(task.store.unit.path.startswith(grant.path) for grant in actor.reach("store_manager") if grant.path):
+        raise Forbidden()
+    if task.done_by_id == actor.staff_id:
+        raise Forbidden(_("自己做的任务不能自己抽查"))
+    state = SpotCheck.State.ACCEPTED if accept else SpotCheck.State.REJECTED
+    if not SpotCheck.objects.filter(pk=check.pk, state=SpotCheck.State.WAITING).update(
+        state=state, checked_by_id=actor.staff_id, checked_at=now, note=note[:120]
+    ):
+        raise Conflict()
+    if not accept:
+        reopened = Task.State.OPEN if now <= task.expire_at else Task.State.EXPIRED
+        task.move_to(reopened, done_at=None, done_by=None, undo_until=None, tell_at=now if reopened == "open" else None)
+        TaskEvidence.objects.create(
+            task=task, kind="rejected", level=0, at=now, by_id=actor.staff_id, payload={"note": note}
+        )
+    audit.record(actor, "task.spot_checked", task, after={"accepted": accept}, reason=note)
+    check.refresh_from_db()
+    return check
