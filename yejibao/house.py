@@ -128,6 +128,8 @@ def _open(data: Path, stack: contextlib.ExitStack, *, servers: devserv.Servers |
 
 def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -> None:
     """Refuse early and in one sentence, then open the house for the web port that was asked for."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `bin/run &` starts us deaf to it
+    signal.signal(signal.SIGHUP, _leave)
     parser = argparse.ArgumentParser(prog="bin/run", allow_abbrev=False)
     product_arguments(parser)
     asked, _django_options = parser.parse_known_args(argv[2:])
