@@ -7,4 +7,5 @@ urlpatterns = [
     path("", include("guides.urls")),
     path("", include("crm.urls")),
     path("", include("tasks.urls")),
+    path("", include("yejibao.demo.urls")),
 ]

@@ -1,0 +1,18 @@
+"""Routes of the WeCom-like client. They answer 404 where there is no stand-in, as in production."""
+
+from django.urls import path
+
+from . import sandbox_client as client
+
+app_name = "demo"
+
+urlpatterns = [
+    path("sandbox/", client.home, name="sandbox"),
+    path("sandbox/people/", client.people, name="sandbox-people"),
+    path("sandbox/connect/oauth2/authorize", client.authorize, name="sandbox-authorize"),
+    path("sandbox/api/poll", client.poll, name="sandbox-poll"),
+    path("sandbox/api/chat", client.say, name="sandbox-chat"),
+    path("sandbox/api/clock", client.turn_clock, name="sandbox-clock"),
+    path("sandbox/api/order", client.place_order, name="sandbox-order"),
+    path("sandbox/api/faults", client.faults, name="sandbox-faults"),
+]
