@@ -4,7 +4,7 @@ from .aftersale.models import Ticket
 from .catalogue.models import StyleColor
 from .members.models import FriendLink, GuideHandover, Member, OwnershipTransfer
 from .orders.models import FeedSource, Order, OrderChange, OrderLine
-from .scoring.models import ScoringRun
+from .scoring.models import ScoringRun, TierRank
 
 __all__ = [
     "FeedSource",
@@ -18,4 +18,5 @@ __all__ = [
     "ScoringRun",
     "StyleColor",
     "Ticket",
+    "TierRank",
 ]

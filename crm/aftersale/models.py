@@ -1,8 +1,26 @@
 """After-sale tickets: kind, state, order and times; the whole desk comes with its own issue."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from yejibao.core.scope import Actor
+
+
+class TicketQuerySet(models.QuerySet["Ticket"]):
+    def visible_to(self, actor: Actor) -> TicketQuerySet:
+        """Tickets of a guide's own members and his own; managers, service and HQ: those of their stores."""
+        from .scoped import ticket_filter
+
+        return self.filter(ticket_filter(actor))
+
+    def unfinished(self) -> TicketQuerySet:
+        return self.exclude(state__in=Ticket.CLOSED_STATES)
 
 
 class Ticket(models.Model):
@@ -38,6 +56,9 @@ class Ticket(models.Model):
     first_reply_at = models.DateTimeField(null=True)
     pickup_at = models.DateTimeField(null=True)  # alteration: when he collects it, promised or done
     closed_at = models.DateTimeField(null=True)
+    reopened_at = models.DateTimeField(null=True)  # once, within 7 days
+
+    objects = TicketQuerySet.as_manager()
 
     class Meta:
         indexes = [

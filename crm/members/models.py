@@ -65,6 +65,7 @@ class Member(models.Model):
     spend_180_fen = models.BigIntegerField(default=0)
     tier_631 = models.CharField(max_length=12, default="unconsumed")
     tier_631_rank = models.IntegerField(null=True)
+    tier_631_store = models.CharField(max_length=12, default="unconsumed")  # ranked inside main_store, a help for lists
     tier_631_computed_at = models.DateTimeField(null=True)
     purchase_node = models.CharField(max_length=8, default="none")
     purchase_count = models.IntegerField(default=0)  # purchase days in the lifetime
@@ -79,6 +80,9 @@ class Member(models.Model):
         indexes = [
             models.Index(fields=["owner_guide", "status"], name="member_owner"),
             models.Index(fields=["main_store"], name="member_store"),
+            models.Index(
+                fields=["level_valid_until"], name="member_level_ends", condition=Q(level_valid_until__isnull=False)
+            ),
             models.Index(fields=["phone_index"], name="member_phone", condition=~Q(phone_index="")),
         ]
 

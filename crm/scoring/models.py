@@ -16,3 +16,12 @@ class ScoringRun(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["model", "as_of"], name="scoring_run_day")]
+
+
+class TierRank(models.Model):
+    """The brand's ranking of the newest 631 run: made at once, then written to the members by ranges of their ids."""
+
+    member_id = models.BigIntegerField(primary_key=True)
+    rank = models.IntegerField()
+    tier = models.CharField(max_length=12)
+    store_tier = models.CharField(max_length=12)

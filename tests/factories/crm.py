@@ -100,7 +100,12 @@ def make_friend(
 
 
 def make_ticket(
-    member: Member, *, kind: str = Ticket.Kind.RETURN, order: Order | None = None, opened_at: datetime | str, **facts: Any
+    member: Member,
+    *,
+    kind: str = Ticket.Kind.RETURN,
+    order: Order | None = None,
+    opened_at: datetime | str,
+    **facts: Any,
 ) -> Ticket:
     """Return an after-sale ticket, new unless `state` says otherwise."""
     for field in ("pickup_at", "closed_at", "first_reply_at"):
@@ -123,8 +128,8 @@ def make_style(sku_code: str = "25FXF101-NV", **facts: Any) -> StyleColor:
     return StyleColor.objects.create(
         sku_code=sku_code,
         **{
-            "style_no": sku_code.split("-")[0], "name": "抗皱羊毛修身套西", "category_l1": "西服", "category_l2": "套西",
-            "color": "藏青", "color_family": "藏青", "size_range": "165/84A-190/104A", "season": "秋", "wave": "25F1",
+            "style_no": sku_code.split("-")[0], "name": "抗皱羊毛修身套西", "category_l1": "西服",
+            "category_l2": "套西", "color": "藏青", "color_family": "藏青", "size_range": "165/84A-190/104A", "season": "秋", "wave": "25F1",
             "price_fen": 258000, "care_key": "suit_wool",
         } | facts,
     )  # fmt: skip

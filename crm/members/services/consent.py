@@ -1,4 +1,4 @@
-"""What a member allows: do not contact, opt-outs, closing the account. Each act leaves an audit row and tells the others."""
+"""What a member allows: do not contact, opt-outs, closing the account. Each leaves an audit row and tells the others."""
 
 from collections.abc import Collection
 from datetime import datetime

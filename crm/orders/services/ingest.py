@@ -1,7 +1,7 @@
 """Orders come in: from the feed, from files, from what we sell ourselves. One batch, one transaction, a few statements.
 
-Idempotent by (source, number): the same batch twice, or twice at the same instant, leaves one order each and one event
-each. Locks are taken in one order everywhere (new members, new orders, stored orders, members), so batches wait for each
+Idempotent by (source, number): the same batch twice, or twice at the same instant, leaves one order and one event each.
+Locks are taken in one order everywhere (new members, new orders, stored orders, members), so that batches wait for each
 other and never lock each other.
 """
 
@@ -43,9 +43,9 @@ def ingest_orders(
 ) -> list[RowResult]:
     """Store a batch of orders and return one answer per row, in their order: created, same, changed or refused.
 
-    A row that is wrong is refused alone; the others are kept. `hold` stores orders that have not reached the system yet
-    (a replay releases them with `release_orders`): nothing is published or counted for them. `is_dry_run` does all of it
-    and keeps nothing. Raises TooManyRows.
+    A row that is wrong is refused alone; the others are kept. `hold` stores orders that have not reached the system
+    yet (a replay releases them with `release_orders`): nothing is published or counted for them. `is_dry_run` does all
+    of it and keeps nothing. Raises TooManyRows.
     """
     if len(rows) > MAX_ROWS:
         raise TooManyRows(_("这一批有 %(count)d 张单，请分批提交") % {"count": len(rows)})
@@ -158,7 +158,7 @@ class _Batch:
         }
 
     def _create(self, places: Iterable[int], results: dict[int, RowResult]) -> list[OrderState]:
-        """Insert orders nobody has yet, with what already happened to them. Those that came first elsewhere get no answer."""
+        """Insert orders nobody has yet, with what happened to them since; one that just came in elsewhere gets no answer."""
         states: dict[int, OrderState] = {}
         for place in places:
             order, link, sha = self.orders[place], self.links[place], self.shas[place]

@@ -44,7 +44,7 @@ def resolve(
 ) -> tuple[dict[int, Links], dict[int, list[dict[str, str]]]]:
     """Return the ids per row, and the complaints of rows that name somebody nobody knows.
 
-    Members that a row describes with a name are created here; a second batch that creates the same one waits and uses it.
+    Members that a row describes with a name are created here; a second batch with the same one waits and uses it.
     """
     wanted = {place: _wanted(row.member) for place, row in rows.items() if row.member}
     stores = dict(
@@ -148,7 +148,7 @@ def _create(
     *,
     source: str,
 ) -> None:
-    """Create members; in order of their numbers, so that two batches with the same ones wait and never lock each other."""
+    """Create members, in order of their numbers, so that two batches wait and never lock each other."""
     members, friends = [], []
     for number, (want, place) in sorted(to_create.items()):
         profile, row = want.profile, rows[place]

@@ -1,7 +1,7 @@
 """One row of the feed: its shape, and what is wrong with it. Nothing here asks the database.
 
-A row is what a till sends: plain JSON values. `read_row` returns the order it describes, or all that is wrong with it at
-once; every complaint names its field, a stable dotted code and a sentence for people.
+A row is what a till sends: plain JSON values. `read_row` returns the order it describes, or all that is wrong with it
+at once; every complaint names its field, a stable dotted code and a sentence for people.
 """
 
 import json

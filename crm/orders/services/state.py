@@ -1,7 +1,7 @@
 """An order and what happened to it, in memory: the rules of returns, exchanges, receipts, corrections and voids.
 
-The same rules hold for an order that is new (built from its row) and for one that is stored (built from its tables under
-a lock). `advance` changes the state and lists the changes to write; it returns complaints instead where a rule says no.
+The same rules hold for an order that is new (built from its row) and for one that is stored (built from its tables
+under a lock). `advance` changes the state and lists the changes to write; it returns complaints instead where a rule says no.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def update_orders(states: Sequence[OrderState]) -> None:
 
 
 def write_lines(states: Sequence[OrderState]) -> None:
-    """Insert new lines, update old ones, drop those a correction took away, and point exchanged lines at their heirs."""
+    """Insert new lines, update old ones, drop those a correction took away, point exchanged lines at their heirs."""
     if removed := [pk for state in states for pk in state.removed_lines]:
         OrderLine.objects.filter(pk__in=removed).delete()
     values = [_line_values(state, line) for state in states for line in state.lines.values()]

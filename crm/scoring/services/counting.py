@@ -1,7 +1,7 @@
-"""Purchase days, node, life-cycle stage and level of members, set-based (models.yaml lifecycle, purchase_node, member_level).
+"""Purchase days, node, life-cycle stage and level of members (models.yaml lifecycle, purchase_node, member_level).
 
-At once for members whose orders changed, and each night for everybody by ranges of ids. Only rows whose values differ are
-written.
+Set-based: at once for members whose orders changed, each night for everybody by ranges of ids. Only rows whose values
+differ are written.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from crm.members.models import Member
 from crm.members.services import lock_members
 from crm.scoring.config import Config, config
 from crm.scoring.models import ScoringRun
+from crm.scoring.services.runs import advance_run, finish_run, take_run
 from yejibao.core import clock
 
 COUNTED = ("purchase_count", "purchase_node", "lifecycle_stage", "last_purchase_on", "spend_365_fen", "spend_180_fen")
@@ -29,8 +30,10 @@ PURCHASE = """
 _WANTED = f"""
     WITH days AS (
         SELECT m.id, count(DISTINCT o.paid_on) AS purchase_count, max(o.paid_on) AS last_purchase_on,
-               coalesce(sum(o.net_amount_fen) FILTER (WHERE o.paid_on >= %(as_of)s - %(year_days)s), 0) AS spend_365_fen,
-               coalesce(sum(o.net_amount_fen) FILTER (WHERE o.paid_on >= %(as_of)s - %(level_days)s), 0) AS spend_180_fen
+               coalesce(sum(o.net_amount_fen)
+                        FILTER (WHERE o.paid_on >= %(as_of)s - %(year_days)s), 0) AS spend_365_fen,
+               coalesce(sum(o.net_amount_fen)
+                        FILTER (WHERE o.paid_on >= %(as_of)s - %(level_days)s), 0) AS spend_180_fen
         FROM crm_member m
         LEFT JOIN crm_order o ON o.member_id = m.id AND o.paid_on <= %(as_of)s AND {PURCHASE}
         WHERE {{which}} GROUP BY m.id
@@ -145,7 +148,7 @@ def recount_all(*, as_of: date, now: datetime, budget: timedelta, batch: int = 2
 
 @transaction.atomic
 def settle_levels(*, as_of: date, now: datetime, batch: int = 5_000) -> dict[str, int]:
-    """Renew or lower the levels whose validity ended by the end of a local day (models.yaml member_level keep, downgrade).
+    """Renew or lower the levels whose validity ended by the end of a local day (member_level keep, downgrade).
 
     Renewed for 180 days if the last 180 days still carry the level; else one level down, for 180 days.
     """
@@ -159,7 +162,8 @@ def settle_levels(*, as_of: date, now: datetime, batch: int = 5_000) -> dict[str
                     SELECT m.id, m.member_level, m.level_valid_until FROM crm_member m
                     WHERE m.level_valid_until <= %(as_of)s ORDER BY m.id LIMIT %(batch)s FOR NO KEY UPDATE
                 ), spent AS (
-                    SELECT e.id, e.member_level, e.level_valid_until AS ended_on, coalesce(sum(o.net_amount_fen), 0) AS fen
+                    SELECT e.id, e.member_level, e.level_valid_until AS ended_on,
+                           coalesce(sum(o.net_amount_fen), 0) AS fen
                     FROM ending e JOIN crm_member m ON m.id = e.id
                     LEFT JOIN crm_order o ON o.member_id = e.id AND o.paid_on <= e.level_valid_until
                          AND o.paid_on >= e.level_valid_until - %(level_days)s AND {PURCHASE}
@@ -190,27 +194,3 @@ def settle_levels(*, as_of: date, now: datetime, batch: int = 5_000) -> dict[str
     run.finished_at = now
     run.save(update_fields=["counts", "finished_at"])
     return tally
-
-
-def take_run(model: str, *, as_of: date, now: datetime) -> ScoringRun | None:
-    """Return the locked run of a model for a day, or None when it is finished or another worker is at it."""
-    ScoringRun.objects.bulk_create(
-        [ScoringRun(model=model, as_of=as_of, started_at=now, config_version=config().version)], ignore_conflicts=True
-    )
-    return (
-        ScoringRun.objects.filter(model=model, as_of=as_of, finished_at=None)
-        .select_for_update(skip_locked=True)
-        .first()
-    )
-
-
-def advance_run(run: ScoringRun, *, cursor: int, changed: int) -> None:
-    """Note how far a run is; commits with the batch."""
-    run.cursor = cursor
-    run.counts = run.counts | {"changed": run.counts.get("changed", 0) + changed}
-    run.save(update_fields=["cursor", "counts"])
-
-
-def finish_run(run: ScoringRun, *, now: datetime) -> None:
-    run.finished_at = now
-    run.save(update_fields=["finished_at"])

@@ -400,7 +400,9 @@ def test_held_orders_are_quiet_until_they_are_released(row: Any, member: Any) ->
 
 def test_a_dry_run_answers_and_keeps_nothing(row: Any) -> None:
     send(row("A1"))
-    answers = send(row("A1"), row("A2", member={"member_no": "N1", "name": "新人"}), row("A3", store="?"), is_dry_run=True)
+    answers = send(
+        row("A1"), row("A2", member={"member_no": "N1", "name": "新人"}), row("A3", store="?"), is_dry_run=True
+    )
     assert words(answers) == ["same", "created", "refused"]
     assert (Order.objects.count(), Member.objects.count(), len(topics())) == (1, 1, 1)
 
@@ -416,11 +418,11 @@ def test_a_batch_costs_the_same_queries_for_any_size(row: Any, count: int, djang
         row(f"A{n}", lines=lines, member={"member_no": f"N{n}", "name": "赵一鸣", "owner_guide": "limin"})
         for n in range(count)
     ]
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         assert set(words(send(*rows))) == {"created"}
     with django_assert_num_queries(7):
         assert set(words(send(*rows))) == {"same"}
     for one in rows:
         one["returns"] = [back("R1", (1, 1, 258000))]
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(20):
         assert set(words(send(*rows, now=LATER))) == {"changed"}

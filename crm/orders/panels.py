@@ -1,0 +1,41 @@
+"""What the room hangs on other pages: what he bought last."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+from django.http import HttpRequest
+
+from crm.members.queries import Customer
+from yejibao.core.panels import Answer, panel
+
+from .models import Order, OrderLine
+
+SHOWN = 8
+# Colours of the drawings that a till's colour is said to be near; the first character found decides.
+NEAR = {"藏": "藏青", "墨": "黑", "黑": "黑", "炭": "炭灰", "灰": "灰", "白": "白", "米": "米", "杏": "米", "驼": "卡其",
+        "卡": "卡其", "棕": "棕", "咖": "棕", "绿": "绿", "蓝": "蓝", "红": "酒红"}  # fmt: skip
+
+
+@panel("sidebar", order=40, name="purchases")
+def purchases_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """The newest things that are still his, as far as the actor may read his orders."""
+    member = customer.member
+    if member is None:
+        return None
+    orders = Order.objects.visible_to(request.actor).filter(member=member, known_at__lte=now)  # type: ignore[attr-defined]
+    lines = (
+        OrderLine.objects.filter(order__in=orders, returned_quantity__lt=F("quantity"), replaced_by=None)
+        .exclude(order__status=Order.Status.VOID)
+        .exclude(order__kind__in=[Order.Kind.TOP_UP, Order.Kind.GIFT_CARD])
+        .select_related("order")
+        .order_by("-order__paid_at", "-paid_fen", "pk")[:SHOWN]
+    )
+    items = [{"line": line, "cloth": _cloth(line.color)} for line in lines]
+    if not items:
+        return None
+    return "sidebar/purchases.html", {"items": items, "member": member}
+
+
+def _cloth(color: str) -> str:
+    return next((NEAR[mark] for mark in color if mark in NEAR), color)
