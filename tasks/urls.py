@@ -6,4 +6,5 @@ app_name = "tasks"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tasks.followups.urls")),
+    path("", include("tasks.scripts.urls")),
 ]

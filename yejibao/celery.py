@@ -1,18 +1,23 @@
 """Celery only wakes the code: jobs carry no truth, any number of them is harmless."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "yejibao.settings")
 app = Celery("yejibao")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 ROOMS = [
-    "yejibao.core",
-    "crm.scoring",
-    "crm.members",
-    "tasks.cadences",
-    "tasks.followups",
-    "tasks.review",
-]
+    "yejibao.core", "guides.org", "crm.scoring", "crm.members", "tasks.cadences", "tasks.followups", "tasks.review",
+]  # fmt: skip
 app.autodiscover_tasks(ROOMS, related_name="jobs")
+
+
+@beat_init.connect
+def bring_schedule_up_to_date(**_: Any) -> None:
+    """Upsert the schedule when beat starts, so that a new entry needs no hand."""
+    from yejibao.schedule import install
+
+    install()

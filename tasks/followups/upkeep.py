@@ -9,6 +9,9 @@ from tasks.cadences import moments
 from tasks.cadences.changes import complete_walked
 from yejibao.core import clock
 
+from .models import Task
+from .services.finishing import finish
+
 HANDOVER_HOLD = timedelta(hours=48)
 
 
@@ -218,17 +221,12 @@ def follow_friends(member_id: int, guide_id: int, state: str, *, now: datetime) 
 
     Lost: m30 and d3 become a call where he agreed to calls; the others are judged again when they are sent.
     """
-    from yejibao.core.scope import Actor
-
-    from .models import Task
-    from .services.sending import _finish
 
     open_tasks = Task.objects.filter(member_id=member_id, state="open", assignee_id=guide_id, held_at=None)
     if state == "friend":
-        for task in open_tasks.filter(evidence_any_of__contains=["friend_added"]):
-            actor = Actor(kind="system", name="wecom", staff_id=guide_id)
-            _finish(task, kind="friend_added", level=3, actor=actor, now=now, is_auto=True, payload={}, reached=False)
-            Task.objects.filter(pk=task.pk).update(outcome="friend_added", outcome_at=now)
+        first = list(open_tasks.filter(evidence_any_of__contains=["friend_added"]).values_list("pk", flat=True))
+        finish(first, kind="friend_added", level=3, now=now, is_auto=True, reached=False)
+        Task.objects.filter(pk__in=first).update(outcome="friend_added", outcome_at=now)
         return open_tasks.filter(channel__in=["manual_call", "in_store"]).update(channel="wecom_message")
     return _after_friend_lost(member_id, guide_id, now=now)
 

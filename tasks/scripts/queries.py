@@ -64,7 +64,7 @@ def library(wish: Wish, *, actor: Actor, guide: Staff, now: datetime, task: Task
     favourites = {one.script_key for one in mine if one.script_key}
     said = _Speaker(task, guide=guide, now=now)
     has_replies = any(script.replied_90_count for script in scripts)
-    found = [script for script in scripts if _matches(script, wish)]
+    found = [script for script in scripts if _matches(script, wish, said)]
     if wish.topic == RECOMMENDED and task:
         order = {one.key: place for place, one in enumerate(offer(task, guide=guide, now=now))}
         found = sorted((one for one in found if one.key in order), key=lambda one: order[one.key])
@@ -142,7 +142,7 @@ def _score(script: Script, has_replies: bool) -> float:
     return (script.replied_90_count + PRIOR_REPLIES) / (script.used_90_count + PRIOR_USES)
 
 
-def _matches(script: Script, wish: Wish) -> bool:
+def _matches(script: Script, wish: Wish, said: _Speaker) -> bool:
     if wish.topic in TOPICS and script.task_type not in TOPICS[wish.topic][1]:
         return False
     if wish.node and script.node != wish.node:
@@ -150,14 +150,17 @@ def _matches(script: Script, wish: Wish) -> bool:
     if wish.product and script.product not in ("any", wish.product):
         return False
     words = wish.words.casefold().split()
-    return not words or all(word in _haystack(script) for word in words)
+    if not words:
+        return True
+    haystack = _haystack(script, said)
+    return all(word in haystack for word in words)
 
 
-def _haystack(script: Script) -> str:
+def _haystack(script: Script, said: _Speaker) -> str:
     """Return all a search may hit: the text and what it is about, in the words on the screen."""
     return " ".join(
         [
-            script.text,
+            said.say(script.text),
             script.title,
             NODE_LABELS.get(script.node, "").replace(" ", ""),
             NODE_LABELS.get(script.node, ""),

@@ -1,105 +1,69 @@
-"""The web's way to the control side of the platform's stand-in, and what it is told about our people and customers."""
+"""The control side of the platform's stand-in, as the demo, the replay and the sandbox client use it."""
 
 import json
-import logging
+import subprocess
+import sys
 import urllib.error
 import urllib.request
-from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
-
-from crm.members.models import FriendLink
-from guides.org.models import OrgUnit, Staff
-from yejibao.core.errors import Conflict, NotFound, Unavailable
-
-log = logging.getLogger(__name__)
-
-TIMEOUT_SECONDS = 5
-CONTACTS_AT_ONCE = 2000
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it runs on this machine
 
 
-class StandInDown(Unavailable):
-    code, title = "sandbox.down", _("企业微信沙箱没有开")
+class SandboxControl:
+    """Calls of the control API. Raises OSError when the stand-in does not answer."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base.rstrip("/") + "/"
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def call(self, method: str, path: str, *, query: dict[str, Any] | None = None, body: Any = None) -> Any:
+        """Return the decoded answer of one call."""
+        url = self.base + path + (f"?{urlencode(query)}" if query else "")
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
+        with self._opener.open(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def turn_clock(self, moment: datetime | None) -> None:
+        """Set the stand-in's clock; None lets it run with the machine's."""
+        self.call("POST", "clock", body={"now": moment.timestamp() if moment else None})
+
+    def stats(self) -> dict[str, Any]:
+        """Return what it counted: calls per API, peaks per second, deliveries, duplicates."""
+        answer: dict[str, Any] = self.call("GET", "stats")
+        return answer
+
+    def set_world(self, *, people: list[dict[str, Any]], contacts: list[dict[str, Any]]) -> None:
+        """Tell it who works there and who their customers are."""
+        self.call("POST", "world", body={"people": people, "contacts": contacts})
 
 
-class NotFriends(Conflict):
-    code, title = "sandbox.not_friends", _("他们现在不是好友")
-
-
-def call(
-    method: str, name: str, *, query: dict[str, Any] | None = None, body: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Ask the control side. Raises StandInDown, NotFound (it does not know the person) or NotFriends."""
-    url = settings.WECOM_SANDBOX_CONTROL.rstrip("/") + "/" + name
-    request = urllib.request.Request(
-        url + (f"?{urlencode(query)}" if query else ""),
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+@contextmanager
+def own_sandbox() -> Iterator[SandboxControl]:
+    """Start a stand-in of our own for the length of a block, and point the gateway at it."""
+    child = subprocess.Popen(
+        [sys.executable, "manage.py", "run_sandbox", "--port", "0"],
+        cwd=settings.BASE_DIR,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    before = settings.WECOM_API_BASE
     try:
-        with _direct.open(request, timeout=TIMEOUT_SECONDS) as response:
-            answer: dict[str, Any] = json.loads(response.read())
-            return answer
-    except urllib.error.HTTPError as error:
-        said = error.read(500).decode(errors="replace")
-        if error.code == 404:
-            raise NotFound() from None
-        if error.code == 409:
-            raise NotFriends() from None
-        log.warning("sandbox refused %s %s: %s %s", method, name, error.code, said)
-        raise Conflict(_("沙箱不接受这个请求")) from None
-    except (OSError, ValueError) as error:
-        log.warning("sandbox does not answer: %s", error)
-        raise StandInDown(_("用 bin/run 启动时会一起打开")) from None
-
-
-def call_about(person: Staff, method: str, name: str, **more: Any) -> dict[str, Any]:
-    """Ask about a person; where the stand-in has never heard of him or his customers, tell it first."""
-    try:
-        return call(method, name, **more)
-    except (NotFound, NotFriends):
-        tell_world([person])
-        return call(method, name, **more)
-
-
-def tell_world(people: list[Staff]) -> None:
-    """Tell the stand-in who these people are, and about their customers with all who follow them."""
-    rows = [
-        {"userid": one.wecom_user_id, "name": one.display_name or one.name, "department": [_department(one)]}
-        for one in people
-    ]
-    units = OrgUnit.objects.filter(staff__in=people, wecom_department_id__isnull=False).distinct()
-    departments = [{"id": unit.wecom_department_id, "name": unit.name} for unit in units]
-    call("POST", "world", body={"people": rows, "departments": departments})
-    ids = list(
-        FriendLink.objects.filter(guide__in=people)
-        .order_by("external_user_id")
-        .values_list("external_user_id", flat=True)
-    )
-    for start in range(0, len(ids), CONTACTS_AT_ONCE):
-        call("POST", "world", body={"contacts": contacts(ids[start : start + CONTACTS_AT_ONCE])})
-
-
-def contacts(external_user_ids: list[str]) -> list[dict[str, Any]]:
-    """Return customers as the stand-in keeps them, with every guide who is, or was, their friend."""
-    found: dict[str, dict[str, Any]] = {}
-    followers: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    links = FriendLink.objects.filter(external_user_id__in=external_user_ids).select_related("member", "guide")
-    for link in links.order_by("pk"):
-        name = link.member.name if link.member else link.remark or "微信客户"
-        found[link.external_user_id] = {"external_userid": link.external_user_id, "name": name}
-        is_over = link.state in (FriendLink.State.DELETED_BY_MEMBER, FriendLink.State.BLOCKED)
-        followers[link.external_user_id].append(
-            {"userid": link.guide.wecom_user_id, "remark": link.remark, "createtime": int(link.added_at.timestamp()),
-             "deleted": is_over}
-        )  # fmt: skip
-    return [row | {"followers": followers[key]} for key, row in found.items()]
-
-
-def _department(person: Staff) -> int:
-    return (person.unit.wecom_department_id if person.unit else None) or 1
+        assert child.stdout is not None
+        for line in child.stdout:
+            if "listening on " in line:
+                base = line.split("listening on ", 1)[1].split()[0].rstrip("/")
+                break
+        else:
+            raise OSError("the sandbox did not start")
+        settings.WECOM_API_BASE = f"{base}/cgi-bin/"
+        yield SandboxControl(f"{base}/control/")
+    finally:
+        settings.WECOM_API_BASE = before
+        child.terminate()
+        child.wait(10)

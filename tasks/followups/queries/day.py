@@ -13,6 +13,7 @@ from django.db import connection
 
 from tasks.cadences.loading import read_book
 from tasks.followups.models import Task
+from tasks.followups.services.sending import OUTCOMES
 from tasks.scripts.words import NODE_LABELS, kind_names
 from yejibao.core import clock, words
 
@@ -70,6 +71,10 @@ class Card:
     @property
     def called(self) -> str:
         return called(self.name, self.salutation, self.gender)
+
+    @property
+    def outcome_name(self) -> str:
+        return str(OUTCOMES.get(self.outcome, ""))
 
     @property
     def tone(self) -> str:

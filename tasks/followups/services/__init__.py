@@ -1,6 +1,7 @@
 """All writes on tasks, by subject. One function = one business act = one transaction."""
 
 from .creating import open_care_tasks, open_handover_intros
+from .finishing import finish
 from .managing import (
     UrgeResult,
     ask_skip,
@@ -31,6 +32,7 @@ __all__ = [
     "add_evidence",
     "ask_skip",
     "decide_skip",
+    "finish",
     "judge_spot_check",
     "log_call",
     "move_due",

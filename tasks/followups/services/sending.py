@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.aftersale.models import Ticket
 from crm.members.models import FriendLink, Member
+from crm.members.services import set_do_not_contact
 from crm.orders.models import Order
 from tasks.cadences.changes import complete_walked
 from tasks.cadences.models import Enrollment
@@ -19,6 +20,7 @@ from yejibao.core.scope import Actor
 
 from .. import hours
 from ..models import PendingSend, Reach, Task, TaskEvidence
+from .finishing import finish
 
 UNDO_FOR = timedelta(seconds=5)
 UNDO_FOR_CARE = timedelta(seconds=10)  # large-type mode
@@ -137,8 +139,6 @@ def set_outcome(task: Task, *, actor: Actor, outcome: str, now: datetime, visit_
     task.outcome, task.outcome_at = outcome, now
     task.save(update_fields=["outcome", "outcome_at"])
     if outcome == "do_not_disturb":
-        from crm.members.services import set_do_not_contact
-
         set_do_not_contact(task.member, actor=actor, reason="会员对导购说别再打扰", now=now)
     if outcome == "visit_booked" and visit_at:
         add_evidence(
@@ -189,29 +189,18 @@ def _finish(
     also: Sequence[int] = (), text: str = "", script_key: str = "", was_edited: bool = False, reached: bool = True,
     channel: str = "wecom_message", care_mode: bool = False,
 ) -> Task:  # fmt: skip
-    """Write evidence, reach and script use, and close the task with those ticked 顺带."""
-    merged = list(
-        Task.objects.filter(pk__in=[pk for pk in also if pk != task.pk], member_id=task.member_id, state="open",
-                            assignee_id=task.assignee_id, held_at=None).select_for_update()
+    """Close a task, and those ticked 顺带, with the same proof; keep which words were used."""
+    merged = Task.objects.filter(
+        pk__in=also, member_id=task.member_id, state="open", assignee_id=task.assignee_id, held_at=None
+    ).exclude(pk=task.pk)
+    ids = [task.pk, *merged.values_list("pk", flat=True)]
+    closed = finish(
+        ids, kind=kind, level=level, now=now, by=actor.staff_id, is_auto=is_auto, payload=payload, reached=reached,
+        channel=channel, undo_for=UNDO_FOR_CARE if care_mode else UNDO_FOR,
     )  # fmt: skip
-    day = clock.local_day(now)
-    for one in [task, *merged]:
-        was_open = one.state == Task.State.OPEN
-        if was_open:
-            one.move_to(
-                Task.State.DONE, done_at=now, done_by_id=actor.staff_id, tell_at=None,
-                undo_until=now + (UNDO_FOR_CARE if care_mode else UNDO_FOR),
-            )  # fmt: skip
-            if actor.staff_id != one.assignee_id:
-                audit.record(actor, "task.completed", one, on_behalf_of_id=one.assignee_id)
-        add_evidence(one, kind=kind, level=level, actor=actor, now=now, payload=payload, is_auto=is_auto)
-    if reached:
-        Reach.objects.get_or_create(
-            task=task,
-            defaults={"member_id": task.member_id, "guide_id": actor.staff_id, "channel": channel, "nature": task.nature,
-                      "level": level, "at": now, "day": day, "state": "sent"},
-        )  # fmt: skip
-        Member.objects.filter(pk=task.member_id).update(last_contact_on=day)
+    if actor.staff_id != task.assignee_id:
+        for pk in closed:
+            audit.record(actor, "task.completed", "tasks.Task", resource_id=str(pk), on_behalf_of_id=task.assignee_id)
     if text:
         script = Script.objects.filter(key=script_key, is_current=True).first() if script_key else None
         ScriptUse.objects.create(
@@ -219,7 +208,7 @@ def _finish(
             was_edited=was_edited, text=text if was_edited or not script else "", at=now,
         )  # fmt: skip
         PendingSend.objects.filter(member_id=task.member_id, guide_id=actor.staff_id, used_at=None).update(used_at=now)
-    complete_walked([one.enrollment_id for one in [task, *merged] if one.enrollment_id], now=now)
+    task.refresh_from_db()
     return task
 
 

@@ -1,0 +1,35 @@
+"""Celery entry points of cadences."""
+
+import logging
+from typing import Any
+
+from celery import shared_task
+
+from yejibao.core import clock
+
+from .conservation import prove
+from .models import Cadence
+from .publishing import recompute_hands
+
+log = logging.getLogger("yejibao.engine")
+
+
+@shared_task(name="tasks.cadences.jobs.recompute_hands")
+def recompute_after_publishing(**_: Any) -> dict[str, int]:
+    """Go on with the recompute of a newly published version. Every half minute; nothing to do most of the time."""
+    return recompute_hands(now=clock.now())
+
+
+@shared_task(name="tasks.cadences.jobs.prove_conservation")
+def prove_nightly(**_: Any) -> dict[str, int]:
+    """Prove each cadence and keep the result for the health page; anything missing is an alarm."""
+    from yejibao.core.heart import beat
+
+    missing = {}
+    for cadence in Cadence.objects.all():
+        proof = prove(cadence_id=cadence.pk)
+        missing[cadence.key] = proof.missing
+        beat(f"conservation:{cadence.key}", **proof.as_json())
+        if proof.missing:
+            log.error("conservation of %s: %s missing", cadence.key, proof.missing)
+    return missing

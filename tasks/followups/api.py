@@ -1,0 +1,412 @@
+"""Tasks for programs: the guide's list, one task, and the acts on it as POST sub-resources (design.md, style.md §3)."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from crm.members.models import FriendLink
+from guides.org.models import Staff
+from tasks.scripts.ranking import Offered, offer
+from yejibao.core import access, clock, idempotency
+from yejibao.core.errors import Invalid
+
+from . import services
+from .models import Task
+from .queries import Story, list_tasks, read_task, story_of
+from .scoped import READ_ROLES
+from .services.managing import LATER_REASONS
+from .services.sending import CALL_RESULTS, OUTCOMES
+
+STATES = [state.value for state in Task.State]
+DOERS = access.Roles(roles=("guide", "store_manager"))
+READERS = access.Roles(roles=("guide", *READ_ROLES))
+
+
+# ---------------------------------------------------------------- shapes
+
+
+class ProblemOut(serializers.Serializer[Any]):
+    """RFC 9457; `code` is stable."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    retryable = serializers.BooleanField()
+
+
+class MemberBrief(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    called = serializers.CharField(help_text="how he is addressed")
+    tier = serializers.CharField()
+    level = serializers.CharField()
+
+
+class StaffBrief(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class TaskRow(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    type = serializers.CharField()
+    node = serializers.CharField(help_text="m30, d3, d30, d60, d90, or empty")
+    label = serializers.CharField()
+    state = serializers.ChoiceField(choices=STATES)
+    section = serializers.ChoiceField(choices=["now", "today", "week"])
+    is_overdue = serializers.BooleanField()
+    priority = serializers.IntegerField()
+    channel = serializers.ChoiceField(choices=Task.Channel.values)
+    open_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField()
+    expire_at = serializers.DateTimeField()
+    done_at = serializers.DateTimeField(allow_null=True)
+    hidden_until = serializers.DateTimeField(allow_null=True)
+    outcome = serializers.CharField()
+    evidence_level = serializers.IntegerField(allow_null=True)
+    why = serializers.CharField()
+    member = MemberBrief()
+    assignee = StaffBrief()
+
+
+class TaskPageOut(serializers.Serializer[Any]):
+    results = TaskRow(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+    as_of = serializers.DateTimeField()
+
+
+class ScriptOut(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    title = serializers.CharField()
+    tone = serializers.CharField()
+    text = serializers.CharField()
+    spans = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+
+
+class TaskDetailOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    type = serializers.CharField()
+    label = serializers.CharField()
+    state = serializers.ChoiceField(choices=STATES)
+    headline = serializers.CharField()
+    why = serializers.CharField()
+    sentence = serializers.CharField(help_text="why nothing is to be done; empty while it is to be done")
+    channel = serializers.ChoiceField(choices=Task.Channel.values)
+    due_at = serializers.DateTimeField()
+    expire_at = serializers.DateTimeField()
+    is_open_hours = serializers.BooleanField()
+    can_do = serializers.BooleanField()
+    can_chat = serializers.BooleanField()
+    outcome = serializers.CharField()
+    outcomes = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+    trail = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+    member = MemberBrief()
+    also = serializers.ListField(child=serializers.DictField(), help_text="other tasks of this member on the same list")
+    scripts = ScriptOut(many=True)
+
+
+class TaskStateOut(serializers.Serializer[Any]):
+    """What a task looks like after an act."""
+
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=STATES)
+    due_at = serializers.DateTimeField()
+    done_at = serializers.DateTimeField(allow_null=True)
+    undo_until = serializers.DateTimeField(allow_null=True)
+    hidden_until = serializers.DateTimeField(allow_null=True)
+    outcome = serializers.CharField(allow_blank=True)
+    evidence_kind = serializers.CharField(allow_blank=True)
+    evidence_level = serializers.IntegerField(allow_null=True)
+
+
+class PreparedOut(serializers.Serializer[Any]):
+    pending_id = serializers.IntegerField()
+    text = serializers.CharField()
+    script_key = serializers.CharField(allow_blank=True)
+    external_user_id = serializers.CharField(allow_null=True, help_text="null: he is no friend of this guide")
+
+
+class SkipRequestOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    state = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class AlsoIn(serializers.Serializer[Any]):
+    also = serializers.ListField(
+        child=serializers.IntegerField(min_value=1), required=False, default=list, max_length=20,
+        help_text="ids of tasks of the same member done along the way",
+    )  # fmt: skip
+
+
+class PrepareIn(serializers.Serializer[Any]):
+    script_key = serializers.CharField(required=False, allow_blank=True, default="", max_length=48)
+    text = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=2000, help_text="empty: the script as it is offered"
+    )
+
+
+class SentIn(AlsoIn):
+    text = serializers.CharField(max_length=2000)
+    script_key = serializers.CharField(required=False, allow_blank=True, default="", max_length=48)
+    was_edited = serializers.BooleanField(required=False, default=False)
+    receipt = serializers.DictField(required=False, default=dict, help_text="what the client's callback said")
+    care_mode = serializers.BooleanField(required=False, default=False)
+
+
+class ClaimedIn(AlsoIn):
+    text = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
+    script_key = serializers.CharField(required=False, allow_blank=True, default="", max_length=48)
+    care_mode = serializers.BooleanField(required=False, default=False)
+
+
+class CallIn(AlsoIn):
+    result = serializers.ChoiceField(choices=list(CALL_RESULTS))
+    note = serializers.CharField(min_length=5, max_length=500)
+
+
+class OutcomeIn(serializers.Serializer[Any]):
+    outcome = serializers.ChoiceField(choices=list(OUTCOMES))
+    visit_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class LaterIn(serializers.Serializer[Any]):
+    until = serializers.DateTimeField()
+    reason = serializers.ChoiceField(choices=list(LATER_REASONS))
+
+
+class SkipIn(serializers.Serializer[Any]):
+    reason = serializers.CharField(min_length=2, max_length=120)
+
+
+class NothingIn(serializers.Serializer[Any]):
+    pass
+
+
+# ---------------------------------------------------------------- reading
+
+
+class TaskListView(APIView):
+    """The tasks one may see, in the order of 今日: 20 a page."""
+
+    access = READERS
+
+    @extend_schema(
+        operation_id="tasks_list",
+        parameters=[
+            OpenApiParameter("state", str, enum=STATES, description="default open: what stands on the list now"),
+            OpenApiParameter("type", str, description="one task kind, e.g. followup_d3"),
+            OpenApiParameter("mine", bool, description="only one's own, for people who also see a store's"),
+            OpenApiParameter("cursor", str, description="next_cursor of the page before"),
+        ],
+        responses={200: TaskPageOut, 400: OpenApiResponse(ProblemOut)},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        now, asked = clock.now(), request.query_params
+        tasks = Task.objects.visible_to(request.actor)
+        state = asked.get("state", Task.State.OPEN)
+        if state not in STATES:
+            raise Invalid(errors=[{"field": "state", "code": "choice", "message": "没有这个状态"}])
+        tasks = tasks.listed(now) if state == Task.State.OPEN else tasks.filter(state=state)
+        if kind := asked.get("type", ""):
+            tasks = tasks.filter(task_type=kind)
+        if asked.get("mine", "") in ("1", "true"):
+            tasks = tasks.filter(assignee_id=request.actor.staff_id)
+        page = list_tasks(tasks, now=now, cursor=asked.get("cursor", ""))
+        facts = json.dumps({"next_cursor": page.next_cursor, "as_of": page.as_of.isoformat()})
+        return HttpResponse(f'{{"results":{page.results},{facts[1:]}', content_type="application/json")
+
+
+class TaskView(APIView):
+    """One task with its reason, its trail and the scripts on offer."""
+
+    access = READERS
+
+    @extend_schema(operation_id="tasks_read", responses={200: TaskDetailOut, 404: OpenApiResponse(ProblemOut)})
+    def get(self, request: Request, pk: int) -> Response:
+        now = clock.now()
+        task = read_task(request.actor, pk)
+        story = story_of(task, actor=request.actor, now=now)
+        guide = Staff.objects.select_related("store").get(pk=task.assignee_id)
+        return Response(_detail(story, offer(task, guide=guide, now=now)))
+
+
+def _detail(story: Story, offers: list[Offered]) -> dict[str, Any]:
+    task, member = story.task, story.member
+    return {
+        "id": task.pk, "type": task.task_type, "label": story.label, "state": task.state, "headline": story.headline,
+        "why": task.why, "sentence": story.sentence, "channel": task.channel, "due_at": task.due_at,
+        "expire_at": task.expire_at, "is_open_hours": story.is_open_hours, "can_do": story.can_do,
+        "can_chat": story.is_friend, "outcome": task.outcome,
+        "outcomes": [{"key": key, "name": name} for key, name in story.chips],
+        "trail": story.trail,
+        "member": {"id": str(member.public_id), "name": member.name, "called": member.called, "tier": member.tier_631,
+                   "level": member.member_level},
+        "also": [{"id": one.pk, "type": one.task_type, "why": one.why, "due_at": one.due_at} for one in story.also],
+        "scripts": [
+            {"key": one.key, "title": one.title, "tone": one.tone, "text": one.text, "spans": one.spans} for one in offers
+        ],
+    }  # fmt: skip
+
+
+def state_of(task: Task) -> dict[str, Any]:
+    """Return what an act answers: how the task stands now."""
+    return {
+        "id": task.pk, "state": task.state, "due_at": task.due_at, "done_at": task.done_at, "undo_until": task.undo_until,
+        "hidden_until": task.hidden_until, "outcome": task.outcome, "evidence_kind": task.evidence_kind,
+        "evidence_level": task.evidence_level,
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- acts
+
+
+class Act(APIView):
+    """An act on one task: shape, one service call, once per Idempotency-Key."""
+
+    access = DOERS
+    form: type[serializers.Serializer[Any]] = NothingIn
+
+    def post(self, request: Request, pk: int) -> Response:
+        form = self.form(data=request.data)
+        form.is_valid(raise_exception=True)
+        wanted, now = dict(form.validated_data), clock.now()
+        task = read_task(request.actor, pk)
+        answer, replayed = idempotency.once(
+            request._request, wanted, lambda: self.act(request, task, wanted, now), keeping=(services.NotSendable,)
+        )
+        return Response(answer, headers={"Idempotency-Replayed": "true"} if replayed else None)
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def _schema(name: str, answer: type[serializers.Serializer[Any]] = TaskStateOut) -> Callable[[type[Act]], type[Act]]:
+    key = OpenApiParameter(
+        "Idempotency-Key", str, OpenApiParameter.HEADER, description="made before the first try; same key, same answer"
+    )
+
+    def describe(view: type[Act]) -> type[Act]:
+        refusals = {code: OpenApiResponse(ProblemOut) for code in (403, 404, 409, 422)}
+        described = extend_schema(
+            operation_id=f"tasks_{name}", request=None if view.form is NothingIn else view.form, parameters=[key],
+            responses={200: answer, **refusals}, description=view.__doc__,
+        )  # fmt: skip
+        view.post = described(_own(view))  # type: ignore[method-assign]
+        return view
+
+    return describe
+
+
+def _own(view: type[Act]) -> Callable[..., Response]:
+    """Return a `post` of the view's own, so that its description stays with it."""
+
+    def post(self: Act, request: Request, pk: int) -> Response:
+        return Act.post(self, request, pk)
+
+    post.__doc__ = view.__doc__
+    return post
+
+
+@_schema("send", PreparedOut)
+class SendView(Act):
+    """Prepare a send: the rules are checked again, the text waits for one tap in the chat (evidence level 1)."""
+
+    form = PrepareIn
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return prepare(task, actor=request.actor, now=now, **wanted)
+
+
+def prepare(task: Task, *, actor: Any, script_key: str, text: str, now: datetime) -> dict[str, Any]:
+    """Prepare a send for the page and the API; without a text it is the script's, or the first on offer."""
+    if not text.strip():
+        guide = Staff.objects.select_related("store").get(pk=actor.staff_id)
+        offers = offer(task, guide=guide, now=now)
+        chosen = next((one for one in offers if one.key == script_key), offers[0] if offers else None)
+        script_key, text = (chosen.key, chosen.text) if chosen else (script_key, "")
+    pending = services.prepare_send(task, actor=actor, script_key=script_key, text=text, now=now)
+    friend = FriendLink.objects.filter(member_id=task.member_id, guide_id=actor.staff_id, state=FriendLink.State.FRIEND)
+    return {
+        "pending_id": pending.pk, "text": pending.text, "script_key": script_key,
+        "external_user_id": friend.values_list("external_user_id", flat=True).order_by("-pk").first(),
+    }  # fmt: skip
+
+
+@_schema("sent")
+class SentView(Act):
+    """The client said that the message left (sendChatMessage:ok): evidence level 2, the task is done."""
+
+    form = SentIn
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return state_of(services.record_sent(task, actor=request.actor, now=now, **wanted))
+
+
+@_schema("claimed")
+class ClaimedView(Act):
+    """The guide says she pasted it herself (我发了): level 0, looked at in the spot check."""
+
+    form = ClaimedIn
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return state_of(services.record_claimed(task, actor=request.actor, now=now, **wanted))
+
+
+@_schema("call")
+class CallView(Act):
+    """Keep the result of a phone call with a note."""
+
+    form = CallIn
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return state_of(services.log_call(task, actor=request.actor, now=now, **wanted))
+
+
+@_schema("outcome")
+class OutcomeView(Act):
+    """Set or change what came of it."""
+
+    form = OutcomeIn
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return state_of(services.set_outcome(task, actor=request.actor, now=now, **wanted))
+
+
+@_schema("undo")
+class UndoView(Act):
+    """Take a done back within seconds."""
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return state_of(services.undo(task, actor=request.actor, now=now))
+
+
+@_schema("later")
+class LaterView(Act):
+    """稍后: hide the card until a time in business hours before it expires; the due time stands."""
+
+    form = LaterIn
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return state_of(services.put_off(task, actor=request.actor, now=now, **wanted))
+
+
+@_schema("skip_request", SkipRequestOut)
+class SkipRequestView(Act):
+    """Ask the store manager to skip a task."""
+
+    form = SkipIn
+
+    def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
+        asked = services.ask_skip(task, actor=request.actor, now=now, **wanted)
+        return {"id": asked.pk, "state": asked.state, "reason": asked.reason}

@@ -1,0 +1,385 @@
+"""今日 and the task page, with the acts a guide taps. Every act works as a plain form, too."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from crm.members.services import reveal_phone
+from tasks.scripts.ranking import Offered, offer
+from tasks.scripts.words import TONE_LABELS
+from yejibao.core import access, clock, hx, idempotency, nav, words
+from yejibao.core.errors import Invalid
+from yejibao.core.panels import panel
+from yejibao.core.panels import render as render_panels
+from yejibao.core.scope import Actor
+
+from . import hours, services
+from .api import prepare, state_of
+from .models import Task
+from .queries import Story, day_of, next_card, open_count, own_sales, read_task, story_of
+from .services.managing import LATER_REASONS
+from .services.sending import CALL_RESULTS, OUTCOMES
+
+guides_only = access.roles("guide", "store_manager")
+SKIP_IDEAS = ("他最近出差", "他说过别打扰", "已经当面聊过", "家里有事")
+EVENINGS = (time(11, 30), time(18, 0))  # preferred_slots of the domain file begin then
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor
+
+
+def _staff_id(request: HttpRequest) -> int:
+    return _actor(request).staff_id or 0
+
+
+def _shell(request: HttpRequest) -> str:
+    """Managers do their own tasks under their own tab bar."""
+    return "base/guide.html" if _actor(request).working_role == "guide" else "base/manager.html"
+
+
+# ---------------------------------------------------------------- 今日
+
+
+@never_cache
+@require_GET
+@guides_only
+def today(request: HttpRequest) -> HttpResponse:
+    """The guide's first page: a shell, other rooms hang their panels on it."""
+    panels = render_panels("today", request, now=clock.now())
+    return render(request, "tasks/today.html", {"panels": panels, "nav_current": "today", "shell": _shell(request)})
+
+
+@never_cache
+@require_GET
+@guides_only
+def today_list(request: HttpRequest) -> HttpResponse:
+    """The list alone, as it refreshes itself each minute."""
+    if not hx.is_htmx(request):
+        return redirect("tasks:today")
+    template, facts = task_panel(request, now=clock.now())
+    return render(request, template, facts)
+
+
+@panel("today", order=20, name="sales")
+def sales_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, dict[str, Any]]:
+    """本月业绩: what the orders say; targets come with their own issue."""
+    sales = own_sales(_staff_id(request), store_id=_actor(request).store_id, now=now)
+    days = [fen / 100 for fen in sales.by_day]
+    return "tasks/sales.html", {"sales": sales, "days": days if len(days) > 2 and any(days) else []}
+
+
+@panel("today", order=30, name="tasks")
+def task_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, dict[str, Any]]:
+    """今日任务, by section."""
+    kind = request.GET.get("kind", "")[:32]
+    day = day_of(_staff_id(request), now=now, kind=kind)
+    request.open_task_count = day.open_count  # type: ignore[attr-defined]
+    store = getattr(request.user, "store", None)
+    is_quiet = store is not None and not hours.is_open(store, now)
+    return "tasks/today_list.html", {
+        "day": day,
+        "now": now,
+        "is_quiet": is_quiet,
+        "opens": store.opens_at.strftime("%H:%M") if is_quiet and store else "",
+        "by_kind": bool(kind) or request.GET.get("by") == "kind",
+        "query": request.GET.urlencode(),
+    }
+
+
+def _badge(request: HttpRequest) -> int | None:
+    known: int | None = getattr(request, "open_task_count", None)
+    if known is None and _actor(request).staff_id:
+        known = open_count(_staff_id(request), now=clock.now())
+    return known or None
+
+
+nav.add("guide", key="today", label="今日", icon="list-checks", url="tasks:today", order=10, badge=_badge)
+nav.add(
+    "manager", key="today", label="今日", icon="list-checks", url="tasks:today", order=5, badge=_badge,
+    roles=("store_manager",),
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------- one task
+
+
+@never_cache
+@require_GET
+@guides_only
+def task(request: HttpRequest, pk: int) -> HttpResponse:
+    """One task: who, why now, what to say, and what came of it."""
+    return _task_page(request, pk, clock.now())
+
+
+def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
+    found = read_task(_actor(request), pk)
+    story = story_of(found, actor=_actor(request), now=now)
+    is_mine = found.assignee_id == _actor(request).staff_id
+    context: dict[str, Any] = {
+        "story": story, "task": found, "member": found.member, "now": now, "is_mine": is_mine, "nav_current": "today",
+        "shell": _shell(request), "is_done": found.state == Task.State.DONE,
+        "by_hand": request.GET.get("by") == "hand" or story.pending is not None,
+        "opens": found.store.opens_at.strftime("%H:%M"),
+    }  # fmt: skip
+    if story.can_do:
+        offers = offer(found, guide=found.assignee, now=now)
+        context |= _chooser(request, story, offers)
+    else:
+        context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None
+    context["elapsed"] = _elapsed(found, now)
+    return render(request, "tasks/task.html", context)
+
+
+def _chooser(request: HttpRequest, story: Story, offers: list[Offered]) -> dict[str, Any]:
+    """Return the scripts on offer and the one shown: ?script= or ?tone= choose it without a script."""
+    key, tone = request.GET.get("script", ""), request.GET.get("tone", "")
+    chosen = next((one for one in offers if one.key == key), None)
+    chosen = chosen or next((one for one in offers if one.tone == tone), offers[0] if offers else None)
+    tones = [(name, label) for name, label in TONE_LABELS.items() if any(one.tone == name for one in offers)]
+    after = offers[(offers.index(chosen) + 1) % len(offers)] if chosen else None
+    return {
+        "offers": [{"key": one.key, "text": one.text, "marked": one.marked, "tone": one.tone} for one in offers],
+        "chosen": chosen,
+        "after": after if len(offers) > 1 else None,
+        "place": offers.index(chosen) + 1 if chosen else 0,
+        "tones": tones if len(tones) > 1 else [],
+        "is_editing": request.GET.get("edit") == "1",
+    }
+
+
+def _elapsed(found: Task, now: datetime) -> int | None:
+    """Return how much of the first touch's window is gone, in percent; None where minutes do not count."""
+    if found.state != Task.State.OPEN or words.urgency(found.due_at, now) != "now":
+        return None
+    window = (found.due_at - found.open_at).total_seconds()
+    return max(4, min(100, round(100 * (now - found.open_at).total_seconds() / window))) if window > 0 else 100
+
+
+@never_cache
+@require_GET
+@guides_only
+def menu(request: HttpRequest, pk: int) -> HttpResponse:
+    """The card's ⋯: the acts that need no chat."""
+    return _sheet(request, pk, "tasks/sheet_menu.html", "还能做什么")
+
+
+def _sheet(request: HttpRequest, pk: int, template: str, title: str, **facts: Any) -> HttpResponse:
+    """Answer the inside of a sheet, or without htmx the same on a page of its own."""
+    now = clock.now()
+    found = read_task(_actor(request), pk)
+    context = {"task": found, "member": found.member, "now": now, "title": title, "shell": _shell(request)} | facts
+    context |= {"is_open_hours": hours.is_open(found.store, now), "opens": found.store.opens_at.strftime("%H:%M")}
+    context |= {"nav_current": "today", "can_do": found.state == Task.State.OPEN and found.held_at is None}
+    if hx.is_htmx(request):
+        return render(request, template, context)
+    return render(request, "tasks/sheet_page.html", context | {"inside": template})
+
+
+# ---------------------------------------------------------------- acts
+
+
+def _act(
+    request: HttpRequest,
+    pk: int,
+    work: Callable[[Task, datetime], dict[str, Any]],
+    *,
+    said: str,
+    can_undo: bool = False,
+) -> HttpResponse:
+    """Do one act, once per key, and answer in the caller's way: the page anew, a toast, or a redirect."""
+    now = clock.now()
+    found = read_task(_actor(request), pk)
+    wanted = {
+        name: value for name, value in request.POST.lists() if name not in ("csrfmiddlewaretoken", "idempotency_key")
+    }
+    answer, _ = idempotency.once(request, wanted, lambda: work(found, now), keeping=(services.NotSendable,))
+    said = str(answer.pop("said", "") or said)
+    undo_url = reverse("tasks:task-undo", args=[pk]) if can_undo and answer.get("undo_until") else ""
+    if hx.is_htmx(request):
+        inside_page = request.headers.get("HX-Target") == "task-page"
+        response = _task_page(request, pk, now) if inside_page else HttpResponse(status=204)
+        hx.toast(response, said, undo=undo_url)
+        if not inside_page:
+            hx.close_sheet(hx.trigger(response, "tasks:changed"))
+        return response
+    if "text/html" not in request.headers.get("Accept", ""):
+        return JsonResponse(answer)
+    hx.flash(request, said, undo=undo_url)
+    return HttpResponseRedirect(reverse("tasks:task", args=[pk]))
+
+
+def _care(request: HttpRequest) -> bool:
+    return request.POST.get("care") == "1"
+
+
+def _also(request: HttpRequest) -> list[int]:
+    return [int(one) for one in request.POST.getlist("also") if one.isdecimal()]
+
+
+@require_POST
+@guides_only
+def send(request: HttpRequest, pk: int) -> HttpResponse:
+    """去聊天发送 without a script: the text is kept for the chat, and shown to be copied."""
+    found, now = read_task(_actor(request), pk), clock.now()
+    text, key = request.POST.get("text", "")[:2000], request.POST.get("script_key", "")[:48]
+    idempotency.once(
+        request, {"text": text, "script_key": key},
+        lambda: prepare(found, actor=_actor(request), script_key=key, text=text, now=now), keeping=(services.NotSendable,),
+    )  # fmt: skip
+    return HttpResponseRedirect(reverse("tasks:task", args=[pk]) + "?by=hand#by-hand")
+
+
+@require_POST
+@guides_only
+def claimed(request: HttpRequest, pk: int) -> HttpResponse:
+    """我发了: pasted by hand."""
+
+    def work(found: Task, now: datetime) -> dict[str, Any]:
+        services.record_claimed(
+            found, actor=_actor(request), now=now, text=request.POST.get("text", "")[:2000],
+            script_key=request.POST.get("script_key", "")[:48], also=_also(request), care_mode=_care(request),
+        )  # fmt: skip
+        return state_of(found) | {"said": f"{found.member.called} 记为已发，结果随时能点"}
+
+    return _act(request, pk, work, said="记为已发", can_undo=True)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@guides_only
+def call(request: HttpRequest, pk: int) -> HttpResponse:
+    """电话: the number on a logged tap, then what came of it."""
+    if request.method != "POST":
+        return _sheet(request, pk, "tasks/sheet_call.html", "打电话", results=CALL_RESULTS.items(), number="")
+
+    def work(found: Task, now: datetime) -> dict[str, Any]:
+        result, note = request.POST.get("result", ""), request.POST.get("note", "")[:500]
+        services.log_call(found, actor=_actor(request), result=result, note=note, now=now, also=_also(request))
+        said = f"记下了：{CALL_RESULTS[result]}"
+        if found.state == Task.State.OPEN:
+            said += "。改天再打一次，还没接就算做完"
+        return state_of(found) | {"said": said}
+
+    return _act(request, pk, work, said="记下了", can_undo=True)
+
+
+@require_POST
+@guides_only
+def phone(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the number: only where he agreed to calls, and every look is on record."""
+    found = read_task(_actor(request), pk)
+    if not found.member.phone_consent:
+        raise Invalid("他没有同意电话联系")
+    number = reveal_phone(found.member, actor=_actor(request), reason=f"任务回访 {found.pk}", now=clock.now())
+    response = _sheet(request, pk, "tasks/sheet_call.html", "打电话", results=CALL_RESULTS.items(), number=number)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+@guides_only
+def outcome(request: HttpRequest, pk: int) -> HttpResponse:
+    """结果: one tap; only 约到店 asks when."""
+    key = request.POST.get("outcome", "")
+
+    def work(found: Task, now: datetime) -> dict[str, Any]:
+        services.set_outcome(found, actor=_actor(request), outcome=key, now=now, visit_at=_moment(request, "visit_at"))
+        return state_of(found) | {"said": _said_of(found.member.called, key)}
+
+    return _act(request, pk, work, said="记下了")
+
+
+def _said_of(called: str, key: str) -> str:
+    if key == "do_not_disturb":
+        return f"记下了，以后谁都不再打扰{called}"
+    return f"{called} 标记为{OUTCOMES.get(key, '')}"
+
+
+def _moment(request: HttpRequest, name: str) -> datetime | None:
+    """Read a `datetime-local` field as Shanghai time. Raises Invalid."""
+    text = request.POST.get(name, "")
+    if not text:
+        return None
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise Invalid("时间没看懂，重新选一下")
+    return moment if moment.tzinfo else moment.replace(tzinfo=clock.SHANGHAI)
+
+
+@require_POST
+@guides_only
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """撤销 within seconds."""
+
+    def work(found: Task, now: datetime) -> dict[str, Any]:
+        return state_of(services.undo(found, actor=_actor(request), now=now))
+
+    return _act(request, pk, work, said="已撤销，任务还在")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@guides_only
+def later(request: HttpRequest, pk: int) -> HttpResponse:
+    """稍后: hide the card until a time, with one reason."""
+    if request.method != "POST":
+        found, now = read_task(_actor(request), pk), clock.now()
+        moments = later_moments(found, now)
+        return _sheet(
+            request, pk, "tasks/sheet_later.html", "稍后，为什么？", moments=moments, reasons=LATER_REASONS.items(),
+            latest=found.expire_at,
+        )  # fmt: skip
+
+    def work(found: Task, now: datetime) -> dict[str, Any]:
+        until = _moment(request, "until_other") or _moment(request, "until")
+        if until is None:
+            raise Invalid("选一个时间", errors=[{"field": "until", "code": "required", "message": "选一个时间"}])
+        services.put_off(found, actor=_actor(request), until=until, reason=request.POST.get("reason", ""), now=now)
+        return state_of(found) | {"said": f"{found.member.called} 到 {words.short_moment(until, now)} 再提醒你"}
+
+    return _act(request, pk, work, said="收起来了")
+
+
+def later_moments(found: Task, now: datetime) -> list[tuple[datetime, str]]:
+    """Return times to choose from: in the store's hours, before the task expires."""
+    step = timedelta(minutes=5)
+    soon = now + timedelta(hours=1)
+    soon = soon - (soon - datetime.min.replace(tzinfo=soon.tzinfo)) % step + step
+    today = clock.local_day(now)
+    ideas = [(soon, "1 小时后")]
+    for days, day_name in ((0, "今天"), (1, "明天"), (2, "后天")):
+        day = today + timedelta(days=days)
+        first = [(hours.opening(found.store, day) + timedelta(minutes=30))] if days else []
+        for moment in [*first, *(clock.local_moment(day, at) for at in EVENINGS)]:
+            ideas.append((moment, f"{day_name} {words.clock_time(moment)}"))
+    fitting = [
+        (moment, name)
+        for moment, name in ideas
+        if soon <= moment < found.expire_at and hours.is_open(found.store, moment)
+    ]
+    return fitting[:6]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@guides_only
+def skip(request: HttpRequest, pk: int) -> HttpResponse:
+    """申请跳过: the store manager decides."""
+    if request.method != "POST":
+        return _sheet(request, pk, "tasks/sheet_skip.html", "申请跳过，为什么？", ideas=SKIP_IDEAS)
+
+    def work(found: Task, now: datetime) -> dict[str, Any]:
+        reason = request.POST.get("reason_other", "").strip() or request.POST.get("reason", "")
+        asked = services.ask_skip(found, actor=_actor(request), reason=reason, now=now)
+        return {"id": asked.pk, "state": asked.state}
+
+    return _act(request, pk, work, said="已交给店长，批了就从今日拿掉")

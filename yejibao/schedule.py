@@ -1,0 +1,63 @@
+"""What beats when. Upserted into django-celery-beat by name, never wiped: HQ may switch an entry off or change its time."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+TZ = "Asia/Shanghai"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One periodic job: every so many seconds, or at a wall-clock time in Shanghai (cron)."""
+
+    name: str
+    job: str
+    seconds: int = 0
+    cron: dict[str, str] = field(default_factory=dict)
+    queue: str = "default"
+
+
+def daily(hour: int, minute: int = 0, **rest: str) -> dict[str, str]:
+    return {"hour": str(hour), "minute": str(minute)} | rest
+
+
+ENTRIES = (
+    Entry("心跳", "yejibao.core.jobs.heartbeat", seconds=15),
+    Entry("跟进引擎", "tasks.followups.jobs.open_due_tasks", seconds=30),
+    Entry("规则发布后重算", "tasks.cadences.jobs.recompute_hands", seconds=30),
+    Entry("复盘数字", "tasks.review.jobs.refresh_days", seconds=60),
+    Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
+    Entry("店长每日清单", "tasks.review.jobs.send_daily_lists", cron={"minute": "*/10", "hour": "9-12"}),
+    Entry("区长每周清单", "tasks.review.jobs.send_weekly_lists", cron=daily(10, 0, day_of_week="1")),
+    Entry("每周抽查", "tasks.followups.jobs.sample_spot_checks", cron=daily(8, 30, day_of_week="1")),
+    Entry("会员消费统计", "crm.scoring.jobs.recount_members_nightly", cron={"hour": "2", "minute": "*/10"}, queue="nightly"),
+    Entry("会员等级到期", "crm.scoring.jobs.settle_levels_nightly", cron=daily(1, 30), queue="nightly"),
+    Entry("631 分层", "crm.scoring.jobs.rank_tiers_monthly", cron={"hour": "3-5", "minute": "30", "day_of_month": "1"},
+          queue="nightly"),
+    Entry("复盘数字夜间重建", "tasks.review.jobs.rebuild_days", cron=daily(4, 10), queue="nightly"),
+    Entry("守恒核对", "tasks.cadences.jobs.prove_conservation", cron=daily(4, 40), queue="nightly"),
+    Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
+)  # fmt: skip
+
+
+def install(entries: tuple[Entry, ...] = ENTRIES) -> int:
+    """Create the entries that are missing and bring the job and queue of the others up to date. Returns how many exist."""
+    from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+    for entry in entries:
+        facts: dict[str, Any] = {"task": entry.job, "queue": entry.queue, "kwargs": json.dumps({})}
+        if entry.seconds:
+            when = {"interval": IntervalSchedule.objects.get_or_create(every=entry.seconds, period="seconds")[0]}
+            # A beat that lies in the queue longer than its pause has been overtaken by the next.
+            facts["expire_seconds"] = max(10, entry.seconds)
+        else:
+            when = {
+                "crontab": CrontabSchedule.objects.get_or_create(
+                    timezone=TZ, **({"minute": "0", "hour": "*"} | entry.cron)
+                )[0]
+            }
+        task, created = PeriodicTask.objects.get_or_create(name=entry.name, defaults=facts | when)
+        if not created:
+            PeriodicTask.objects.filter(pk=task.pk).update(**facts)
+    return len(entries)
