@@ -1,5 +1,13 @@
 """Routes of the department: gathers those of its rooms."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from crm.orders import panels  # noqa: F401  hangs the room's panels
+from crm.orders.api import OrderFeed
+
+app_name = "crm"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("crm.members.urls")),
+    path("api/v1/feed/orders", OrderFeed.as_view(), name="feed-orders"),
+]

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 from django.http import HttpRequest
 
-from crm.members.queries import Customer
+from crm.members.customers import Customer
 from yejibao.core.panels import Answer, panel
 
 from .models import Order, OrderLine
