@@ -2,6 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from tasks.followups import panels  # noqa: F401  hangs the room's panels
+
 app_name = "tasks"
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 from yejibao.core import access, clock, hx, panels
 
 from . import panels as own_panels  # noqa: F401  hangs the room's panels
-from .queries import NotYourCustomer, customer_of
+from .customers import NotYourCustomer, customer_of
 
 WHO = ("guide", "store_manager")
 

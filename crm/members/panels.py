@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from yejibao.core import clock
 from yejibao.core.panels import Answer, panel
 
+from .customers import Customer, level_names
 from .models import Member
-from .queries import Customer, level_names
 
 DAYS_OF_A_YEAR = 365
 

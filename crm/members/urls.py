@@ -1,0 +1,10 @@
+"""Routes of the room: the page beside the chat."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from . import pages
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("g/sidebar/", pages.sidebar, name="sidebar"),
+    path("g/sidebar/panel/<slug:name>/", pages.sidebar_panel, name="sidebar-panel"),
+]

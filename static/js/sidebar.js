@@ -1,0 +1,219 @@
+// The page beside the chat. It asks the client who is at the other end, lets the server say what may be seen of him, and
+// sends the words into the chat: prepare (the rules are checked), sendChatMessage, record. One tap, one message.
+(function () {
+  "use strict";
+
+  const host = document.querySelector("#sidebar");
+  const { url } = host.dataset;
+  const one = (selector, scope) => (scope || host).querySelector(selector);
+  let external = host.dataset.external || "";
+  let canSend = null; // promise
+
+  // ---------------------------------------------------------------- who is it
+  async function load() {
+    const answer = await yjbWecom.customer();
+    if (!answer.ok) { showOutside(answer); return; }
+    external = answer.id;
+    await fetchInto(`${url}?external_user_id=${encodeURIComponent(external)}`);
+  }
+
+  async function fetchInto(address, target, how) {
+    let response;
+    try {
+      response = await fetch(address, { credentials: "same-origin", headers: { "HX-Request": "true", Accept: "text/html" } });
+    } catch (lost) {
+      if (!target) showOutside({ sentence: "没网", text: "连上以后再试一次" });
+      return;
+    }
+    if (response.status === 401) { location.assign(`/login/?next=${encodeURIComponent(location.pathname)}`); return; }
+    if (target && !response.ok) return;
+    htmx.swap(target || "#sidebar", await response.text(), { swapStyle: how || "innerHTML", swapDelay: 0, settleDelay: 0 });
+  }
+
+  function showOutside({ reason, sentence, text }) {
+    const page = document.querySelector("#tpl-outside").content.cloneNode(true);
+    const isOutside = reason === "outside";
+    page.querySelector("[data-title]").textContent = isOutside || !reason ? (sentence || "") : "没认出是哪位客户";
+    page.querySelector("[data-text]").textContent = text || (isOutside ? "请在企业微信里打开一位客户的聊天，再点聊天旁的业绩宝。" : "打开一位客户的聊天，再点聊天旁的业绩宝。群聊里看不到客户资料。");
+    page.querySelector("[data-again]").addEventListener("click", () => location.reload());
+    host.replaceChildren(page);
+  }
+
+  const refresh = (name) => fetchInto(`${url}panel/${name}/?external_user_id=${encodeURIComponent(external)}`, `#${name}-card`, "outerHTML");
+
+  // ---------------------------------------------------------------- the words
+  const cardOf = (node) => node.closest("[data-task]");
+  const wordsOf = (card) => JSON.parse(one("#side-words", card).textContent);
+
+  function marked(text) {
+    const box = document.createDocumentFragment();
+    text.split(/(⟦[^⟧]*⟧|\n)/).forEach((piece) => {
+      if (piece === "\n") box.append(document.createElement("br"));
+      else if (piece.startsWith("⟦")) { const mark = document.createElement("mark"); mark.textContent = piece.slice(1, -1); box.append(mark); }
+      else if (piece) box.append(piece);
+    });
+    return box;
+  }
+
+  function nextWords(card) {
+    const words = wordsOf(card);
+    const place = (Number(card.dataset.place || 0) + 1) % words.length;
+    card.dataset.place = place;
+    const shown = one("[data-words]", card);
+    shown.replaceChildren(marked(words[place].marked));
+    shown.dataset.key = words[place].key;
+    one("textarea", card).value = words[place].text;
+  }
+
+  function edit(card, button) {
+    const box = one("[data-edit-box]", card);
+    const isOpen = box.hidden;
+    box.hidden = !isOpen;
+    one(".side-chat", card).hidden = isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+    button.textContent = isOpen ? "好了" : "改一改";
+    if (isOpen) { one("textarea", card).focus(); return; }
+    const said = current(card);
+    const whole = wordsOf(card).find((row) => row.text === said.text);
+    one("[data-words]", card).replaceChildren(marked(whole ? whole.marked : said.text));
+  }
+
+  function current(card) {
+    const text = one("textarea", card).value.trim();
+    const shown = one("[data-words]", card);
+    const key = shown ? shown.dataset.key : "";
+    const source = wordsOf(card).find((row) => row.key === key);
+    return {
+      text, script_key: key, was_edited: Boolean(source) && source.text !== text,
+      also: Array.from(card.querySelectorAll('[name="also"]:checked'), (tick) => Number(tick.value)),
+      care_mode: document.documentElement.dataset.weuiMode === "care",
+    };
+  }
+
+  // ---------------------------------------------------------------- sending
+  const act = (task, name) => `/api/v1/tasks/${task}/${name}/`;
+  const said = (problem) => [problem.title, problem.detail].filter((part, at, all) => part && all.indexOf(part) === at).join("：");
+
+  async function send(card, button) {
+    const { task, called } = card.dataset;
+    const words = current(card);
+    if (!words.text) { yjb.alert("先写一句话再发"); return; }
+    yjb.busy(button);
+    try {
+      const ready = await yjb.post(act(task, "send"), { script_key: words.script_key, text: words.text });
+      if (!ready.ok) { await refused(card, ready); return; }
+      const out = await yjbWecom.sendText(words.text);
+      if (!out.ok) { failed(card, out); return; }
+      await record(task, { ...words, receipt: { errMsg: out.result.errMsg || "sendChatMessage:ok" } }, `发给${called}了`);
+    } finally {
+      yjb.idle(button);
+    }
+  }
+
+  async function refused(card, { status, data }) {
+    if (status === 0 || status >= 500) { failed(card, { reason: "refused", sentence: said(data) }); return; }
+    yjb.alert(said(data));
+    if (status === 409 || status === 404) { await refresh("due"); await refresh("more"); }
+  }
+
+  function failed(card, { reason, sentence }) {
+    one("[data-fail-title]", card).textContent = reason === "unknown" ? "不确定发出去没有" : "没发出去，话术还在";
+    one("[data-fail-text]", card).textContent = reason === "unknown" ? "看一眼聊天：有了就点「我发了」，没有再发一次" : sentence;
+    one("[data-fail]", card).hidden = false;
+    byHand(card, { again: reason !== "outside", claim: reason === "unknown" });
+  }
+
+  function byHand(card, { again, claim }) {
+    one("[data-acts]", card).hidden = true;
+    one("[data-by-hand]", card).hidden = false;
+    one("[data-again]", card).hidden = !again;
+    one("[data-claim]", card).hidden = !claim;
+  }
+
+  // What left is written down before anything else can go wrong; without a network it is told again later.
+  const SHELF = "yjb.unrecorded";
+  const kept = () => { try { return JSON.parse(localStorage.getItem(SHELF)) || {}; } catch (refusal) { return {}; } };
+  const keep = (rows) => { try { localStorage.setItem(SHELF, JSON.stringify(rows)); } catch (refusal) { /* the page itself still tells it */ } };
+
+  async function record(task, payload, sentence) {
+    keep({ ...kept(), [task]: payload });
+    const answer = await yjb.post(act(task, "sent"), payload);
+    if (answer.status === 0 || answer.status >= 500) { yjb.alert("已经发出，记录还没存上，连上后自动补"); return; }
+    const { [task]: done, ...rest } = kept();
+    keep(rest);
+    if (!answer.ok) { yjb.alert(said(answer.data)); await refresh("due"); return; }
+    await Promise.all([refresh("due"), refresh("more")]);
+    yjb.toast(sentence, answer.data.undo_until ? { undo: act(task, "undo") } : {});
+  }
+
+  async function tellKept() {
+    for (const [task, payload] of Object.entries(kept())) {
+      const answer = await yjb.post(act(task, "sent"), payload);
+      if (answer.status === 0 || answer.status >= 500) return;
+      const { [task]: done, ...rest } = kept();
+      keep(rest);
+      if (one("#due-card")) await refresh("due");
+    }
+  }
+
+  async function copyWords(card) {
+    const words = current(card);
+    if (!(await yjb.copy(words.text))) return;
+    one("[data-claim]", card).hidden = false;
+    const ready = await yjb.post(act(card.dataset.task, "send"), { script_key: words.script_key, text: words.text });
+    if (ready.ok) yjb.toast("已复制，去聊天里粘贴");
+    else await refused(card, ready);
+  }
+
+  async function claim(card, button) {
+    const { task, called } = card.dataset;
+    const { text, script_key, also, care_mode } = current(card);
+    yjb.busy(button);
+    const answer = await yjb.post(act(task, "claimed"), { text, script_key, also, care_mode });
+    yjb.idle(button);
+    if (!answer.ok) { await refused(card, answer); return; }
+    await Promise.all([refresh("due"), refresh("more")]);
+    yjb.toast(`${called} 标记为已发`, answer.data.undo_until ? { undo: act(task, "undo") } : {});
+  }
+
+  async function outcome(button) {
+    const { sent } = button.closest("[data-sent]").dataset;
+    yjb.busy(button);
+    const answer = await yjb.post(act(sent, "outcome"), { outcome: button.dataset.outcome });
+    yjb.idle(button);
+    if (!answer.ok) { yjb.alert(said(answer.data)); return; }
+    await refresh("due");
+    yjb.toast(`记下了：${button.textContent.trim()}`);
+  }
+
+  // ---------------------------------------------------------------- hands
+  host.addEventListener("click", (event) => {
+    const hit = (selector) => event.target.closest(selector);
+    const card = cardOf(event.target);
+    let at;
+    if ((at = hit("[data-outcome]"))) outcome(at);
+    else if (!card) return;
+    else if (hit("[data-next-words]")) nextWords(card);
+    else if ((at = hit("[data-edit]"))) edit(card, at);
+    else if ((at = hit("[data-send]"))) send(card, at);
+    else if (hit("[data-copy-words]")) copyWords(card);
+    else if ((at = hit("[data-claim]"))) claim(card, at);
+  });
+
+  // Outside a chat the green button could only fail: offer the words to copy at once.
+  async function settle() {
+    const card = one("[data-task]");
+    if (!card || !one("[data-acts]", card) || one("[data-by-hand]", card).hidden === false) return;
+    canSend = canSend || yjbWecom.canSend();
+    if (await canSend) return;
+    if (!document.contains(card)) return;
+    byHand(card, { again: false, claim: false });
+  }
+
+  document.addEventListener("htmx:load", settle);
+  document.addEventListener("yjb:online", tellKept);
+  if ("refused" in host.dataset) return;
+  if (external) settle();
+  else load();
+  tellKept();
+})();

@@ -1,0 +1,137 @@
+"""What the room hangs on the page beside the chat: the one thing to do now, ready to be sent, and what else is open."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest
+
+from crm.members.customers import Customer
+from tasks.cadences.models import CadenceStep
+from tasks.scripts.ranking import Offered, offer
+from yejibao.core.panels import Answer, panel
+
+from . import hours
+from .models import PendingSend, Task
+from .queries.day import label_of
+from .queries.story import OUTCOMES, chips_of
+
+OFFERS_SHOWN = 8
+OTHERS_SHOWN = 6
+ASK_OUTCOME_FOR = timedelta(hours=72)  # after that 还没回 is no news
+KEEP_ANSWERED_FOR = timedelta(minutes=10)  # so that a chip can still be changed
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The tasks of one guide for the member she is chatting with."""
+
+    open: list[Task]
+    later: list[Task]
+    sent: Task | None
+    pending: PendingSend | None
+
+    @property
+    def now(self) -> Task | None:
+        """What was prepared comes first, else the most urgent."""
+        if self.pending and (found := next((one for one in self.open if one.pk == self.pending.task_id), None)):
+            return found
+        return self.open[0] if self.open else None
+
+    @property
+    def others(self) -> list[Task]:
+        return [one for one in [*self.open, *self.later] if one is not self.now]
+
+
+def _desk(request: HttpRequest, customer: Customer, now: datetime) -> Desk:
+    """Read it once a request; three panels look at it."""
+    if (known := getattr(request, "_desk", None)) is not None:
+        return known  # type: ignore[no-any-return]
+    staff_id = request.actor.staff_id  # type: ignore[attr-defined]
+    mine = Task.objects.visible_to(request.actor).filter(member=customer.member, assignee_id=staff_id)  # type: ignore[attr-defined]
+    waiting = list(
+        mine.filter(state=Task.State.OPEN, held_at=None)
+        .select_related("member", "assignee__store", "store", "order")
+        .order_by("priority", "tier_rank", "due_at", "pk")[:20]
+    )
+    answered = Q(outcome="") | Q(outcome_at__gte=now - KEEP_ANSWERED_FOR)
+    desk = Desk(
+        open=[one for one in waiting if not one.hidden_until or one.hidden_until <= now],
+        later=[one for one in waiting if one.hidden_until and one.hidden_until > now],
+        sent=mine.filter(answered, state=Task.State.DONE, done_at__gte=now - ASK_OUTCOME_FOR)
+        .select_related("member")
+        .order_by("-done_at", "-pk")
+        .first(),
+        pending=PendingSend.objects.filter(member=customer.member, guide_id=staff_id, used_at=None)
+        .select_related("script")
+        .first(),
+    )
+    request._desk = desk  # type: ignore[attr-defined]
+    return desk
+
+
+@panel("sidebar", order=5, name="pending")
+def pending_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """What she prepared elsewhere stands on top, already filled in."""
+    desk = _desk(request, customer, now)
+    return _card(request, desk, customer, now) if desk.pending and desk.now else None
+
+
+@panel("sidebar", order=20, name="due")
+def due_panel(request: HttpRequest, *, customer: Customer, now: datetime, alone: bool = False, **_: Any) -> Answer:
+    """The one thing to do now: why, the words, the green button; or what was just sent, with its outcome chips."""
+    desk = _desk(request, customer, now)
+    if desk.pending and desk.now and not alone:
+        return None
+    return _card(request, desk, customer, now)
+
+
+def _card(request: HttpRequest, desk: Desk, customer: Customer, now: datetime) -> Answer:
+    facts: dict[str, Any] = {"sent": None, "task": None}
+    if desk.sent:
+        facts |= {
+            "sent": desk.sent,
+            "sent_label": label_of(desk.sent.task_type, desk.sent.node),
+            "outcome_name": str(OUTCOMES.get(desk.sent.outcome, "")),
+            "chips": chips_of(
+                CadenceStep.objects.filter(version_id=desk.sent.cadence_version_id, key=desk.sent.node).first()
+                if desk.sent.cadence_version_id
+                else None
+            ),
+        }
+    if task := desk.now:
+        offers = _offers(request, desk, task, now)
+        facts |= {
+            "task": task,
+            "label": label_of(task.task_type, task.node),
+            "offers": offers,
+            "words": [{"key": one["key"], "text": one["text"], "marked": one["marked"]} for one in offers],
+            "first": offers[0] if offers else None,
+            "is_prepared": bool(desk.pending and desk.pending.task_id == task.pk),
+            "also": [{"task": one, "label": label_of(one.task_type, one.node)} for one in desk.open if one is not task],
+            "is_open_hours": hours.is_open(task.store, now),
+            "opens_at": hours.next_opening(task.store, now),
+            "can_send": customer.is_friend,
+        }
+    return "sidebar/due.html", facts
+
+
+def _offers(request: HttpRequest, desk: Desk, task: Task, now: datetime) -> list[dict[str, str]]:
+    """Return the words on offer, what was prepared first."""
+    found: list[Offered] = offer(task, guide=request.user, now=now)[:OFFERS_SHOWN]  # type: ignore[arg-type]
+    rows = [{"key": one.key, "text": one.text, "marked": one.marked} for one in found]
+    if desk.pending and desk.pending.task_id == task.pk:
+        text = desk.pending.text
+        same = next((row for row in rows if row["text"] == text), None)
+        key = same["key"] if same else (desk.pending.script.key if desk.pending.script else "")
+        rows = [same or {"key": key, "text": text, "marked": text}, *(row for row in rows if row is not same)]
+    return rows
+
+
+@panel("sidebar", order=50, name="more")
+def more_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """还要做: the other open tasks for him, those put off too."""
+    others = _desk(request, customer, now).others[:OTHERS_SHOWN]
+    rows = [{"task": one, "label": label_of(one.task_type, one.node)} for one in others]
+    return "sidebar/more.html", {"rows": rows}
