@@ -82,13 +82,7 @@ class ScriptFavouriteView(APIView):
 
 
 def _out(one: Offered | Card) -> dict[str, Any]:
-    is_card = isinstance(one, Card)
-    return {
-        "key": one.key,
-        "title": one.title,
-        "text": one.text,
-        "spans": [] if is_card else [list(span) for span in one.spans],
-        "tone": "" if is_card else one.tone,
-        "is_favourite": one.is_favourite,
-        "may_send": one.may_send if is_card else True,
-    }
+    facts = {"key": one.key, "title": one.title, "text": one.text, "is_favourite": one.is_favourite}
+    if isinstance(one, Card):
+        return facts | {"spans": [], "tone": "", "may_send": one.may_send}
+    return facts | {"spans": [list(span) for span in one.spans], "tone": one.tone, "may_send": True}

@@ -87,15 +87,9 @@ def facts_for(subjects: Sequence[Subject], *, now: datetime) -> dict[int, dict[s
 
 
 def _facts(subject: Subject, last_item: str, old_guide: str, now: datetime) -> dict[str, str]:
-    member, guide, hero = subject.member, subject.guide, subject.hero
-    store = guide.store
-    facts = {
+    member, hero = subject.member, subject.hero
+    facts = own_facts(subject.guide) | {
         "member_name": member.called,
-        "guide_name": guide.display_name or guide.name,
-        "store_name": store.short_name if store else "",
-        "brand_name": settings.BRAND_NAME,
-        "store_address": store.address_short if store else "",
-        "city": store.city if store else "",
         "item_name": item_title(hero),
         "item_color": str(hero.get("color") or ""),
         "size": str(hero.get("size") or ""),
@@ -107,6 +101,18 @@ def _facts(subject: Subject, last_item: str, old_guide: str, now: datetime) -> d
     brought = subject.context.get("facts") or {}
     facts |= {name: str(value) for name, value in brought.items() if name in variables() and value not in ("", None)}
     return {name: value for name, value in facts.items() if value and value != NOTHING}
+
+
+def own_facts(guide: Staff) -> dict[str, str]:
+    """Return what is known of the speaker alone."""
+    store = guide.store
+    return {
+        "guide_name": guide.display_name or guide.name,
+        "store_name": store.short_name if store else "",
+        "brand_name": settings.BRAND_NAME,
+        "store_address": store.address_short if store else "",
+        "city": store.city if store else "",
+    }
 
 
 def item_title(item: dict[str, Any]) -> str:

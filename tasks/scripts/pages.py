@@ -64,12 +64,8 @@ def scripts(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def favourite(request: HttpRequest, key: str) -> HttpResponse:
     """Tap the star."""
-    stands = set_favourite(
-        key,
-        actor=request.actor,
-        is_favourite=request.POST.get("on") == "1",
-        now=clock.now(),  # type: ignore[attr-defined]
-    )
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    stands = set_favourite(key, actor=actor, is_favourite=request.POST.get("on") == "1", now=clock.now())
     said = "收藏了，以后排在前面" if stands else "取消收藏了"
     if hx.is_htmx(request):
         answer = render(request, "scripts/star.html", {"card": {"key": key, "is_favourite": stands, "title": ""}})

@@ -8,7 +8,7 @@ from guides.org.models import Staff
 from tasks.followups.models import Task
 from yejibao.core.scope import Actor
 
-from .facts import facts_for, subjects_of
+from .facts import facts_for, own_facts, subjects_of
 from .loading import SCENE_LABELS
 from .models import Script, ScriptFavourite
 from .ranking import OWN, Offered, Situation, may_be_said, offer, situation_of
@@ -96,7 +96,7 @@ class _Speaker:
 
     def __init__(self, task: Task | None, *, guide: Staff, now: datetime) -> None:
         self.task = task
-        self.facts: Mapping[str, str] = {}
+        self.facts: Mapping[str, str] = own_facts(guide)
         self.situation: Situation | None = None
         if task:
             (subject,) = subjects_of([task], guide=guide)
@@ -104,7 +104,7 @@ class _Speaker:
             self.situation = situation_of(subject, self.facts)
 
     def say(self, text: str) -> str:
-        return render(text, self.facts).text if self.task else with_labels(text)
+        return render(text, self.facts).text if self.task else with_labels(text, self.facts)
 
     def card(self, script: Script, favourites: set[str], has_replies: bool) -> Card:
         may_send = self.situation is not None and may_be_said(script, self.situation)
@@ -112,7 +112,7 @@ class _Speaker:
             key=script.key,
             title=script.title,
             kind=NODE_LABELS.get(script.node) or kind_names().get(script.task_type, ""),
-            text=self.say(script.text) if may_send or not self.task else with_labels(script.text),
+            text=self.say(script.text) if may_send or not self.task else with_labels(script.text, self.facts),
             is_favourite=script.key in favourites,
             used=script.used_90_count if script.counted_at else None,
             reply_rate=_reply_rate(script) if has_replies else None,

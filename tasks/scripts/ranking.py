@@ -18,7 +18,7 @@ from tasks.followups.models import Task
 from .facts import Subject, facts_for, subjects_of
 from .models import Script, ScriptFavourite, ScriptUse
 from .rendering import Rendered, render
-from .words import BUYER_LABELS, PRODUCT_LABELS, REQUIREMENT_LABELS, is_service
+from .words import BUYER_LABELS, MISSING, PRODUCT_LABELS, is_service
 
 NOT_AGAIN_WITHIN = timedelta(days=180)
 OWN = "own:"  # the key of a guide's own wording is own:7
@@ -77,7 +77,7 @@ class Situation:
             return "他退订了营销，不带券和链接"
         for need in script.requires:
             if need not in self.met:
-                return f"现在没有{REQUIREMENT_LABELS.get(need, need)}"
+                return MISSING.get(need, need)
         if script.buyer != "any" and script.buyer not in self.buyer:
             return f"说给{BUYER_LABELS.get(script.buyer, script.buyer)}的"
         if script.product not in ("any", self.product):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from yejibao.core.errors import Invalid, NotFound
+from yejibao.core.errors import Forbidden, Invalid, NotFound
 from yejibao.core.scope import Actor
 
 from .models import Script, ScriptFavourite
@@ -14,7 +14,6 @@ from .words import LABEL, NODE_LABELS, VARIABLE, labels_to_variables, link_varia
 OWN_UP_TO = 300  # characters of one wording
 OWN_PIECES = 100  # wordings of one guide
 COUNTED_DAYS = 90
-REPLY_WITHIN = timedelta(hours=48)  # models.yaml reply_rate
 
 
 @transaction.atomic
@@ -25,7 +24,7 @@ def set_favourite(script_key: str, *, actor: Actor, is_favourite: bool, now: dat
     mine = ScriptFavourite.objects.visible_to(actor).filter(script_key=script_key)
     if is_favourite:
         ScriptFavourite.objects.bulk_create(
-            [ScriptFavourite(guide_id=actor.staff_id, script_key=script_key, created_at=now)], ignore_conflicts=True
+            [ScriptFavourite(guide_id=_person(actor), script_key=script_key, created_at=now)], ignore_conflicts=True
         )
     else:
         mine.delete()
@@ -50,10 +49,17 @@ def keep_own_words(
             "；".join(faults), errors=[{"field": "text", "code": "words", "message": fault} for fault in faults]
         )
     if mine is None:
-        return ScriptFavourite.objects.create(guide_id=actor.staff_id, text=text, node=node, created_at=now)
+        return ScriptFavourite.objects.create(guide_id=_person(actor), text=text, node=node, created_at=now)
     mine.text, mine.node = text, node
     mine.save(update_fields=["text", "node"])
     return mine
+
+
+def _person(actor: Actor) -> int:
+    """Return whose favourites these are; the system has none."""
+    if actor.staff_id is None:
+        raise Forbidden()
+    return actor.staff_id
 
 
 def as_written(text: str) -> tuple[str, list[str]]:
@@ -80,7 +86,10 @@ def delete_own_words(mine: ScriptFavourite, *, actor: Actor) -> None:
 
 @transaction.atomic
 def count_uses(*, now: datetime) -> int:
-    """Write on each current script how many members read it in the last 90 days and how many replied within 48 h."""
+    """Write on each current script how many members read it in the last 90 days and how many replied within 48 h.
+
+    Source of the 48 hours: models.yaml reply_rate.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -89,12 +98,12 @@ def count_uses(*, now: datetime) -> int:
             FROM tasks_script k
             LEFT JOIN (
                 SELECT script_key, count(DISTINCT member_id) AS used,
-                       count(DISTINCT member_id) FILTER (WHERE replied_at - at <= %(within)s) AS replied
+                       count(DISTINCT member_id) FILTER (WHERE replied_at - at <= interval '48 hours') AS replied
                 FROM tasks_scriptuse WHERE at > %(since)s AND at <= %(now)s AND script_key <> ''
                 GROUP BY script_key
             ) u ON u.script_key = k.key
             WHERE k.id = s.id AND s.is_current
             """,
-            {"now": now, "since": now - timedelta(days=COUNTED_DAYS), "within": REPLY_WITHIN},
+            {"now": now, "since": now - timedelta(days=COUNTED_DAYS)},
         )
         return cursor.rowcount

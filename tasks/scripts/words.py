@@ -4,7 +4,7 @@ The domain files are the source; this module adds only the short Chinese labels 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -37,9 +37,9 @@ BUYER_LABELS = {
     "first": "首购", "repeat": "复购", "loyal": "持续复购", "vip": "VIP", "gift": "送礼",
     "stored_value": "储值客人",
 }  # fmt: skip
-REQUIREMENT_LABELS = {
-    "coupon": "券", "points": "积分", "balance": "储值余额", "event": "活动", "new_item": "有货的新品",
-    "outfit": "搭好的穿搭", "level_gap": "临近升级",
+MISSING = {
+    "coupon": "现在没有券", "points": "积分还少，不提", "balance": "没有储值余额", "event": "近期没有活动",
+    "new_item": "没有合他码的新品", "outfit": "还没给他搭好", "level_gap": "离升级还远",
 }  # fmt: skip
 NODE_LABELS = {
     "m30": "30 分钟回访", "d3": "3 天回访", "d30": "30 天回访", "d60": "60 天回访", "d90": "90 天回访",
@@ -145,9 +145,12 @@ def is_service(text: str, requires: Iterable[str]) -> bool:
     return not (names & link_variables()) and "coupon" not in requires and "coupon_title" not in names
 
 
-def with_labels(text: str) -> str:
-    """Show a text while nobody is chosen: 〔称呼〕 where a value will stand, brackets gone."""
-    return VARIABLE.sub(lambda found: f"〔{VARIABLE_LABELS.get(found[1], found[1])}〕", BRACKET.sub(r"\1", text))
+def with_labels(text: str, known: Mapping[str, str] | None = None) -> str:
+    """Show a text while nobody is chosen: 〔称呼〕 where a value will stand that is not `known` yet, brackets gone."""
+    known = known or {}
+    return VARIABLE.sub(
+        lambda found: known.get(found[1]) or f"〔{VARIABLE_LABELS.get(found[1], found[1])}〕", BRACKET.sub(r"\1", text)
+    )
 
 
 def tone_of(text: str, product: str) -> str:

@@ -29,7 +29,10 @@ def toast(
     response: HttpResponse, text: str, *, undo: str = "", target: str = "", swap: str = "outerHTML"
 ) -> HttpResponse:
     """Say in one sentence what happened. `undo` is the URL that takes it back; its answer replaces `target`."""
-    return trigger(response, "toast", {"text": str(text), "undo": undo, "target": target, "swap": swap})
+    facts = {"text": str(text), "undo": undo, "swap": swap}
+    if target:  # htmx fires the event at a `target`, and stumbles over an empty one
+        facts["target"] = target
+    return trigger(response, "toast", facts)
 
 
 def flash(request: HttpRequest, text: str, *, undo: str = "") -> None:
