@@ -139,9 +139,16 @@ def _number(text: str | None) -> int:
 # ---------------------------------------------------------------- offering
 
 
-def offer(task: Task, *, guide: Staff, now: datetime) -> list[Offered]:
-    """Return the scripts for one task, the best first; the guide's own wording of its node at the end."""
-    return offer_many([task], guide=guide, now=now)[task.pk]
+def offer(task: Task, *, guide: Staff, now: datetime, also: str = "") -> list[Offered]:
+    """Return the scripts for one task, the best first; the guide's own wording of its node at the end.
+
+    `also` is the key of one she picked in the library: it is added at the end if it may be said to this member.
+    """
+    offers = offer_many([task], guide=guide, now=now)[task.pk]
+    if also and all(one.key != also for one in offers):
+        picked = offer_one(task, also, guide=guide, now=now)
+        return [*offers, picked] if picked else offers
+    return offers
 
 
 def offer_many(tasks: Sequence[Task], *, guide: Staff | None, now: datetime) -> dict[int, list[Offered]]:

@@ -166,6 +166,16 @@ class TestOne:
         task = make_talk(make_member(owner=org.guide), org.guide)
         assert offer_one(task, "d3_polo_care", guide=org.guide, now=NOW).key == "d3_polo_care"
 
+    def test_what_she_picked_joins_the_offer_once(self, org):
+        task = make_talk(make_member(owner=org.guide), org.guide)
+        usual = ["m30_first_store", "m30_suit", "m30_any_store"]
+
+        def with_(key):
+            return [one.key for one in offer(task, guide=org.guide, now=NOW, also=key)]
+
+        assert with_("d3_any_fit") == [*usual, "d3_any_fit"]
+        assert with_("m30_suit") == with_("d90_first_coupon") == with_("nonsense") == usual
+
     def test_but_not_against_facts_or_an_opt_out(self, org):
         task = make_talk(make_member(owner=org.guide, marketing_opt_out=["wecom_message"]), org.guide)
         assert offer_one(task, "d90_first_coupon", guide=org.guide, now=NOW) is None
