@@ -36,6 +36,7 @@ ENTRIES = (
     Entry("631 分层", "crm.scoring.jobs.rank_tiers_monthly", cron={"hour": "3-5", "minute": "30", "day_of_month": "1"},
           queue="nightly"),
     Entry("复盘数字夜间重建", "tasks.review.jobs.rebuild_days", cron=daily(4, 10), queue="nightly"),
+    Entry("话术使用统计", "tasks.scripts.jobs.count_script_uses", cron=daily(3, 10), queue="nightly"),
     Entry("守恒核对", "tasks.cadences.jobs.prove_conservation", cron=daily(4, 40), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip
