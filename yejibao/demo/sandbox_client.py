@@ -1,7 +1,7 @@
-"""`/sandbox/`: a WeCom-like client in the browser. A newcomer chooses who to be and plays the whole loop without an account.
+"""`/sandbox/`: a WeCom-like client in the browser. A newcomer chooses who to be and plays the whole loop.
 
-The pages of the product run in frames of it and sign in by the real OAuth round, which ends at `authorize` here. What the
-platform knows (messages, chats, faults) is the stand-in's; this module asks its control side on the browser's behalf.
+The pages of the product run in frames of it and sign in by the real OAuth round, which ends at `authorize` here.
+What the platform knows (messages, chats, faults) is the stand-in's; this module asks it on the browser's behalf.
 """
 
 import json
@@ -30,7 +30,7 @@ from guides.org.sign_in import home_of, sign_out
 from yejibao.core import access, clock, words
 from yejibao.core.errors import Conflict, Invalid, Malformed, NotFound, SignInRequired
 
-from . import sandbox_control as control
+from . import stand_in as control
 
 PERSON_COOKIE = "sandbox_person"
 PEOPLE_SHOWN = 300

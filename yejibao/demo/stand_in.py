@@ -1,12 +1,9 @@
-"""The web's way to the control side of the platform's stand-in, and what it is told about our people and customers."""
+"""What the browser's client asks of the platform's stand-in, and what that is told about our people and customers."""
 
-import json
 import logging
 import urllib.error
-import urllib.request
 from collections import defaultdict
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -15,11 +12,11 @@ from crm.members.models import FriendLink
 from guides.org.models import OrgUnit, Staff
 from yejibao.core.errors import Conflict, NotFound, Unavailable
 
+from .sandbox_control import SandboxControl
+
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 5
 CONTACTS_AT_ONCE = 2000
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it runs on this machine
 
 
 class StandInDown(Unavailable):
@@ -34,28 +31,20 @@ def call(
     method: str, name: str, *, query: dict[str, Any] | None = None, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Ask the control side. Raises StandInDown, NotFound (it does not know the person) or NotFriends."""
-    url = settings.WECOM_SANDBOX_CONTROL.rstrip("/") + "/" + name
-    request = urllib.request.Request(
-        url + (f"?{urlencode(query)}" if query else ""),
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
+    stand_in = SandboxControl(settings.WECOM_SANDBOX_CONTROL)
     try:
-        with _direct.open(request, timeout=TIMEOUT_SECONDS) as response:
-            answer: dict[str, Any] = json.loads(response.read())
-            return answer
+        answer: dict[str, Any] = stand_in.call(method, name, query=query, body=body)
     except urllib.error.HTTPError as error:
-        said = error.read(500).decode(errors="replace")
         if error.code == 404:
             raise NotFound() from None
         if error.code == 409:
             raise NotFriends() from None
-        log.warning("sandbox refused %s %s: %s %s", method, name, error.code, said)
+        log.warning("sandbox refused %s %s: %s", method, name, error.read(500).decode(errors="replace"))
         raise Conflict(_("沙箱不接受这个请求")) from None
     except (OSError, ValueError) as error:
         log.warning("sandbox does not answer: %s", error)
         raise StandInDown(_("用 bin/run 启动时会一起打开")) from None
+    return answer
 
 
 def call_about(person: Staff, method: str, name: str, **more: Any) -> dict[str, Any]:
