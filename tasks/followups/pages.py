@@ -29,6 +29,7 @@ from .services.sending import CALL_RESULTS, OUTCOMES
 
 guides_only = access.roles("guide", "store_manager")
 SKIP_IDEAS = ("他最近出差", "他说过别打扰", "已经当面聊过", "家里有事")
+VISIT_IDEA = time(15, 0)
 EVENINGS = (time(11, 30), time(18, 0))  # preferred_slots of the domain file begin then
 
 
@@ -131,10 +132,12 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         "opens": found.store.opens_at.strftime("%H:%M"),
     }  # fmt: skip
     if story.can_do:
-        offers = offer(found, guide=found.assignee, now=now)
+        offers = offer(found, guide=found.assignee, now=now, also=request.GET.get("script", "")[:48])
         context |= _chooser(request, story, offers)
     else:
         context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None
+        context["lead"] = _lead(found)
+        context["visit_idea"] = clock.local_moment(clock.local_day(now) + timedelta(days=1), VISIT_IDEA)
     context["elapsed"] = _elapsed(found, now)
     return render(request, "tasks/task.html", context)
 
@@ -154,6 +157,14 @@ def _chooser(request: HttpRequest, story: Story, offers: list[Offered]) -> dict[
         "tones": tones if len(tones) > 1 else [],
         "is_editing": request.GET.get("edit") == "1",
     }
+
+
+def _lead(found: Task) -> str:
+    """Return how long before or after its due a task was done: 提前 16 分完成."""
+    if found.done_at is None:
+        return ""
+    minutes = int((found.due_at - found.done_at).total_seconds() // 60)
+    return f"提前 {words.minutes_words(minutes)}完成" if minutes >= 0 else f"晚了 {words.minutes_words(-minutes)}"
 
 
 def _elapsed(found: Task, now: datetime) -> int | None:

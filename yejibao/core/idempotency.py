@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
+from django.http import HttpRequest
 
 from . import clock
 from .errors import Conflict, DomainError, Invalid, Malformed
@@ -67,3 +68,47 @@ def run(*, actor: str, key: str, request_sha: str, work: Callable[[], tuple[int,
         except IntegrityError as error:
             raise InProgress() from error
         return status, body, False
+
+
+STANDARD = ("type", "title", "status", "code", "detail", "instance", "request_id", "retryable", "errors")
+
+
+def once(
+    request: HttpRequest,
+    content: Any,
+    work: Callable[[], dict[str, Any]],
+    *,
+    keeping: tuple[type[DomainError], ...] = (),
+) -> tuple[dict[str, Any], bool]:
+    """Run a person's command once per key of the request; return (answer, replayed) or raise the refusal, stored or new.
+
+    The key is the header `Idempotency-Key`, or the form field `idempotency_key`. `content` is what the command was asked
+    to do. A refusal of a kind in `keeping` is not rolled back: what the rule changed on its way to say no stands.
+    """
+    key = request.headers.get("Idempotency-Key", "") or request.POST.get("idempotency_key", "")
+    body = json.dumps(content, sort_keys=True, default=str, ensure_ascii=False).encode()
+
+    def settled() -> tuple[int, Any]:
+        try:
+            return 200, work()
+        except keeping as refusal:
+            return refusal.status, refusal.problem()
+
+    status, answer, replayed = run(
+        actor=f"staff:{request.actor.staff_id}",  # type: ignore[attr-defined]
+        key=key,
+        request_sha=fingerprint(request.method or "", request.path, body),
+        work=settled,
+    )
+    if status >= 400:
+        raise _restored(answer)
+    return answer, replayed
+
+
+def _restored(problem: dict[str, Any]) -> DomainError:
+    """Return the refusal a stored problem was made from."""
+    facts = {name: value for name, value in problem.items() if name not in STANDARD}
+    refusal = DomainError(problem["detail"], errors=problem.get("errors"), **facts)
+    refusal.status, refusal.code, refusal.title = problem["status"], problem["code"], problem["title"]
+    refusal.retryable = problem["retryable"]
+    return refusal
