@@ -12,15 +12,17 @@ from .followups.models import (
     TaskNotice,
     Urge,
 )
-from .review.models import TaskDay
+from .review.models import DayMark, FiguresRun, StoreWeek, TaskDay, UnitDay
 from .scripts.models import Script, ScriptFavourite, ScriptUse
 
 __all__ = [
     "Cadence",
     "CadenceStep",
     "CadenceVersion",
+    "DayMark",
     "Enrollment",
     "EnrollmentCause",
+    "FiguresRun",
     "PendingSend",
     "Reach",
     "Script",
@@ -28,10 +30,12 @@ __all__ = [
     "ScriptUse",
     "SkipRequest",
     "SpotCheck",
+    "StoreWeek",
     "Task",
     "TaskDay",
     "TaskEvidence",
     "TaskMove",
     "TaskNotice",
+    "UnitDay",
     "Urge",
 ]

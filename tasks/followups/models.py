@@ -60,7 +60,9 @@ class Task(models.Model):
     member = models.ForeignKey("crm.Member", on_delete=models.PROTECT, related_name="tasks")
     assignee = models.ForeignKey("guides.Staff", on_delete=models.PROTECT, related_name="tasks")
     owner_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
-    store = models.ForeignKey("guides.Store", on_delete=models.PROTECT, related_name="tasks")  # the assignee's
+    store = models.ForeignKey(  # the assignee's
+        "guides.Store", on_delete=models.PROTECT, related_name="tasks", db_index=False
+    )
     order = models.ForeignKey("crm.Order", null=True, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     nature = models.CharField(max_length=10, default="service")
@@ -106,6 +108,7 @@ class Task(models.Model):
         ]
         indexes = [
             models.Index(fields=["assignee", "state", "due_at"], name="task_assignee"),  # 今日, board of a guide
+            models.Index(fields=["store", "due_at"], name="task_store_due"),  # board of a store, its daily figures
             models.Index(fields=["expire_at"], name="task_expiring", condition=Q(state="open")),
             models.Index(fields=["member"], name="task_member_open", condition=Q(state="open")),
             models.Index(fields=["tell_at"], name="task_to_tell", condition=Q(tell_at__isnull=False)),
@@ -134,7 +137,10 @@ class TaskEvidence(models.Model):
     on_behalf_of = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
-        indexes = [models.Index(fields=["task"], name="evidence_task")]
+        indexes = [
+            models.Index(fields=["task"], name="evidence_task"),
+            models.Index(fields=["at"], name="evidence_sales", condition=Q(kind="order_linked")),  # figures of a day
+        ]
 
 
 class TaskMove(models.Model):

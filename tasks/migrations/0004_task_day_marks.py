@@ -1,0 +1,55 @@
+"""Marks the store's days whose tasks changed, so that the job of the boards knows what to count again.
+
+A statement trigger and not a line in the services, because the engine writes tasks with set-based SQL in many places.
+Append only and without a unique key: two transactions never wait for each other here. Not seen by `makemigrations`: keep
+this file when the ones before it are rewritten.
+"""
+
+from django.db import migrations
+
+CREATE = """
+CREATE OR REPLACE FUNCTION tasks_mark_new_days() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tasks_daymark (day, store_id)
+    SELECT DISTINCT (moment AT TIME ZONE 'Asia/Shanghai')::date, n.store_id
+    FROM new_rows n CROSS JOIN LATERAL (VALUES (n.due_at), (n.evidence_at)) v(moment)
+    WHERE moment IS NOT NULL;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION tasks_mark_changed_days() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- the days it counted on before and counts on now; a sale counts on the day of its evidence
+    INSERT INTO tasks_daymark (day, store_id)
+    SELECT DISTINCT (moment AT TIME ZONE 'Asia/Shanghai')::date, store_id
+    FROM old_rows o JOIN new_rows n USING (id)
+    CROSS JOIN LATERAL (VALUES
+        (o.due_at, o.store_id), (n.due_at, n.store_id), (o.evidence_at, o.store_id), (n.evidence_at, n.store_id)
+    ) v(moment, store_id)
+    WHERE moment IS NOT NULL
+      AND (o.state, o.due_at, o.assignee_id, o.store_id, o.held_at, o.done_at, o.evidence_level, o.evidence_at, o.outcome,
+           o.outcome_at)
+          IS DISTINCT FROM
+          (n.state, n.due_at, n.assignee_id, n.store_id, n.held_at, n.done_at, n.evidence_level, n.evidence_at, n.outcome,
+           n.outcome_at);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER task_mark_new_days AFTER INSERT ON tasks_task
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tasks_mark_new_days();
+CREATE TRIGGER task_mark_changed_days AFTER UPDATE ON tasks_task
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tasks_mark_changed_days();
+"""
+
+DROP = """
+DROP TRIGGER IF EXISTS task_mark_new_days ON tasks_task;
+DROP TRIGGER IF EXISTS task_mark_changed_days ON tasks_task;
+DROP FUNCTION IF EXISTS tasks_mark_new_days();
+DROP FUNCTION IF EXISTS tasks_mark_changed_days();
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("tasks", "0003_review_figures")]
+
+    operations = [migrations.RunSQL(CREATE, DROP)]
