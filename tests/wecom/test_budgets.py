@@ -115,7 +115,9 @@ def test_breaker_opens_probes_and_doubles(budgets: Budgets) -> None:
     def ask(seconds: float) -> list[Slot]:
         return budgets.reserve(api=API, recipients=["lan", "min"], now=at(seconds))
 
+    assert budgets.held_off(API, now=START) == 0
     assert budgets.trip(API, now=START) == BREAKER_FIRST
+    assert (budgets.held_off(API, now=at(20)), budgets.held_off(API, now=at(61))) == (40, 0)
     assert budgets.trip(API, now=at(1)) == pytest.approx(59)  # those under way change nothing
     assert [(slot.granted, round(slot.wait)) for slot in ask(20)] == [(False, 40)] * 2
     assert budgets.reserve(api="user/get", now=at(20))[0].granted  # another API

@@ -330,3 +330,15 @@ def test_foreign_pages_are_not_signed(door: Gateway, settings: Any, url: str) ->
     settings.PUBLIC_BASE_URL = "http://127.0.0.1:8000"
     with pytest.raises(jssdk.ForeignUrl):
         jssdk.signature(url, door=door)
+
+
+def test_status_says_how_old_the_token_is_and_what_is_held_off(door: Gateway, sandbox: Any) -> None:
+    from yejibao.core import clock, health
+
+    sign = health._signs["wecom"]
+    assert sign(clock.now()) == {"ok": True, "token_age_seconds": None, "held_off_seconds": {}}
+    sandbox.fault("user/get", errcode=45009, times=1)
+    with pytest.raises(GatewayError):
+        door.get_user("lan.chen")
+    facts = sign(clock.now())
+    assert (facts["ok"], facts["token_age_seconds"], facts["held_off_seconds"]) == (False, 0, {"user/get": 60})

@@ -26,7 +26,9 @@ from yejibao.wecom.budgets import Budgets
 from yejibao.wecom.errors import GatewayError, Kind
 from yejibao.wecom.gateway import Gateway, Sent
 from yejibao.wecom.outcomes import backoff, outcome_of
-from yejibao.wecom.sender import Sender, drain_messages
+from yejibao.wecom.sender import Sender, drain_messages, recall_messages
+
+from .conftest import PlainRenderer
 
 Queue = Callable[..., list[OutboxMessage]]
 pytestmark = pytest.mark.django_db
@@ -322,11 +324,11 @@ def test_pace_holds_when_redis_is_gone(
 def test_many_messages_of_one_moment_go_out_in_simulated_seconds(
     queue: Queue, door: Gateway, sandbox: Any, morning: Any
 ) -> None:
-    names = [f"g{number:04}" for number in range(3500)]
+    names = [f"g{number:04}" for number in range(2000)]
     sandbox.post("world", people=[{"userid": name} for name in names])
     queue(*names)
-    assert drain_messages(door=door, now=morning.now)["sent"] == 3500
-    assert sandbox.get("stats")["delivered"] == 3500
+    assert drain_messages(door=door, now=morning.now)["sent"] == 2000
+    assert sandbox.get("stats")["delivered"] == 2000
 
 
 def test_drain_sees_its_callers_transaction(queue: Queue, door: Gateway, sandbox: Any) -> None:
@@ -488,10 +490,10 @@ def test_two_senders_and_a_kill_deliver_each_once(
     both = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(2)]
     try:
         queue(*names, due_at=started)
-        wait_until(lambda: sandbox.get("stats")["calls"].get("message/send", 0) > 20, seconds=20)
+        wait_until(lambda: sandbox.get("stats")["calls"].get("message/send", 0) > 20, seconds=60)
         both[0].kill()
         both[0].wait()
-        wait_until(lambda: not OutboxMessage.objects.filter(state="pending").exists(), seconds=20)
+        wait_until(lambda: not OutboxMessage.objects.filter(state="pending").exists(), seconds=60)
         time.sleep(1.5)
         with connection.cursor() as cursor:  # what its lease would do within a minute
             cursor.execute("UPDATE core_outboxmessage SET lease_until = now() WHERE state = 'claimed'")
@@ -501,7 +503,7 @@ def test_two_senders_and_a_kill_deliver_each_once(
                 OutboxMessage.objects.filter(state="unknown").update(next_at=started)
                 or Counter(OutboxMessage.objects.values_list("state", flat=True)) == {"sent": 300}
             ),
-            seconds=30,
+            seconds=60,
         )
         both[1].send_signal(signal.SIGTERM)
         assert both[1].wait(12) == 0
@@ -527,12 +529,45 @@ def test_the_whole_second_is_used_and_not_more(door: Gateway) -> None:
     """Budget of production, asked as the sender asks: batches of 256 without a pause."""
     budgets, moment, given = Budgets("ww-second", 1), product_clock.now(), []
     start = moment
-    while (moment - start).total_seconds() < 3:
+    while (moment - start).total_seconds() < 2:
         names = [f"{moment.timestamp()}/{number}" for number in range(256)]
         slots = budgets.reserve(api="message/send", recipients=names, now=moment)
         given += [(moment - start).total_seconds() + slot.wait for slot in slots if slot.granted]
         waits = [slot.wait for slot in slots if not slot.granted]
         moment += timedelta(seconds=max(waits[0] if waits else 0, 0.001))
-    used = [stamp for stamp in given if stamp < 3]
+    used = [stamp for stamp in given if stamp < 2]
     most = max(sum(1 for stamp in used if begin <= stamp < begin + 1) for begin in used[::37])
-    assert most <= 1500 and len(used) >= 3 * 1500 * 0.95
+    assert most <= 1500 and len(used) >= 2 * 1500 * 0.95
+
+
+def test_one_message_that_cannot_be_rendered_holds_up_nobody(
+    queue: Queue, door: Gateway, sandbox: Any, morning: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = queue("lan.chen", "min.wang", "yu.zhao", "lan.chen")
+    poison = rows[1].pk
+    whole = PlainRenderer.render
+
+    def render(self: PlainRenderer, messages: Any, *, now: datetime) -> dict[int, bytes | None]:
+        if poison in {message.pk for message in messages}:
+            OutboxMessage.objects.get(pk=-1)  # inside the claim's transaction
+        return whole(self, messages, now=now)
+
+    monkeypatch.setattr(PlainRenderer, "render", render)
+    strange = queue("lan.chen")
+    OutboxMessage.objects.filter(pk=strange[0].pk).update(kind="unheard of")
+    drain_messages(door=door)
+    assert states(*rows, *strange) == ["sent", "pending", "sent", "sent", "pending"]
+    for _ in range(5):
+        morning.go(minutes=6)
+        drain_messages(door=door)
+    assert states(rows[1], *strange) == ["parked", "parked"]
+    assert [rows[1].errmsg, strange[0].errmsg] == ["render: DoesNotExist", "render: KeyError"]
+    assert rows[1].attempts == 5
+
+
+def test_recall_of_what_is_no_longer_true(queue: Queue, door: Gateway, sandbox: Any) -> None:
+    (row,) = queue("lan.chen")
+    drain_messages(door=door)
+    row.refresh_from_db()
+    assert recall_messages([row.msgid, "unknown"], door=door) == {"recalled": 1, "refused": 1}
+    assert [message["recalled"] for message in sandbox.received("lan.chen")] == [True]

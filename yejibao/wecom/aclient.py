@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from .errors import GatewayError, Kind
 from .gateway import CONNECT_SECONDS, READ_SECONDS, Gateway, Sent, from_status, sent_from
@@ -25,7 +26,8 @@ class AsyncClient:
         self._beside: Beside = beside or asyncio.to_thread
         self._in_flight = in_flight
         self._session: aiohttp.ClientSession | None = None
-        self._token = ""
+        self._token = self._url_token = ""
+        self._urls: dict[str, URL] = {}
         self._fetching = asyncio.Lock()
 
     async def __aenter__(self) -> "AsyncClient":
@@ -68,10 +70,18 @@ class AsyncClient:
             self._token = await self._beside(lambda: credentials.refresh(bad) if bad else credentials.get())
             return self._token
 
+    def _url(self, api: str, token: str) -> URL:
+        # Kept, because building it costs as much as the rest of a call.
+        if token != self._url_token:
+            self._urls, self._url_token = {}, token
+        if api not in self._urls:
+            self._urls[api] = URL(self.gateway.base + api).with_query(access_token=token)
+        return self._urls[api]
+
     async def _post(self, api: str, body: bytes, token: str) -> dict[str, Any]:
         assert self._session is not None, "use as `async with`"
         try:
-            async with self._session.post(self.gateway.base + api, params={"access_token": token}, data=body) as answer:
+            async with self._session.post(self._url(api, token), data=body) as answer:
                 if answer.status >= 400:
                     raise from_status(answer.status, api=api)
                 facts = json.loads(await answer.read())

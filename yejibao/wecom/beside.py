@@ -30,7 +30,8 @@ class LivePace:
         return clock.now()
 
     async def until(self, moment: datetime) -> None:
-        await asyncio.sleep(max(0.0, (moment - clock.now()).total_seconds()))
+        if (seconds := (moment - clock.now()).total_seconds()) > 0:
+            await asyncio.sleep(seconds)
 
 
 class SimulatedPace:

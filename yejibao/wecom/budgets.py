@@ -111,6 +111,16 @@ class Budgets:
         except RedisGone:
             ledger.close(self._scope(api))
 
+    def held_off(self, api: str, *, now: datetime | None = None) -> float:
+        """Return for how many more seconds the breaker of an API stays open, 0 when it is closed."""
+        moment = (now or clock.now()).timestamp()
+        try:
+            till = float(self.store.field(self._breaker_key(api), "till") or 0)
+        except RedisGone:
+            till = ledger.breaker_till(self._scope(api))
+        left = till - moment
+        return left if 0 < left <= BREAKER_MOST else 0.0
+
     # ------------------------------------------------------------ Redis
     def _scope(self, api: str) -> str:
         return f"{self.corp_id}:{self.agent_id}:{api}"

@@ -67,6 +67,12 @@ def trip(scope: str, now: float, first: float, most: float) -> float:
     return step
 
 
+def breaker_till(scope: str) -> float:
+    """Return the epoch second at which the breaker may close, 0 when it is closed."""
+    row = BudgetWindow.objects.filter(key=f"api:{scope}").first()
+    return float(row.used.get("breaker", {}).get("till", 0.0)) if row else 0.0
+
+
 def close(scope: str) -> None:
     """Close the breaker."""
     key = f"api:{scope}"

@@ -65,7 +65,7 @@ class Sender:
         self._returned: list[OutboxMessage] = []
         self._started: deque[float] = deque()  # when the calls of the last second left
         self._alarmed: dict[int | None, float] = {}
-        self._stopping = False
+        self._stopping = self._leaving = False
         self._wake = asyncio.Event()
         self._clock_off = False
 
@@ -218,7 +218,8 @@ class Sender:
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop`; then claim nothing more, finish within ten seconds and give the rest back."""
         async with self.client:
-            helpers = [asyncio.create_task(work()) for work in (self._listen, self._keep_settling, self._show_life)]
+            helpers = [asyncio.create_task(work()) for work in (self._listen, self._show_life)]
+            settling = asyncio.create_task(self._keep_settling())
             claiming = asyncio.create_task(self._keep_claiming())
             await stop.wait()
             log.info("sender: stopping")
@@ -233,8 +234,9 @@ class Sender:
                 call.cancel()  # its lease runs out: unknown, and the same bytes again
             for helper in helpers:
                 helper.cancel()
+            self._leaving = True
+            await asyncio.wait([settling], timeout=STOP_SECONDS)  # not cancelled: what it holds would be lost
             await asyncio.gather(*helpers, return_exceptions=True)
-            await self._settle()
 
     async def _keep_claiming(self) -> None:
         looked = 0.0
@@ -264,9 +266,10 @@ class Sender:
             self._wake.clear()
 
     async def _keep_settling(self) -> None:
-        while True:
+        while not self._leaving:
             await asyncio.sleep(SETTLE_SECONDS)
             await self._settle()
+        await self._settle()
 
     async def _listen(self) -> None:
         """Hear the nudges through Redis. Without Redis the poll does it, five seconds slower."""

@@ -55,6 +55,14 @@ class Store:
         except redis.RedisError as error:
             raise self.gone(error) from None
 
+    def field(self, key: str, name: str) -> str | None:
+        """Return one field of a hash. Raises RedisGone."""
+        try:
+            value = self.client().hget(key, name)
+        except redis.RedisError as error:
+            raise self.gone(error) from None
+        return None if value is None else str(value)
+
     def delete(self, key: str) -> None:
         """Forget a value. Raises RedisGone."""
         try:
