@@ -260,13 +260,21 @@ class Servers:
 
 
 def throwaway() -> Servers:
-    """Return the servers of this checkout's tests. As root they lie outside: 'nobody' may not be able to enter here."""
+    """Return the servers of this checkout's tests."""
+    return Servers(scratch_folder("test"), durable=False)
+
+
+def scratch_folder(name: str) -> Path:
+    """Return where things of this checkout lie that may be thrown away: in .run.
+
+    As root they lie outside, since 'nobody' may not be able to enter here; also where this checkout is not writable.
+    """
     if chosen := os.environ.get("YEJIBAO_RUN_DIR"):
-        return Servers(Path(chosen).resolve(), durable=False)
-    key = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:10]
+        return Path(chosen).resolve() / name
     if not ROOT and os.access(CHECKOUT, os.W_OK):
-        return Servers(CHECKOUT / ".run" / "servers", durable=False)
-    return Servers(Path("/var/tmp") / f"yejibao-test-{os.geteuid()}-{key}", durable=False)
+        return CHECKOUT / ".run" / name
+    key = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:10]
+    return Path("/var/tmp") / f"yejibao-{name}-{os.geteuid()}-{key}"
 
 
 def sock_dir() -> Path:

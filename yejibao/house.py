@@ -30,6 +30,7 @@ from zoneinfo import ZoneInfo
 from yejibao import devserv
 
 STARTED = _time.monotonic()
+asked_to_stop = False  # by a signal; long loops look here
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DEFAULT_PORT = 8000
 # What the running product decides and bin/manage has to know.
@@ -128,7 +129,7 @@ def _open(data: Path, stack: contextlib.ExitStack, *, servers: devserv.Servers |
 
 def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -> None:
     """Refuse early and in one sentence, then open the house for the web port that was asked for."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `bin/run &` starts us deaf to it
+    signal.signal(signal.SIGINT, _leave)  # said openly, since a shell's `bin/run &` starts us deaf to it
     signal.signal(signal.SIGHUP, _leave)
     parser = argparse.ArgumentParser(prog="bin/run", allow_abbrev=False)
     product_arguments(parser)
@@ -235,8 +236,11 @@ def _refuse_taken(host: str, port: int, web_port: int) -> None:
             give_up(f"地址 {host}:{port} 不能使用：{error.strerror}。")
 
 
-def _leave(*_: object) -> NoReturn:
-    raise SystemExit(143)
+def _leave(number: int, *_: object) -> NoReturn:
+    """Note that somebody wants us to end, and unwind. The note is for an exception that a finalizer swallows."""
+    global asked_to_stop
+    asked_to_stop = True
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def give_up(sentence: str) -> NoReturn:

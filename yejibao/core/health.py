@@ -9,9 +9,10 @@ def tasks_by_state(now): yield {"state": "open"}, 12
 
 import hmac
 import ipaddress
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -172,14 +173,16 @@ class _Remembered:
 
     pending: list[str] | None = None
     until: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self) -> list[str]:
-        if self.pending is None or clock.monotonic() >= self.until:
-            executor = MigrationExecutor(connection)
-            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-            self.pending = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
-            self.until = clock.monotonic() + (2 if self.pending else 300)
-        return self.pending
+        with self.lock:  # probes that come while one reads wait for its answer
+            if self.pending is None or clock.monotonic() >= self.until:
+                executor = MigrationExecutor(connection)
+                plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+                self.pending = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+                self.until = clock.monotonic() + (2 if self.pending else 300)
+            return self.pending
 
 
 _migrations = _Remembered()

@@ -28,7 +28,7 @@ from yejibao.core import clock
 from yejibao.core.supervisor import Supervisor
 
 WEB_THREADS = 8  # per web process: as many as its database pool has connections
-PATIENCE_SECONDS = 90  # for the first answer of the web process
+PATIENCE_SECONDS = 150  # for the first answer of the web process
 # After so long without a heartbeat a process hangs. The worker also does the nightly jobs, and may for once be busy.
 SILENCE_SECONDS = {"sender": 90, "beat": 120, "worker": 300}
 
@@ -110,12 +110,14 @@ class Command(BaseCommand):
         answer = ""
         while time.monotonic() < deadline:
             try:
-                with opener.open(url, timeout=5):
+                with opener.open(url, timeout=30):
                     return
             except urllib.error.HTTPError as error:
                 answer = error.read(500).decode(errors="replace")
             except OSError as error:
                 answer = str(error)
+            if house.asked_to_stop:
+                raise KeyboardInterrupt
             supervisor.watch()
             time.sleep(0.15)
         self.say(supervisor.tail_of(name))
@@ -128,7 +130,7 @@ class Command(BaseCommand):
 
     def _stay(self, supervisor: Supervisor) -> None:
         look_at_clock = look_at_hearts = time.monotonic() + 30
-        while True:
+        while not house.asked_to_stop:
             supervisor.watch()
             now = time.monotonic()
             if now >= look_at_clock:

@@ -1,0 +1,59 @@
+"""Seconds from `bin/run` to the first page: on an empty data folder, and on the same one again."""
+
+import argparse
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+from yejibao import devserv
+
+NEEDS_DATABASE = False
+AIM_FIRST, AIM_AGAIN = 60, 10
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bin/bench startup")
+    parser.add_argument("--no-demo", action="store_true", help="without building the demo world")
+    options = parser.parse_args(arguments)
+    data = devserv.scratch_folder("bench-startup")
+    shutil.rmtree(data, ignore_errors=True)
+    extra = ["--no-demo"] if options.no_demo else []
+    first = _seconds_to_page(data, extra)
+    again = _seconds_to_page(data, extra)
+    print(json.dumps({"first": first, "again": again, "aim": {"first": AIM_FIRST, "again": AIM_AGAIN}}))
+
+
+def _seconds_to_page(data: object, extra: list[str]) -> float:
+    port = _free_port()
+    started = time.monotonic()
+    command = [sys.executable, "manage.py", "run_product", "--port", str(port), "--data", str(data), *extra]
+    product = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        while product.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                    return round(time.monotonic() - started, 1)
+            except OSError:
+                time.sleep(0.1)
+        sys.exit("bin/run ended by itself")
+    finally:
+        product.send_signal(signal.SIGINT)
+        product.wait(60)
+
+
+def _free_port() -> int:
+    """Return a port that is free and whose neighbour is too."""
+    while True:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            try:
+                two.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
