@@ -300,7 +300,7 @@
     if (count) face.append(el("i", "cnt", count));
     const words = el("span", "grow");
     words.style.minWidth = "0";
-    const top = el("span", "top");
+    const top = el("span", "nm");
     const title = el("b", "", name);
     if (mark) title.append(el("span", "wx-at", mark));
     top.append(title, el("span", "nowrap", when));

@@ -1,5 +1,6 @@
 """A small world played in the browser: the guide 林晓雯, her member 王建平 who just bought a suit, the rules and the words."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +76,14 @@ def world(transactional_db: None, live_server: Any, sandbox: SandboxControl, clo
     other = make_member(owner=org.stranger, name="赵启明", phone="13900001111")
     stranger_link = make_friend(other, external_user_id="wmZhaoQiming")
     lines = [
-        {"item_name": "羊毛双排扣大衣", "color": "藏青", "size": "180/96A", "care_key": "coat", "family": "大衣", "paid_fen": 268000}
+        {
+            "item_name": "羊毛双排扣大衣",
+            "color": "藏青",
+            "size": "180/96A",
+            "care_key": "coat",
+            "family": "大衣",
+            "paid_fen": 268000,
+        }
     ]
     order = make_order(member, paid_at=BOUGHT_AT, guide=org.guide, lines=lines)
     enroll(order)
@@ -101,7 +109,7 @@ def client_of(open_page: Callable[..., Any], world: World) -> Callable[..., Any]
 
 @pytest.fixture
 def shot() -> Callable[[Any, str], None]:
-    import os
+    """Return a function that takes a picture into the folder SHOTS, if there is one."""
 
     def take(page: Any, name: str) -> None:
         if folder := os.environ.get("SHOTS"):
@@ -109,3 +117,13 @@ def shot() -> Callable[[Any, str], None]:
             page.screenshot(path=f"{folder}/{name}.png")
 
     return take
+
+
+def beside(page: Any) -> Any:
+    """Return the frame with the page beside the chat."""
+    return page.frame_locator("#wx-tool iframe")
+
+
+def open_chat(page: Any, name: str) -> None:
+    page.locator(".wx-row", has_text=name).click()
+    page.wait_for_selector("#wx-lines")
