@@ -14,7 +14,7 @@ from yejibao.core.errors import DomainError
 from yejibao.core.scope import Actor, Grant
 
 from .models import OrgUnit, Staff
-from .sessions import ROLE, STAFF, SessionStore, held_roles
+from .sessions import ROLE, STAFF, Found, SessionStore, find_person
 
 ROLE_FILE = Path(__file__).parent.parent / "data" / "org_and_roles.yaml"
 SESSION_STAFF = STAFF
@@ -67,11 +67,10 @@ def _grant(held: dict[str, Any]) -> Grant:
             return Grant(role, "units", path=path) if path else Grant(role, "self")
 
 
-def _actor(person: Staff, held: list[dict[str, Any]], working_role: str, facts: dict[str, str]) -> Actor:
-    known = role_names()
-    grants = tuple(_grant(row) for row in held if row["role"] in known)
+def _actor(found: Found, working_role: str, facts: dict[str, str]) -> Actor:
+    person, known = found.person, role_names()
+    grants = tuple(_grant(row) for row in found.held if row["role"] in known)
     roles = frozenset(grant.role for grant in grants)
-    store = person.store
     return Actor(
         kind="staff",
         staff_id=person.pk,
@@ -81,21 +80,15 @@ def _actor(person: Staff, held: list[dict[str, Any]], working_role: str, facts: 
         grants=grants,
         permissions=permissions_of(roles),
         store_id=person.store_id,
-        store_path=(store.unit.path or "") if store else "",
-        store_name=store.short_name if store else "",
+        store_path=found.store_path,
+        store_name=found.store_name,
         session_facts=facts,
     )
 
 
 def actor_for(person: Staff, *, working_role: str = "", facts: dict[str, str] | None = None) -> Actor:
     """Return the actor of a person as the database has it now. A role switch changes the menu, never the scope."""
-    found = (
-        Staff.objects.filter(pk=person.pk)
-        .select_related("store__unit")
-        .annotate(held_roles=held_roles("pk", clock.today()))
-        .get()
-    )
-    return _actor(found, found.held_roles, working_role, facts or {})
+    return _actor(find_person(person.pk, day=clock.today()), working_role, facts or {})
 
 
 def facts_of(request: HttpRequest) -> dict[str, str]:
@@ -111,13 +104,13 @@ def actor_of_request(request: HttpRequest) -> Actor:
     request.actor = actor = Actor(session_facts=facts_of(request))  # type: ignore[attr-defined]
     request.user = AnonymousUser()
     session = request.session
-    if not session.get(STAFF) or not isinstance(session, SessionStore) or session.person is None:
+    if not session.get(STAFF) or not isinstance(session, SessionStore) or session.found is None:
         return actor
-    person: Staff = session.person
-    if not person.is_active:
+    found = session.found
+    if not found.person.is_active:
         session.flush()
         raise AccountEnded(_("如果有疑问，请联系你的店长或总部信息中心。"))
     session.touch()
-    request.user = person
-    request.actor = actor = _actor(person, person.held_roles, session.get(ROLE, ""), actor.session_facts)  # type: ignore[attr-defined]
+    request.user = found.person
+    request.actor = actor = _actor(found, session.get(ROLE, ""), actor.session_facts)  # type: ignore[attr-defined]
     return actor

@@ -9,6 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core.personal import EncryptedField
@@ -189,7 +190,7 @@ class Staff(AbstractBaseUser):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(wecom_user_id=models.functions.Lower("wecom_user_id")), name="staff_user_id_lower_case"
+                condition=Q(wecom_user_id=Lower("wecom_user_id")), name="staff_user_id_lower_case"
             ),
             models.CheckConstraint(
                 condition=Q(digest_minute__gte=1, digest_minute__lte=29), name="staff_digest_minute"

@@ -4,15 +4,19 @@ A session ends 8 hours after its last use, and 24 hours (phone) or 12 hours (web
 lives on the machine's clock: turning the demo's clock signs nobody out. Source: reliability-security §11.
 """
 
-from datetime import datetime, timedelta
-from typing import Any
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
-from django.db.models import OuterRef
-from django.db.models.functions import JSONObject
+from django.db import connection
 
 from yejibao.core import clock
+
+if TYPE_CHECKING:
+    from .models import Staff
 
 IDLE = timedelta(hours=8)
 LONGEST_PHONE = timedelta(hours=24)
@@ -25,24 +29,66 @@ ROLE = "working_role"
 ENDS_AT = "ends_at"
 
 
-def held_roles(staff: str, day: Any) -> ArraySubquery:
-    """Return the roles in force of the staff id at `staff`, as an annotation: role, path, level and owned stores."""
-    from .models import RoleAssignment, Store
+# Who somebody is and what he may see. Written out: it runs with each request, and building it from the ORM costs more
+# than running it. `person` is the row of guides_staff it is about, %(day)s the local date on which the roles must hold.
+PERSON_FIELDS = ("id", "wecom_user_id", "name", "display_name", "state", "store_id", "unit_id")
+PERSON_COLUMNS = f"""
+    {", ".join(f"person.{name}" for name in PERSON_FIELDS)},
+    coalesce(store.short_name, ''), coalesce(store_unit.path, ''), held.roles::text"""
+PERSON_JOINS = """
+    LEFT JOIN guides_store store ON store.id = person.store_id
+    LEFT JOIN guides_orgunit store_unit ON store_unit.id = store.unit_id
+    LEFT JOIN LATERAL (
+        SELECT json_agg(json_build_object(
+            'role', assigned.role, 'path', unit.path, 'level', unit.level, 'store_ids', coalesce((
+                SELECT json_agg(owned.id ORDER BY owned.id) FROM guides_store owned
+                WHERE owned.dealer_id = assigned.dealer_id), '[]')) ORDER BY assigned.id) AS roles
+        FROM guides_roleassignment assigned JOIN guides_orgunit unit ON unit.id = assigned.unit_id
+        WHERE assigned.staff_id = person.id
+          AND (assigned.starts_on IS NULL OR assigned.starts_on <= %(day)s)
+          AND (assigned.ends_on IS NULL OR assigned.ends_on >= %(day)s)
+    ) held ON true"""
+LOAD_SESSION = f"""
+    SELECT session.session_data, session.expire_date, {PERSON_COLUMNS}
+    FROM guides_staffsession session LEFT JOIN guides_staff person ON person.id = session.staff_id {PERSON_JOINS}
+    WHERE session.session_key = %(key)s AND session.expire_date > %(now)s"""
+LOAD_PERSON = f"SELECT {PERSON_COLUMNS} FROM guides_staff person {PERSON_JOINS} WHERE person.id = %(staff_id)s"
 
-    owned = Store.objects.filter(dealer_id=OuterRef("dealer_id")).order_by("pk").values("pk")
-    return ArraySubquery(
-        RoleAssignment.objects.filter(RoleAssignment.in_force(day), staff_id=OuterRef(staff))
-        .order_by("pk")
-        .values(
-            json=JSONObject(role="role", path="unit__path", level="unit__level", store_ids=ArraySubquery(owned)),
-        )
-    )
+
+@dataclass(frozen=True)
+class Found:
+    """A person as one query reads him. Fields of `person` beyond PERSON_FIELDS are fetched when asked for."""
+
+    person: "Staff"
+    store_name: str
+    store_path: str
+    held: list[dict[str, Any]]  # role, path, level, store_ids
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> "Found":
+        from .models import Staff
+
+        *values, store_name, store_path, held = row
+        return cls(Staff.from_db("default", PERSON_FIELDS, values), store_name, store_path, json.loads(held or "[]"))
+
+
+def find_person(staff_id: int, *, day: date) -> Found:
+    """Return a person with the roles that hold on a day. Raises Staff.DoesNotExist."""
+    from .models import Staff
+
+    with connection.cursor() as cursor:
+        cursor.execute(LOAD_PERSON, {"staff_id": staff_id, "day": day})
+        row = cursor.fetchone()
+    if row is None:
+        raise Staff.DoesNotExist
+    return Found.from_row(row)
 
 
 class SessionStore(DatabaseSessionStore):
-    """Django's store on our own table, with `person` set by the query that loads it."""
+    """Django's store on our own table; `found` is the person, set by the query that loads the session."""
 
-    person: Any = None  # guides.Staff with `held_roles`, or None
+    found: Found | None = None
+    _expires_at: datetime | None = None
 
     @classmethod
     def get_model_class(cls) -> Any:
@@ -50,24 +96,20 @@ class SessionStore(DatabaseSessionStore):
 
         return StaffSession
 
-    def _get_session_from_db(self) -> Any:
-        from .models import StaffSession
-
-        row = (
-            StaffSession.objects.filter(session_key=self.session_key, expire_date__gt=clock.system_now())
-            .select_related("staff__store__unit")
-            .defer("staff__password", "staff__phone")
-            .annotate(held_roles=held_roles("staff_id", clock.today()))
-            .first()
-        )
+    def load(self) -> dict[str, Any]:
+        if not (self.session_key or "").isalnum():  # none of ours, and perhaps nothing a database takes
+            self._session_key = None
+            return {}
+        facts = {"key": self.session_key, "now": clock.system_now(), "day": clock.today()}
+        with connection.cursor() as cursor:
+            cursor.execute(LOAD_SESSION, facts)
+            row = cursor.fetchone()
         if row is None:
             self._session_key = None
-            return None
-        self._expires_at: datetime = row.expire_date
-        if row.staff is not None:
-            self.person = row.staff
-            self.person.held_roles = row.held_roles
-        return row
+            return {}
+        data, self._expires_at, staff_id, *_ = row
+        self.found = Found.from_row(row[2:]) if staff_id else None
+        return self.decode(data)
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         row: Any = super().create_model_instance(data)
@@ -91,10 +133,10 @@ class SessionStore(DatabaseSessionStore):
     def touch(self) -> None:
         """Note that the session is in use, at most once in five minutes."""
         later = self.get_expiry_date()
-        if self.session_key and later - self._expires_at >= TOUCH_AFTER:
+        if self._expires_at and later - self._expires_at >= TOUCH_AFTER:
             self.model.objects.filter(session_key=self.session_key).update(expire_date=later)
             self._expires_at = later
 
     def flush(self) -> None:
-        self.person = None
+        self.found = None
         super().flush()
