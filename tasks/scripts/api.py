@@ -28,7 +28,7 @@ class WishIn(serializers.Serializer[Any]):
     product = serializers.ChoiceField(required=False, choices=list(PRODUCT_LABELS), allow_blank=True, default="")
 
 
-class ScriptOut(serializers.Serializer[Any]):
+class ScriptCardOut(serializers.Serializer[Any]):
     """A text that may be sent; for a task it is filled in, and `spans` say where."""
 
     key = serializers.CharField()
@@ -54,7 +54,7 @@ class ScriptListView(APIView):
             OpenApiParameter("task", OpenApiTypes.INT),
             *(OpenApiParameter(name, OpenApiTypes.STR) for name in ("q", "topic", "node", "product")),
         ],
-        responses=ScriptOut(many=True),
+        responses=ScriptCardOut(many=True),
         summary="话术：推荐给一个任务，或按条件找",
     )
     def get(self, request: Request) -> Response:
@@ -67,7 +67,7 @@ class ScriptListView(APIView):
             task = get_object_or_404(Task.objects.visible_to(actor).with_people(), pk=asked["task"])
         wish = Wish(words=asked["q"], topic=asked["topic"], node=asked["node"], product=asked["product"])
         found = picker(wish, actor=actor, guide=request._request.user, now=clock.now(), task=task)  # type: ignore[arg-type]
-        return Response({"results": ScriptOut([_out(one) for one in found], many=True).data})
+        return Response({"results": ScriptCardOut([_out(one) for one in found], many=True).data})
 
 
 class ScriptFavouriteView(APIView):
