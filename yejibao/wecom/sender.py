@@ -19,6 +19,7 @@ from functools import partial
 import redis.asyncio
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from yejibao.core import clock
@@ -196,23 +197,17 @@ class Sender:
         """Send until nothing is due at this moment, or the seconds are used up. Returns counts by outcome."""
         deadline = clock.monotonic() + seconds
         async with self.client:
-            await self.beside(outbox.reclaim_lost)
             while clock.monotonic() < deadline:
-                before = await self.beside(self._count_due)
+                before = await self.beside(lambda: _due(self.pace.now()).count())
                 rows, lease_end = await self.claim(self.in_flight)
                 if rows:
                     await self.dispatch(rows, lease_end)
                     await self._finish_calls()
                     await self._settle()
-                elif await self.beside(self._count_due) in (0, before):
+                elif await self.beside(lambda: _due(self.pace.now()).count()) in (0, before):
                     break  # nothing left, or only what another sender holds
             await self._settle()
         return dict(+self.tally)
-
-    def _count_due(self) -> int:
-        return OutboxMessage.objects.filter(
-            state__in=[State.PENDING, State.UNKNOWN], next_at__lte=self.pace.now()
-        ).count()  # fmt: skip
 
     # ------------------------------------------------------------ until told to stop
     async def serve(self, stop: asyncio.Event) -> None:
@@ -343,6 +338,10 @@ class Sender:
         threading.Thread(target=run, name="tick", daemon=True).start()
 
 
+def _due(moment: datetime) -> QuerySet[OutboxMessage]:
+    return OutboxMessage.objects.filter(state__in=[State.PENDING, State.UNKNOWN], next_at__lte=moment)
+
+
 def drain_messages(
     *, now: datetime | None = None, seconds: float = 60.0, door: Gateway | None = None
 ) -> dict[str, int]:
@@ -351,7 +350,11 @@ def drain_messages(
     No time passes: waits of the per-second budget move the simulated moment, rows that have to wait longer get their
     `next_at`. The database is used on the caller's own connection.
     """
-    pace: Pace = SimulatedPace(now or clock.now())
+    moment = now or clock.now()
+    outbox.reclaim_lost()
+    if not _due(moment).exists():
+        return {}  # a replay asks thousands of times: no loop and no connection for nothing
+    pace: Pace = SimulatedPace(moment)
     door = door or gateway.default()
 
     async def work(beside: Beside) -> dict[str, int]:
