@@ -5,11 +5,12 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from yejibao.wecom import gateway, jssdk, oauth
+from yejibao.wecom import gateway, jssdk, oauth, tokens
 from yejibao.wecom.errors import GatewayError, Kind, kind_of, scrub
 from yejibao.wecom.gateway import App, Gateway, SignedIn
 from yejibao.wecom.tokens import Credentials
@@ -55,20 +56,13 @@ def test_a_token_is_used_until_it_expires_by_the_platforms_clock(door: Gateway, 
     assert (calls(sandbox, "gettoken"), sandbox.get("stats")["errors"]["user/get"]) == (2, {"42001": 1})
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("redis", [True, False])
-def test_sixteen_threads_fetch_one_token(
-    sandbox: Any, people: list[str], redis: bool, request: pytest.FixtureRequest
-) -> None:
-    if not redis:
-        request.getfixturevalue("no_redis")
-    sandbox.fault("gettoken", latency=150)
+def fetch_from_sixteen_threads(app: App, base: str) -> set[str]:
+    """Ask for a token sixteen times at once, each with a gateway of its own; return the different values."""
+    from django.db import connection
+
     gate = threading.Barrier(16)
-    app, base = gateway.configured_app(), request.getfixturevalue("settings").WECOM_API_BASE
 
     def ask(_: int) -> str:
-        from django.db import connection
-
         door = Gateway(app, base)
         gate.wait()
         try:
@@ -77,8 +71,40 @@ def test_sixteen_threads_fetch_one_token(
             connection.close()
 
     with ThreadPoolExecutor(16) as pool:
-        values = set(pool.map(ask, range(16)))
+        return set(pool.map(ask, range(16)))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("redis", [True, False])
+def test_sixteen_threads_fetch_one_token(
+    sandbox: Any, people: list[str], settings: Any, redis: bool, request: pytest.FixtureRequest
+) -> None:
+    if not redis:
+        request.getfixturevalue("no_redis")
+    sandbox.fault("gettoken", latency=150)
+    values = fetch_from_sixteen_threads(gateway.configured_app(), settings.WECOM_API_BASE)
     assert (len(values), calls(sandbox, "gettoken")) == (1, 1)
+
+
+class NeverShared(dict[str, threading.Lock]):
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        return default
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_test_above_sees_a_missing_lock(
+    sandbox: Any, people: list[str], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database's lock alone is enough, as between processes; without it many fetch."""
+    monkeypatch.setattr(Credentials, "_flights", NeverShared())
+    monkeypatch.setattr(Credentials, "_from_process", lambda self: "")
+    sandbox.fault("gettoken", latency=150)
+    app, base = gateway.configured_app(), settings.WECOM_API_BASE
+    assert (len(fetch_from_sixteen_threads(app, base)), calls(sandbox, "gettoken")) == (1, 1)
+
+    monkeypatch.setattr(tokens, "advisory_lock", lambda key: nullcontext(False))
+    fetch_from_sixteen_threads(App(app.corp_id, app.agent_id + 1, app.secret), base)
+    assert calls(sandbox, "gettoken") > 2
 
 
 @pytest.mark.django_db(transaction=True)
