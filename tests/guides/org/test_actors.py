@@ -58,7 +58,7 @@ def test_an_anonymous_request_asks_nothing(client: Client, django_assert_num_que
         assert client.get("/api/v1/me/").status_code == 401
 
 
-@pytest.mark.parametrize("key", ["x" * 32, "short", "a" * 40 + "\x00", "'; select 1; --", "你好" * 10])
+@pytest.mark.parametrize("key", ["x" * 32, "short", "a" * 40 + "\x00", "'; select 1; --", "é" * 32])
 def test_a_forged_session_id_is_nobody(client: Client, org: Org, settings: Any, key: str) -> None:
     client.cookies[settings.SESSION_COOKIE_NAME] = key
     assert client.get("/api/v1/me/").status_code == 401
