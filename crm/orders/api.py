@@ -115,7 +115,7 @@ class FeedResult(serializers.Serializer):
     result = serializers.ChoiceField(choices=["created", "same", "changed", "refused"])
     code = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
-    errors = FeedFieldError(many=True, required=False)
+    errors = FeedFieldError(many=True, required=False)  # type: ignore[assignment]
 
 
 class FeedCounts(serializers.Serializer):
@@ -198,7 +198,7 @@ class OrderFeed(APIView):
         ],
     )  # fmt: skip
     def post(self, request: Request) -> Response:
-        source: FeedSource = request.auth
+        source: FeedSource = request.auth  # type: ignore[assignment]
         rows = read_batch(request)
         try:
             results = ingest_orders(rows, source=source.name, now=clock.now())

@@ -114,7 +114,7 @@ def write_changes(states: Sequence[OrderState], *, now: datetime) -> None:
     OrderChange.objects.bulk_create(
         [
             OrderChange(
-                order_id=state.id,
+                order_id=state.id or 0,
                 number=change.number,
                 kind=change.kind,
                 at=change.at,
