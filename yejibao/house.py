@@ -30,7 +30,8 @@ from zoneinfo import ZoneInfo
 from yejibao import devserv
 
 STARTED = _time.monotonic()
-asked_to_stop = False  # by a signal; long loops look here
+asked_to_stop = False  # by a signal
+looks_by_itself = False  # a loop reads `asked_to_stop` often, so that no signal has to break into it
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DEFAULT_PORT = 8000
 # What the running product decides and bin/manage has to know.
@@ -236,11 +237,12 @@ def _refuse_taken(host: str, port: int, web_port: int) -> None:
             give_up(f"地址 {host}:{port} 不能使用：{error.strerror}。")
 
 
-def _leave(number: int, *_: object) -> NoReturn:
-    """Note that somebody wants us to end, and unwind. The note is for an exception that a finalizer swallows."""
+def _leave(number: int, *_: object) -> None:
+    """Note that somebody wants us to end, and unwind. The note is for exceptions that Python swallows in odd places."""
     global asked_to_stop
     asked_to_stop = True
-    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+    if not looks_by_itself:
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def give_up(sentence: str) -> NoReturn:

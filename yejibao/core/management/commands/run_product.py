@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.util import find_spec
@@ -83,6 +84,7 @@ class Command(BaseCommand):
             self._build_demo(commands)
         self.say("· 启动网页 …")
         self._wait_for(supervisor, "web", f"http://{self._local_host()}:{self.port}/readyz")
+        house.looks_by_itself = True  # from here on nothing takes long
         celery = [python, "-m", "celery", "-A", "yejibao"]
         if "run_sender" in commands:
             supervisor.start("sender", [*manage, "run_sender"])
@@ -190,8 +192,8 @@ class Command(BaseCommand):
         if people and self.is_demo:
             self.say("")
             self.say("  可以登录的人：")
-            for row in people:
-                self.say("    " + "  ".join(str(part) for part in (row if isinstance(row, (tuple, list)) else [row])))
+            for person in people:
+                self.say("    " + "  ".join(str(part) for part in astuple(person) if part))
         self.say("")
         self.say(f"  数据 {self.data}   日志 {self.data / 'logs'}   Ctrl-C 停止")
 
