@@ -11,7 +11,7 @@ CREATE = """
 CREATE OR REPLACE FUNCTION tasks_mark_new_days() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO tasks_daymark (day, store_id)
-    SELECT DISTINCT (moment AT TIME ZONE 'Asia/Shanghai')::date, n.store_id
+    SELECT DISTINCT (v.moment AT TIME ZONE 'Asia/Shanghai')::date, n.store_id
     FROM new_rows n CROSS JOIN LATERAL (VALUES (n.due_at), (n.evidence_at)) v(moment)
     WHERE moment IS NOT NULL;
     RETURN NULL;
@@ -21,12 +21,12 @@ CREATE OR REPLACE FUNCTION tasks_mark_changed_days() RETURNS trigger LANGUAGE pl
 BEGIN
     -- the days it counted on before and counts on now; a sale counts on the day of its evidence
     INSERT INTO tasks_daymark (day, store_id)
-    SELECT DISTINCT (moment AT TIME ZONE 'Asia/Shanghai')::date, store_id
+    SELECT DISTINCT (v.moment AT TIME ZONE 'Asia/Shanghai')::date, v.store_id
     FROM old_rows o JOIN new_rows n USING (id)
     CROSS JOIN LATERAL (VALUES
         (o.due_at, o.store_id), (n.due_at, n.store_id), (o.evidence_at, o.store_id), (n.evidence_at, n.store_id)
     ) v(moment, store_id)
-    WHERE moment IS NOT NULL
+    WHERE v.moment IS NOT NULL
       AND (o.state, o.due_at, o.assignee_id, o.store_id, o.held_at, o.done_at, o.evidence_level, o.evidence_at, o.outcome,
            o.outcome_at)
           IS DISTINCT FROM

@@ -92,7 +92,9 @@ def _resum(cursor: object, days: Iterable[date], *, now: datetime) -> dict[str, 
         WHERE t.day = ANY(%(days)s) GROUP BY 1, 2, 3
     """
     cursor.execute(  # type: ignore[attr-defined]
-        _replace("tasks_unitday", ("day", "unit_id", "task_type"), context="", fresh=fresh, scope="d.day = ANY(%(days)s)"),
+        _replace(
+            "tasks_unitday", ("day", "unit_id", "task_type"), context="", fresh=fresh, scope="d.day = ANY(%(days)s)"
+        ),
         {"days": sorted(days), "now": now},
     )
     return dict(zip(("changed", "added", "gone"), cursor.fetchone(), strict=True))  # type: ignore[attr-defined]
@@ -107,7 +109,7 @@ def _replace(table: str, keys: tuple[str, ...], *, context: str, fresh: str, sco
     mine, theirs = (", ".join(f"{one}.{name}" for name in COLUMNS) for one in ("d", "f"))
     columns = ", ".join((*keys, *COLUMNS))
     return f"""
-        WITH {context + ',' if context else ''} fresh AS MATERIALIZED ({fresh}),
+        WITH {context + "," if context else ""} fresh AS MATERIALIZED ({fresh}),
         gone AS (
             DELETE FROM {table} d WHERE {scope} AND NOT EXISTS (SELECT 1 FROM fresh f WHERE {same}) RETURNING 1
         ), changed AS (

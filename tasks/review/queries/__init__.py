@@ -1,0 +1,10 @@
+"""What the boards show: figures by guide or unit, the names behind one of them, what waits for a decision."""
+
+from .board import Board, board_of
+from .drill import Drill, drill_of, named_tasks
+from .waiting import Waiting, waiting_for
+from .units import open_unit, trail_of
+
+__all__ = [
+    "Board", "Drill", "Waiting", "board_of", "drill_of", "named_tasks", "open_unit", "trail_of", "waiting_for",
+]  # fmt: skip

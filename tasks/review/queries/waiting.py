@@ -1,0 +1,108 @@
+"""What waits for the reader's decision: skip requests and spot checks."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.db.models import Exists, OuterRef, Q
+
+from guides.org.models import OrgUnit, RoleAssignment
+from tasks.followups.models import SkipRequest, SpotCheck, TaskEvidence
+from yejibao.core.personal import mask_name
+from yejibao.core.scope import Actor
+
+from ..scoped import FULL_NAME_ROLES, covers
+from .drill import EVIDENCE_NAMES, bought, step_name
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """A guide asks to skip a task."""
+
+    pk: int
+    asker_id: int
+    asker_name: str
+    member_name: str
+    step_name: str
+    reason: str
+    bought: str
+    due_at: object
+
+
+@dataclass(frozen=True)
+class Check:
+    """A task done with manual evidence, sampled for this manager."""
+
+    pk: int
+    guide_id: int
+    guide_name: str
+    member_name: str
+    step_name: str
+    evidence_name: str
+    said: str  # what the guide wrote down
+    done_at: object
+
+
+@dataclass
+class Waiting:
+    requests: list[Request] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+
+
+def waiting_for(actor: Actor, unit: OrgUnit, *, day: date) -> Waiting:
+    """Return the requests and checks under a unit that this actor decides on. Nobody decides on his own."""
+    waiting = Waiting()
+    unmasked = covers(actor, FULL_NAME_ROLES, unit)
+    manages, supervises = unmasked, covers(actor, ("area_supervisor",), unit)
+    if manages or supervises:
+        waiting.requests = [
+            Request(
+                pk=one.pk, asker_id=one.asked_by_id, asker_name=one.asked_by.name,
+                member_name=one.task.member.name if unmasked else mask_name(one.task.member.name),
+                step_name=step_name(one.task.task_type), reason=one.reason, bought=bought(one.task), due_at=one.task.due_at,
+            )
+            for one in _requests(actor, unit, manages=manages, supervises=supervises, day=day)
+        ]  # fmt: skip
+    if manages:
+        waiting.checks = _checks(actor, unit)
+    return waiting
+
+
+def _requests(actor: Actor, unit: OrgUnit, *, manages: bool, supervises: bool, day: date) -> list[SkipRequest]:
+    by_manager = Exists(
+        RoleAssignment.objects.filter(
+            RoleAssignment.in_force(day), staff=OuterRef("asked_by_id"), role="store_manager",
+            unit_id=OuterRef("task__store__unit_id"),
+        )
+    )  # fmt: skip
+    asked = (
+        SkipRequest.objects.filter(
+            state=SkipRequest.State.ASKED, task__state="open", task__store__unit__path__startswith=unit.path
+        )
+        .exclude(asked_by_id=actor.staff_id)
+        .annotate(by_manager=by_manager)
+        .filter((Q(by_manager=False) if manages else Q(pk=None)) | (Q(by_manager=True) if supervises else Q(pk=None)))
+    )
+    return list(asked.select_related("task__member", "task__order", "asked_by").order_by("asked_at", "pk")[:SHOWN])
+
+
+def _checks(actor: Actor, unit: OrgUnit) -> list[Check]:
+    said = TaskEvidence.objects.filter(task=OuterRef("task_id"), is_auto=False).order_by("-at", "-pk")
+    rows = (
+        SpotCheck.objects.filter(
+            state=SpotCheck.State.WAITING, task__state="done", store__unit__path__startswith=unit.path
+        )
+        .exclude(task__done_by_id=actor.staff_id)
+        .annotate(payload=said.values("payload")[:1])
+        .select_related("task__member", "task__assignee")
+        .order_by("week", "pk")[:SHOWN]
+    )
+    return [
+        Check(
+            pk=one.pk, guide_id=one.task.assignee_id, guide_name=one.task.assignee.name, member_name=one.task.member.name,
+            step_name=step_name(one.task.task_type), evidence_name=EVIDENCE_NAMES.get(one.task.evidence_kind, "手动确认"),
+            said=(one.payload or {}).get("note", ""), done_at=one.task.done_at,
+        )
+        for one in rows
+    ]  # fmt: skip
