@@ -47,6 +47,7 @@ class TestLibrary:
         assert len(first.context["cards"]) == 20
         assert "〔称呼〕" in text(first) and "{member_name}" not in text(first)
         assert "我是新街口店的晓雯" in text(first)
+        assert 'hx-get="/g/scripts/?page=2"' in text(first)
         last = she.get("/g/scripts/?page=9", headers={"HX-Request": "true"})
         assert len(last.context["cards"]) == 2 and "<html" not in text(last)
 
