@@ -1,7 +1,7 @@
 """Every route says who may call it, and keeps its word: all routes x all roles x all methods, and ids out of scope.
 
 Nothing here names a route. A new one is found in the URLconf; one that declares no access fails. What a new kind of
-business row needs is a line in `foreign_rows`: the rows of another store, none of which may ever be shown or changed.
+business row needs is a line in `make_foreign`: the rows of another store, none of which may ever be shown or changed.
 """
 
 import re
@@ -22,9 +22,14 @@ from django.urls.resolvers import RegexPattern, RoutePattern
 
 from guides.org.actors import role_names
 from guides.org.models import Staff
+from tasks.review.models import StoreWeek
 from tasks.scripts.models import Script, ScriptFavourite
-from tests.factories.guides import Org, actor, holder_of, make_org, session_of
+from tests.factories.crm import make_friend, make_member, make_order, make_ticket
+from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, make_store, make_unit, session_of
+from tests.factories.tasks import make_task
+from yejibao.core import clock
 from yejibao.core.access import Anonymous, Declared, Rule, SignedIn, Token
+from yejibao.core.scope import Actor
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +38,16 @@ ADDRESS = "8.8.8.8"  # not one of the internal addresses, which /statusz and /me
 ABSENT = {"uuid": "00000000-0000-4000-8000-000000000000"}  # by converter; a number for all others
 ABSENT_NUMBER = "987654321"
 EITHER_END = ("guide", "sys_admin")
+# Roles whose reach ends somewhere below HQ, and that may call something with an id.
+OUTSIDERS = (
+    "guide",
+    "store_manager",
+    "area_supervisor",
+    "region_manager",
+    "branch_manager",
+    "branch_member_manager",
+    "dealer",
+)
 DEPARTMENTS = ("core", "wecom", "guides", "crm", "tasks", "livestream", "demo", "cockpit")
 
 
@@ -110,7 +125,6 @@ def _read(pattern: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 ROUTES = routes()
-IDS = [route.label for route in ROUTES]
 
 
 def test_the_walk_finds_routes_of_every_kind() -> None:
@@ -250,111 +264,109 @@ def test_each_role_gets_what_is_declared_and_nothing_else(org: Org, role: str) -
 
 # ---------------------------------------------------------------- ids out of scope
 
-
-def spread_ids() -> None:
-    """Let each table count from a million of its own, so that a row's id is the id of that row alone."""
-    with connection.cursor() as cursor:
-        for number, model in enumerate(_business_models(), 1):
-            cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [model._meta.db_table, model._meta.pk.column])
-            (sequence,) = cursor.fetchone()
-            if sequence:
-                cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {number * 1_000_000 + 7}")
+FOREIGN_ID = 7_000_007
 
 
-def _business_models() -> list[type[models.Model]]:
+@dataclass(frozen=True)
+class Foreign:
+    """A store elsewhere and all that belongs to it. The first row of each table has the id FOREIGN_ID."""
+
+    guide: Staff
+    rows: tuple[models.Model, ...]
+
+    def values(self, converter: str) -> list[str]:
+        """Return what a route's argument of this kind could be to address one of the rows."""
+        if converter == "int":
+            return [str(FOREIGN_ID)]
+        found = {
+            str(value)
+            for row in self.rows
+            for field in row._meta.concrete_fields
+            if (value := getattr(row, field.attname))
+            and (isinstance(value, UUID) or converter != "uuid" and field.name in TEXT_IDS)
+        }
+        return sorted(found) + ([str(FOREIGN_ID)] if converter in ("str", "regex") else [])
+
+
+TEXT_IDS = ("public_id", "code", "key", "member_no", "number")
+
+
+def business_models() -> list[type[models.Model]]:
     return [model for model in apps.get_models() if model._meta.app_label in DEPARTMENTS and model._meta.managed]
 
 
-def foreign_rows(org: Org) -> list[models.Model]:
-    """Return rows that belong to the other store: whatever a route may show, these it must not."""
-    from tests.factories.crm import make_friend, make_member, make_order, make_ticket
-    from tests.factories.tasks import make_task
+def count_from_foreign_id() -> None:
+    """Let each table's next row have the same id: one call of a route then tries the row of whatever table it reads."""
+    with connection.cursor() as cursor:
+        for model in business_models():
+            cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [model._meta.db_table, model._meta.pk.column])
+            (sequence,) = cursor.fetchone()
+            if sequence:
+                cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {FOREIGN_ID}")
 
-    member = make_member(owner=org.stranger, phone="13800132075")
-    order = make_order(member, paid_at="2026-03-01 15:00", guide=org.stranger, store=org.other_store)
-    task = make_task(member, org.stranger)
-    return [
-        org.stranger,
-        org.other_store,
-        org.other_store.unit,
-        org.other_area,
-        member,
-        order,
-        make_friend(member, org.stranger),
+
+def make_foreign(org: Org) -> Foreign:
+    """Return rows of a store in another branch: whatever a route may show the org's people, these it must not."""
+    count_from_foreign_id()
+    now = clock.now()
+    branch = make_unit("branch", parent=org.hq)
+    store = make_store(area=make_unit("area", parent=make_unit("region", parent=branch)), code="F001")
+    guide = make_staff(store=store)
+    member = make_member(owner=guide, phone="13800132075")
+    order = make_order(member, paid_at="2026-03-01 15:00", guide=guide, store=store)
+    rows = [
+        branch, store, guide, member, order,
+        make_friend(member, guide),
         make_ticket(member, opened_at="2026-03-02 10:00"),
-        task,
-        Script.objects.create(
-            key="for_staff", task_type="care", audience="internal", text="…", created_at=task.created_at
-        ),
-        ScriptFavourite.objects.create(guide=org.stranger, text="我自己的说法", created_at=task.created_at),
-    ]
+        make_task(member, guide),
+        Script.objects.create(key="for_staff", task_type="care", audience="internal", text="…", created_at=now),
+        ScriptFavourite.objects.create(guide=guide, text="我自己的说法", created_at=now),
+        StoreWeek.objects.create(store=store, week="2026-03-02", done_count=1, due_count=2, created_at=now),
+    ]  # fmt: skip
+    return Foreign(guide, tuple(rows))
 
 
-def identifiers(row: models.Model) -> dict[str, list[str]]:
-    """Return what addresses a row, by kind of route argument."""
-    found: dict[str, list[str]] = {
-        "int": [str(row.pk)],
-        "regex": [str(row.pk)],
-        "str": [str(row.pk)],
-        "uuid": [],
-        "slug": [],
-    }
-    for field in row._meta.concrete_fields:
-        value = getattr(row, field.attname)
-        if isinstance(value, UUID):
-            found["uuid"].append(str(value))
-        if value and (isinstance(value, UUID) or field.name in ("public_id", "code", "key", "member_no", "number")):
-            for kind in ("str", "slug", "regex"):
-                found[kind].append(str(value))
-    return found
-
-
-def test_every_scoped_table_has_a_row_of_another_store(org: Org) -> None:
-    scoped = {model for model in _business_models() if hasattr(model._default_manager, "visible_to")}
-    assert {model.__name__ for model in scoped - {type(row) for row in foreign_rows(org)}} == set()
-
-
-def test_rows_of_another_store_are_out_of_sight(org: Org) -> None:
-    strangers = foreign_rows(org)
-    for person in (org.guide, org.manager):
-        for row in strangers:
-            if hasattr(type(row)._default_manager, "visible_to"):
-                assert not type(row)._default_manager.visible_to(actor(person)).filter(pk=row.pk).exists(), (
-                    person,
-                    row,
-                )
-
-
-@pytest.mark.parametrize("role", ["guide", "store_manager", "area_supervisor", "dealer", "branch_member_manager"])
-def test_an_id_out_of_scope_answers_404(role: str) -> None:
-    spread_ids()
-    org = make_org()
-    strangers = foreign_rows(org)
-    person = outsider(role, org)
-    caller, who = Caller(person), actor(person)
-    wrong = []
+def id_calls(foreign: Foreign, who: Actor) -> Iterator[tuple[Route, str, str]]:
+    """Return (route, method, path) for each id of the foreign rows on each route that this actor may call."""
     for route in ROUTES:
         for method in route.telling_methods if route.arguments else ():
             rule = route.rule(method)
             assert rule is not None
-            if not rule.needs_sign_in or not rule.allows(who):
-                continue
-            for row in strangers:
-                found = identifiers(row)
-                values = [found.get(converter, found["str"]) for _name, converter in route.arguments]
-                for chosen in product(*values):
-                    path = route.path(**dict(zip((name for name, _ in route.arguments), chosen, strict=True)))
-                    status = caller.call(method, path).status_code
-                    # 400 and 422: the body was judged first; nothing is told of the row by that.
-                    if status not in ((404, 405) if method == "GET" else (400, 404, 405, 422)):
-                        wrong.append((method, path, status, f"{type(row).__name__} of another store"))
+            if rule.needs_sign_in and rule.allows(who):
+                for chosen in product(*(foreign.values(converter) for _name, converter in route.arguments)):
+                    names = (name for name, _converter in route.arguments)
+                    yield route, method, route.path(**dict(zip(names, chosen, strict=True)))
+
+
+def test_every_scoped_table_has_a_row_of_another_store(org: Org) -> None:
+    scoped = {model.__name__ for model in business_models() if hasattr(model._default_manager, "visible_to")}
+    assert scoped - {type(row).__name__ for row in make_foreign(org).rows} == set(), "add them to make_foreign"
+
+
+@pytest.mark.parametrize("role", OUTSIDERS)
+def test_rows_of_another_store_are_out_of_sight(org: Org, role: str) -> None:
+    foreign, who = make_foreign(org), actor(holder_of(role, org))
+    scoped = [row for row in foreign.rows if hasattr(type(row)._default_manager, "visible_to")]
+    assert [row for row in scoped if type(row)._default_manager.visible_to(who).filter(pk=row.pk).exists()] == []
+
+
+@pytest.mark.parametrize("role", OUTSIDERS)
+def test_an_id_out_of_scope_answers_404(org: Org, role: str) -> None:
+    person = holder_of(role, org)
+    foreign = make_foreign(org)
+    caller, wrong = Caller(person), []
+    for route, method, path in id_calls(foreign, actor(person)):
+        status = caller.call(method, path).status_code
+        # 400 and 422: the body was judged first; nothing is told of the row by that.
+        if status not in ((404, 405) if method == "GET" else (400, 404, 405, 422)):
+            wrong.append((method, path, status, route.label))
     assert wrong == []
 
 
-def outsider(role: str, org: Org) -> Staff:
-    """Return a holder of a role who has nothing to do with the other store."""
-    from tests.factories.guides import make_staff, make_unit
-
-    if role == "branch_member_manager":
-        return make_staff(role, unit=make_unit("branch", parent=org.hq))
-    return holder_of(role, org)
+def test_the_ids_that_are_tried_are_real(org: Org) -> None:
+    """To the guide whose rows they are, the same calls do answer."""
+    foreign = make_foreign(org)
+    caller = Caller(foreign.guide)
+    calls = [call for call in id_calls(foreign, actor(foreign.guide)) if call[1] == "GET"]
+    answered = {route.template for route, method, path in calls if caller.call(method, path).status_code == 200}
+    assert {"/api/v1/staff/{pk}/", "/api/v1/stores/{pk}/"} < answered
