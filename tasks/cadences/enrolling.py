@@ -8,12 +8,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from yejibao.core import clock
+from yejibao.core.sql import prepared
 
 from . import items, moments
 from .rulebook import Rulebook, rules_of
@@ -26,24 +26,24 @@ def enroll_orders(order_ids: Sequence[int], *, cadence: str = "3369", now: datet
     now = now or clock.now()
     book = rules_of(cadence)
     tally: Counter[str] = Counter()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ENROLL_LOCK])
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ENROLL_LOCK])
         while True:
-            roles = _one_round(cursor, book, list(order_ids), now)
+            roles = _one_round(book, list(order_ids), now)
             if not roles:
                 return dict(tally)
             tally.update(roles)
 
 
-def _one_round(cursor: Any, book: Rulebook, order_ids: list[int], now: datetime) -> dict[str, int]:
+def _one_round(book: Rulebook, order_ids: list[int], now: datetime) -> dict[str, int]:
     """Handle the oldest unhandled order of each member. Returns counts by role, empty when none is left."""
     rules = book.rules
     facts = {
         "ids": order_ids, "cadence": book.cadence_id, "now": now,
         "kinds": rules["kinds"], "small": rules["small_below_fen"],
     }  # fmt: skip
-    cursor.execute(_CLASSIFY, facts)
-    caused = cursor.fetchall()
+    caused = prepared(_CLASSIFY, facts)
     if not caused:
         return {}
     counts = Counter(role for _, _, role, _ in caused)
@@ -55,13 +55,12 @@ def _one_round(cursor: Any, book: Rulebook, order_ids: list[int], now: datetime)
         "plans": Jsonb(book.plans), "first_key": book.first_key, "delivery_days": rules["delivery_days"],
     }  # fmt: skip
     if starting or absorbing:
-        cursor.execute(_SUPERSEDE, facts)
-        carried = {str(pk): json.loads(items_of) for pk, items_of in cursor.fetchall() if items_of}
+        carried = {str(pk): json.loads(items_of) for pk, items_of in prepared(_SUPERSEDE, facts) if items_of}
         facts["carried"] = Jsonb(carried)
     if starting:
-        cursor.execute(_START, facts)
+        prepared(_START, facts)
     if absorbing:
-        cursor.execute(_ABSORB, facts)
+        prepared(_ABSORB, facts)
     items.refresh_items(sorted({pk for pk in joining if pk} | {pk for _, pk, _, how in caused if how == "absorb"}))
     return dict(counts)
 

@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 
 from tasks.cadences import moments
 from yejibao.core import clock
+from yejibao.core.sql import prepared
 
 log = logging.getLogger("yejibao.engine")
 
@@ -74,12 +75,11 @@ def _judge_and_move(now: datetime, batch: int, only: list[int] | None) -> Counte
         ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return Counter()
-        today = clock.local_day(now)
-        cursor.execute(_OPEN, {"ids": ids, "now": now, "today": today})
-        tally: Counter[str] = Counter()
-        for action, reason, number in cursor.fetchall():
-            tally[f"{action}:{reason}" if reason else action] += number
-        return tally
+    today = clock.local_day(now)
+    tally: Counter[str] = Counter()
+    for action, reason, number in prepared(_OPEN, {"ids": ids, "now": now, "today": today}):
+        tally[f"{action}:{reason}" if reason else action] += number
+    return tally
 
 
 def _staffed(alias: str) -> str:

@@ -18,6 +18,7 @@ from guides.org.queries import managers_of_stores
 from tasks.cadences import moments
 from yejibao.core import clock, outbox
 from yejibao.core.models import OutboxMessage
+from yejibao.core.sql import prepared
 
 from .models import Task, TaskNotice
 
@@ -74,9 +75,8 @@ SELECT (SELECT count(*) FROM urgent), (SELECT count(*) FROM digests), (SELECT co
 
 def queue_notices(*, now: datetime) -> dict[str, int]:
     """Turn what is to be told into outbox rows; outside business hours nothing is queued, the morning takes it."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_QUEUE, {"now": now, "today": clock.local_day(now), "wave": WAVE_MINUTES})
-        urgent, digests, due = cursor.fetchone()
+    with transaction.atomic():
+        urgent, digests, due = prepared(_QUEUE, {"now": now, "today": clock.local_day(now), "wave": WAVE_MINUTES})[0]
         if urgent or digests:
             outbox.messages.wake_after_commit()
     return {"urgent": urgent, "digests": digests, "due": due}

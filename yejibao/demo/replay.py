@@ -56,19 +56,20 @@ class Played:
 
 def play(
     start: date, end: date, *, every: timedelta = timedelta(minutes=60), control: SandboxControl | None = None,
-    first_beats: int | None = None,
+    beats: tuple[time, ...] = (), tells: bool = True,
 ) -> Iterator[Played]:  # fmt: skip
     """Play the days from `start` to `end` (both in), beating from 09:30 to 22:00; yields after each day.
 
-    `every` is the pause between beats; `first_beats` cuts a day short (for tests and the demo's older days). The process
-    clock is released at the end.
+    `every` is the pause between beats, `beats` names the times of a day instead (for the demo's older days). Without
+    `tells` nobody is pushed anything. The process clock is released at the end.
     """
     played = Played()
     try:
         day = start
         while day <= end:
-            for moment in list(_beats(day, every))[:first_beats]:
-                played.counts.update(_beat(moment, every, control))
+            moments = [clock.local_moment(day, at) for at in beats] or list(_beats(day, every))
+            for moment in moments:
+                played.counts.update(beat(moment, every, control, tells=tells))
                 played.beats += 1
             played.days += 1
             if day.day == 1:
@@ -89,22 +90,25 @@ def _beats(day: date, every: timedelta) -> Iterator[datetime]:
     yield end + timedelta(minutes=1)  # what falls due at the closing edge ends after it
 
 
-def _beat(moment: datetime, every: timedelta, control: SandboxControl | None) -> Counter[str]:
+def beat(
+    moment: datetime, every: timedelta, control: SandboxControl | None, *, tells: bool = True, share: float = 1.0
+) -> Counter[str]:
+    """Play one beat: orders arrive, the engine ticks, guides act (a `share` of what they would), messages leave."""
     clock.travel(moment)
     counts: Counter[str] = Counter()
     if arrived := release_orders(until=moment, now=moment):
         counts["arrived"] = arrived
-    counts.update(tick(now=moment, budget=timedelta(minutes=10)))
+    counts.update(tick(now=moment, budget=timedelta(minutes=10), tells=tells))
     local = moment.astimezone(clock.SHANGHAI).time()
     if OPENING <= local < CLOSING:
-        counts.update(_guides_act(moment, every))
+        counts.update(_guides_act(moment, every, share))
     if control and OutboxMessage.objects.filter(state__in=["pending", "unknown"], next_at__lte=moment).exists():
         control.turn_clock(moment)
         counts.update({f"push {what}": n for what, n in drain_messages(now=moment, seconds=120).items()})
     return counts
 
 
-def _guides_act(moment: datetime, every: timedelta) -> Counter[str]:
+def _guides_act(moment: datetime, every: timedelta, share: float) -> Counter[str]:
     """Let the simulated guides act on the tasks whose time has come by the fixed rule."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -113,8 +117,8 @@ def _guides_act(moment: datetime, every: timedelta) -> Counter[str]:
                 "now": moment,
                 "today": clock.local_day(moment),
                 "beat": every,
-                "shares": json.dumps(SHARES),
-                "others": OTHERS,
+                "shares": json.dumps({node: int(percent * share) for node, percent in SHARES.items()}),
+                "others": int(OTHERS * share),
             },
         )
         todo = cursor.fetchall()

@@ -514,5 +514,5 @@ def test_one_bad_row_does_not_stop_the_others(org, cycle, member):
 
 def test_opening_needs_the_same_queries_for_any_length(org, django_assert_num_queries):
     crowd(org, 3)
-    with django_assert_num_queries(9):  # lock, claim, judge-and-move, and the empty second look, each in a savepoint
+    with django_assert_num_queries(8):  # lock, claim, judge-and-move, and the empty second look, each in a savepoint
         open_at("2025-03-31 09:30")
