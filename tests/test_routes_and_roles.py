@@ -18,9 +18,11 @@ from django.db import connection, models, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import path as url_path
 from django.urls.resolvers import RegexPattern, RoutePattern
 
 from guides.org.actors import role_names
+from guides.org.api import StaffViewSet
 from guides.org.models import Staff
 from tasks.review.models import StoreWeek
 from tasks.scripts.models import Script, ScriptFavourite
@@ -139,6 +141,14 @@ def test_every_route_declares_who_may_call_it() -> None:
         {route.label for route in ROUTES for method in route.methods if not isinstance(route.rule(method), Rule)}
     )
     assert silent == [], "these routes declare no access (see yejibao/core/access.py)"
+
+
+def test_a_route_that_declares_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = get_resolver()
+    added = [url_path("odd/<int:pk>/", lambda request, pk: HttpResponse())]
+    monkeypatch.setitem(resolver.__dict__, "url_patterns", [*resolver.url_patterns, *added])
+    (route,) = [route for route in routes() if route.template == "/odd/{pk}/"]
+    assert (route.rule("GET"), route.arguments, route.path(pk="7")) == (None, (("pk", "int"),), "/odd/7/")
 
 
 def test_every_rest_view_asks_its_declaration() -> None:
@@ -353,14 +363,24 @@ def test_rows_of_another_store_are_out_of_sight(org: Org, role: str) -> None:
 @pytest.mark.parametrize("role", OUTSIDERS)
 def test_an_id_out_of_scope_answers_404(org: Org, role: str) -> None:
     person = holder_of(role, org)
-    foreign = make_foreign(org)
+    assert leaks(person, make_foreign(org)) == []
+
+
+def leaks(person: Staff, foreign: Foreign) -> list[tuple[str, str, int, str]]:
     caller, wrong = Caller(person), []
     for route, method, path in id_calls(foreign, actor(person)):
         status = caller.call(method, path).status_code
         # 400 and 422: the body was judged first; nothing is told of the row by that.
         if status not in ((404, 405) if method == "GET" else (400, 404, 405, 422)):
             wrong.append((method, path, status, route.label))
-    assert wrong == []
+    return wrong
+
+
+def test_a_view_that_forgets_the_scope_is_caught(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StaffViewSet, "get_queryset", lambda view: Staff.objects.all())
+    assert [(method, path, status) for method, path, status, _label in leaks(org.guide, make_foreign(org))] == [
+        ("GET", f"/api/v1/staff/{FOREIGN_ID}/", 200)
+    ]
 
 
 def test_the_ids_that_are_tried_are_real(org: Org) -> None:

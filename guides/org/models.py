@@ -189,9 +189,7 @@ class Staff(AbstractBaseUser):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=Q(wecom_user_id=Lower("wecom_user_id")), name="staff_user_id_lower_case"
-            ),
+            models.CheckConstraint(condition=Q(wecom_user_id=Lower("wecom_user_id")), name="staff_user_id_lower_case"),
             models.CheckConstraint(
                 condition=Q(digest_minute__gte=1, digest_minute__lte=29), name="staff_digest_minute"
             ),

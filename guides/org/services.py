@@ -13,8 +13,9 @@ from yejibao.core.personal import blind_index, normal_phone
 from yejibao.core.scope import Actor
 
 from .actors import role_facts, role_names
-from .models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store
+from .models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, Staff, StaffSession, Store
 
+MIN_PASSWORD = 10
 Level = OrgUnit.Level
 UPPER_LEVEL: dict[str, str] = {
     Level.BRANCH: Level.HQ,
@@ -283,3 +284,15 @@ def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, r
         outbox.publish(StaffAwayChanged(staff_id=person.pk, days=[clock.local_day(now).isoformat()]))
     person.state = state
     return person
+
+
+@transaction.atomic
+def set_password(person: Staff, *, password: str | None, actor: Actor) -> None:
+    """Give a person with a web role a password, or take it away (None); his sessions end. Raises Invalid."""
+    _must_manage_accounts(actor)
+    if password is not None and len(password) < MIN_PASSWORD:
+        raise Invalid(_("密码至少 %(count)d 个字。") % {"count": MIN_PASSWORD})
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    StaffSession.objects.filter(staff=person).delete()
+    audit.record(actor, "org.password_set" if password else "org.password_removed", person)

@@ -1,11 +1,13 @@
 """The door: who comes in, who does not, and what a session lives through."""
 
+import io
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings as configured
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from guides.org import pages, sign_in
@@ -224,6 +226,21 @@ def test_a_guide_has_no_way_in_by_password(client: Client, org: Org) -> None:
     page = client.post("/login/", {"userid": org.guide.wecom_user_id, "password": "secret-words"}, **HTML)
     assert page.status_code == 422
     assert "你的岗位请从企业微信进入" in page.content.decode()
+
+
+def test_a_password_is_set_at_the_command_line(client: Client, org: Org, monkeypatch: Any) -> None:
+    operator = make_staff("hq_operator", unit=org.hq, wecom_user_id="zhoulan")
+    signed_in(client, operator)
+    monkeypatch.setattr("sys.stdin", io.StringIO("缝纫机与茶，还有线团\n"))
+    call_command("set_password", "ZhouLan", stdout=io.StringIO())
+    assert client.get("/me/").status_code == 401  # a new password ends what was open
+    form = {"userid": "zhoulan", "password": "缝纫机与茶，还有线团"}
+    assert client.post("/login/", form).status_code == 302
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    with pytest.raises(CommandError, match="密码至少 10 个字"):
+        call_command("set_password", "zhoulan")
+    call_command("set_password", "zhoulan", "--remove", stdout=io.StringIO())
+    assert Client().post("/login/", form).status_code == 422
 
 
 def test_the_page_shows_qr_code_password_and_in_the_demo_the_way_to_the_stand_in(client: Client) -> None:
