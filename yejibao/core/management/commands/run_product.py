@@ -10,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Iterable
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -22,7 +21,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand
-from django.db import connection
+from django.db import ProgrammingError, connection
 
 from yejibao import house
 from yejibao.core import clock
@@ -45,6 +44,7 @@ class Command(BaseCommand):
         self.port, self.host = options["port"], options["host"]
         self.data = Path(os.environ["YEJIBAO_DATA"])
         self.is_demo = bool(settings.WECOM_SANDBOX_CONTROL)
+        self._unfinished = self.data / "demo-unfinished"
         self.silent_since: dict[str, float] = {}
         supervisor = Supervisor(self.data / "logs", cwd=settings.BASE_DIR, say=self.say)
         try:
@@ -68,20 +68,23 @@ class Command(BaseCommand):
     # ------------------------------------------------------------ start
 
     def _start(self, supervisor: Supervisor, *, with_demo: bool) -> None:
-        """Bring up what a person sees first; the web process reads its code while the tables are made."""
+        """Bring up what a person sees first, the background after it."""
         python, manage = sys.executable, [sys.executable, "manage.py"]
         commands = get_commands()
         self._keep_daytime()
-        supervisor.start("web", _web_command(self.host, self.port))
         if self.is_demo and "run_sandbox" in commands:
             state = str(self.data / "sandbox.json")
             supervisor.start("sandbox", [*manage, "run_sandbox", "--port", str(self.port + 1), "--state", state])
+        must_build = with_demo and "build_demo" in commands and not self._has_people()
+        if not must_build:  # the web process reads its code while the tables are brought up to date
+            supervisor.start("web", _web_command(self.host, self.port))
         self.say("· 更新数据库结构 …")
         call_command("migrate", interactive=False, verbosity=0)
-        if with_demo:
+        if must_build:
             if "run_sandbox" in commands:
                 self._wait_for(supervisor, "sandbox", f"http://127.0.0.1:{self.port + 1}/control/clock")
-            self._build_demo(commands)
+            self._build_demo()
+            supervisor.start("web", _web_command(self.host, self.port))
         self.say("· 启动网页 …")
         self._wait_for(supervisor, "web", f"http://{self._local_host()}:{self.port}/readyz")
         house.looks_by_itself = True  # from here on nothing takes long
@@ -92,19 +95,23 @@ class Command(BaseCommand):
         supervisor.start("worker", [*celery, "worker", *queues, "--loglevel", "INFO"])
         supervisor.start("beat", [*celery, "beat", "--pidfile", "", "--loglevel", "INFO"])
 
-    def _build_demo(self, commands: Iterable[str]) -> None:
-        unfinished = self.data / "demo-unfinished"
-        if "build_demo" not in commands:
-            return
-        if unfinished.exists():
+    def _has_people(self) -> bool:
+        """Tell whether somebody lives here: then nothing is built. An unfinished demo does not count."""
+        if self._unfinished.exists():
+            return False
+        try:
+            return get_user_model().objects.exists()
+        except ProgrammingError:  # no tables yet
+            return False
+
+    def _build_demo(self) -> None:
+        if self._unfinished.exists():
             self.say("· 上次的演示数据没有生成完，清空后重新生成 …")
             call_command("flush", interactive=False, verbosity=0)
-        elif get_user_model().objects.exists():
-            return
-        self.say("· 生成演示数据（首次） …")
-        unfinished.touch()
+        self.say("· 生成演示数据（只在首次） …")
+        self._unfinished.touch()
         call_command("build_demo", stdout=self.stdout)
-        unfinished.unlink()
+        self._unfinished.unlink()
 
     def _wait_for(self, supervisor: Supervisor, name: str, url: str) -> None:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
