@@ -84,13 +84,11 @@ def task_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, d
     kind = request.GET.get("kind", "")[:32]
     day = day_of(_staff_id(request), now=now, kind=kind)
     request.open_task_count = day.open_count  # type: ignore[attr-defined]
-    store = getattr(request.user, "store", None)
-    is_quiet = store is not None and not hours.is_open(store, now)
     return "tasks/today_list.html", {
         "day": day,
         "now": now,
-        "is_quiet": is_quiet,
-        "opens": store.opens_at.strftime("%H:%M") if is_quiet and store else "",
+        "is_quiet": day.is_quiet(now),
+        "opens": day.opens_at.strftime("%H:%M") if day.opens_at else "",
         "by_kind": bool(kind) or request.GET.get("by") == "kind",
         "query": request.GET.urlencode(),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest
+from rest_framework.utils.encoders import JSONEncoder
 
 from . import clock
 from .errors import Conflict, DomainError, Invalid, Malformed
@@ -90,7 +91,7 @@ def once(
 
     def settled() -> tuple[int, Any]:
         try:
-            return 200, work()
+            return 200, json.loads(json.dumps(work(), cls=JSONEncoder))  # a replay answers the very same
         except keeping as refusal:
             return refusal.status, refusal.problem()
 

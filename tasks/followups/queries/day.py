@@ -17,7 +17,7 @@ from tasks.followups.services.sending import OUTCOMES
 from tasks.scripts.words import NODE_LABELS, kind_names
 from yejibao.core import clock, words
 
-# caps.per_guide_day.note: "m30, d3, after-sale and birthday-on-the-day are always shown"; the first two say so themselves
+# caps.per_guide_day.note: "m30, d3, after-sale and birthday-on-the-day are always shown"; steps say so themselves
 ALWAYS_SHOWN = ("aftersale_first_response", "aftersale_care", "birthday_day")
 SECTIONS = (("now", "马上办"), ("today", "今天内"), ("week", "本周"))
 # A task that ends today fell due at most this long ago: keeps the look-back inside the index (assignee, state, due_at).
@@ -101,7 +101,7 @@ class Section:
 
 @dataclass(slots=True)
 class Day:
-    """A guide's day. `total` counts what is done today and what stands on the list; a filter changes only the sections."""
+    """A guide's day. `total` counts what is done and what stands on the list; a filter changes only the sections."""
 
     sections: list[Section]
     done: list[Card]
@@ -111,11 +111,18 @@ class Day:
     done_count: int
     open_count: int
     beyond_count: int  # over the ceiling, not shown
-    kind: str = ""
+    kind: str
+    opens_at: time | None  # of the guide's store
+    closes_at: time | None
 
     @property
     def total(self) -> int:
         return self.done_count + self.open_count
+
+    def is_quiet(self, now: datetime) -> bool:
+        """Tell whether nothing may be sent now (免打扰时段)."""
+        local = now.astimezone(clock.SHANGHAI).time()
+        return bool(self.opens_at and self.closes_at) and not self.opens_at <= local < self.closes_at  # type: ignore[operator]
 
     @property
     def is_empty(self) -> bool:
@@ -123,14 +130,16 @@ class Day:
 
 
 _DAY = """
-SELECT t.id, t.state, t.task_type, t.node, t.channel, t.priority, t.tier_rank, t.due_at, t.expire_at, t.why, t.hidden_until,
-    coalesce(t.done_at, t.closed_at), t.outcome, m.id, m.name, m.salutation, m.gender, m.tier_631, m.member_level,
-    coalesce(step.always_shown, t.task_type = ANY(%(always)s))
-FROM tasks_task t
-JOIN crm_member m ON m.id = t.member_id
+SELECT t.id, t.state, t.task_type, t.node, t.channel, t.priority, t.tier_rank, t.due_at, t.expire_at, t.why,
+    t.hidden_until, coalesce(t.done_at, t.closed_at), t.outcome, m.id, m.name, m.salutation, m.gender, m.tier_631,
+    m.member_level, coalesce(step.always_shown, t.task_type = ANY(%(always)s)), hours.opens_at, hours.closes_at
+FROM guides_staff me
+LEFT JOIN guides_store hours ON hours.id = me.store_id
+LEFT JOIN (tasks_task t JOIN crm_member m ON m.id = t.member_id) ON t.assignee_id = me.id AND t.held_at IS NULL
+    AND (t.state = 'open' OR (t.state IN ('done', 'expired') AND t.due_at >= %(since)s
+                              AND coalesce(t.done_at, t.closed_at, t.expire_at) >= %(day_start)s))
 LEFT JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
-WHERE t.assignee_id = %(me)s AND t.held_at IS NULL AND (t.state = 'open' OR (t.state IN ('done', 'expired')
-    AND t.due_at >= %(since)s AND coalesce(t.done_at, t.closed_at, t.expire_at) >= %(day_start)s))
+WHERE me.id = %(me)s
 """
 
 
@@ -147,7 +156,9 @@ def day_of(staff_id: int, *, now: datetime, kind: str = "") -> Day:
                 "since": day_start - LONGEST_AFTER_DUE,
             },
         )
-        cards = [Card(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    *_, opens_at, closes_at = rows[0] if rows else (None, None)
+    cards = [Card(*facts) for *facts, _, _ in rows if facts[0]]
     for card in cards:
         card.urgency, card.label = words.urgency(card.due_at, now), label_of(card.task_type, card.node)
     waiting = [card for card in cards if card.state == Task.State.OPEN]
@@ -171,6 +182,8 @@ def day_of(staff_id: int, *, now: datetime, kind: str = "") -> Day:
         open_count=len(shown),
         beyond_count=len(listed) - len(shown),
         kind=kind,
+        opens_at=opens_at,
+        closes_at=closes_at,
     )
 
 
