@@ -47,6 +47,7 @@
     frame.dataset.entry = entry;
     frame.dataset.external = external || "";
     frame.dataset.path = path;
+    frame.addEventListener("load", () => takeToken(frame));
     const show = () => { if (!frame.dataset.gone) host.replaceChildren(frame); };
     const old = host.querySelector("iframe");
     if (old) old.dataset.gone = "1";
@@ -59,6 +60,14 @@
       entering.then(() => { frame.src = path; show(); });
     }
     return frame;
+  }
+
+  // Signing in inside a frame gives the browser a new token against forgery; this page was made with the one before.
+  function takeToken(frame) {
+    try {
+      const fresh = frame.contentDocument.querySelector('meta[name="csrf-token"]')?.content;
+      if (fresh) one('meta[name="csrf-token"]').content = fresh;
+    } catch (foreign) { /* a page of somebody else has none */ }
   }
 
   const frameOf = (source) => all(".wx-frame iframe").find((frame) => frame.contentWindow === source);
@@ -102,6 +111,7 @@
     if (event.origin !== location.origin || yjbClient !== "call") return;
     const frame = frameOf(event.source);
     if (!frame) return;
+    takeToken(frame);
     const answer = calls[api] ? await calls[api](frame, params || {}) : "fail function not exist";
     const result = typeof answer === "string" ? { errMsg: `${api}:${answer}`, errCode: 1 } : { ...answer, errMsg: `${api}:ok`, errCode: 0 };
     event.source.postMessage({ yjbClient: "answer", id, result }, location.origin);

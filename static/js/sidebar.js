@@ -43,7 +43,7 @@
 
   // ---------------------------------------------------------------- the words
   const cardOf = (node) => node.closest("[data-task]");
-  const wordsOf = (card) => JSON.parse(one("#side-words", card).textContent);
+  const wordsOf = (card) => JSON.parse(card.dataset.offers);
 
   function marked(text) {
     const box = document.createDocumentFragment();

@@ -1,5 +1,6 @@
 """What the room hangs on the page beside the chat: the one thing to do now, ready to be sent, and what else is open."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -106,7 +107,7 @@ def _card(request: HttpRequest, desk: Desk, customer: Customer, now: datetime) -
             "task": task,
             "label": label_of(task.task_type, task.node),
             "offers": offers,
-            "words": [{"key": one["key"], "text": one["text"], "marked": one["marked"]} for one in offers],
+            "offers_json": json.dumps(offers, ensure_ascii=False),
             "first": offers[0] if offers else None,
             "is_prepared": bool(desk.pending and desk.pending.task_id == task.pk),
             "also": [{"task": one, "label": label_of(one.task_type, one.node)} for one in desk.open if one is not task],

@@ -29,7 +29,7 @@ def open_push(page: Any, world: World) -> Any:
     """Let the push arrive live, open it, and return the frame of its page."""
     world.push()
     page.locator("[data-unread]:visible, .wx-app .cnt").first.wait_for()
-    page.locator(".wx-row", has_text="业绩宝").click()
+    page.locator(".wx-row:has(.wx-app)").click()
     page.locator(".wx-card").click()
     frame = page.frame_locator("#wx-page iframe")
     frame.locator("#send-button").wait_for()

@@ -137,6 +137,7 @@ def people(request: HttpRequest) -> HttpResponse:
             raise NotFound(_("没有这个人"))
         if request.actor.staff_id and request.actor.staff_id != chosen.pk:  # type: ignore[attr-defined]
             sign_out(request, actor=request.actor)  # type: ignore[attr-defined]
+        control.tell_world([chosen])
         response = HttpResponseRedirect(_back_to(request.POST.get("next", "")))
         response.set_signed_cookie(
             PERSON_COOKIE, chosen.wecom_user_id, httponly=True, samesite="Lax", secure=request.is_secure()
