@@ -1,5 +1,6 @@
 """Import orders from a CSV or Excel file."""
 
+import sys
 from argparse import ArgumentParser
 from collections import Counter
 from contextlib import ExitStack, closing
@@ -44,7 +45,7 @@ class Command(BaseCommand):
                     notes = stack.enter_context(closing(RefusalFile(options["refused"])))
                 total = path.stat().st_size if path.is_file() else None
                 bar = stack.enter_context(
-                    tqdm(total=total, unit="B", unit_scale=True, desc="导入订单", disable=None, file=self.stderr)
+                    tqdm(total=total, unit="B", unit_scale=True, desc="导入订单", disable=None, file=sys.stderr)
                 )
 
                 def refuse(refusal: Refusal) -> None:
