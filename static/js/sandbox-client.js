@@ -203,6 +203,7 @@
     all("[data-side]").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.side === state.side)));
     one('[data-pane="chat"]').classList.toggle("member", isMember);
     one("#wx-chat-name").textContent = isMember ? me.name : nameOf(state.external);
+    one("#wx-chat-at").textContent = isMember ? `@${facts.brand}` : "@微信";
     one("#wx-as").textContent = isMember ? `${nameOf(state.external)}在回` : "";
     one("#wx-text").placeholder = isMember ? "替会员回一句" : "";
   }
@@ -225,7 +226,7 @@
     const host = one("#wx-lines");
     const friend = friends.get(state.external) || { name: "客户", pk: 0 };
     const nodes = [];
-    if (!state.lines.length) nodes.push(el("div", "note", state.side === "member" ? "还没收到消息" : "还没聊过。右侧业绩宝里有备好的话术，点「发送」就到这里"));
+    if (!state.lines.length) nodes.push(el("div", "note", state.side === "member" ? "还没收到消息" : "还没聊过。点开业绩宝，备好的话术一点就发到这里"));
     let before = 0;
     for (const line of state.lines) {
       if (line.at - before > 300) nodes.push(el("div", "when", whenOf(line.at)));
@@ -233,7 +234,7 @@
       const isMine = line.from === state.side;
       const row = el("div", `bub${isMine ? "" : " in"}`);
       row.dataset.from = line.from;
-      const face = line.from === "guide" ? avatar(me.name, me.pk) : avatar(friend.name, friend.pk);
+      const face = line.from === "guide" ? avatar(me.face, me.pk) : avatar(friend.name, friend.pk);
       const text = el("p", "", line.text || (line.attachments || []).map((part) => `[${part.msgtype || "附件"}]`).join(" "));
       row.append(...(isMine ? [text, face] : [face, text]));
       nodes.push(row);
@@ -273,7 +274,7 @@
   function drawCards() {
     const host = one("#wx-cards");
     const nodes = [];
-    if (!state.messages.length) nodes.push(el("div", "note", state.loaded ? "还没有消息。到控制台造一单，半分钟内就来" : "正在取消息…"));
+    if (!state.messages.length) nodes.push(el("div", "note", state.loaded ? "还没有消息。到控制台造一单，一分钟内就来" : "正在取消息…"));
     let before = 0;
     for (const message of state.messages) {
       if (message.at - before > 300) nodes.push(el("div", "when", whenOf(message.at)));

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from crm.members.customers import Customer
 from tasks.cadences.models import CadenceStep
 from tasks.scripts.ranking import Offered, offer
+from yejibao.core import words
 from yejibao.core.panels import Answer, panel
 
 from . import hours
@@ -94,12 +95,9 @@ def _card(request: HttpRequest, desk: Desk, customer: Customer, now: datetime) -
         facts |= {
             "sent": desk.sent,
             "sent_label": label_of(desk.sent.task_type, desk.sent.node),
+            "sent_when": words.short_moment(desk.sent.done_at, now).removeprefix("今天 "),
             "outcome_name": str(OUTCOMES.get(desk.sent.outcome, "")),
-            "chips": chips_of(
-                CadenceStep.objects.filter(version_id=desk.sent.cadence_version_id, key=desk.sent.node).first()
-                if desk.sent.cadence_version_id
-                else None
-            ),
+            "chips": _chips(desk.sent),
         }
     if task := desk.now:
         offers = _offers(request, desk, task, now)
@@ -116,6 +114,13 @@ def _card(request: HttpRequest, desk: Desk, customer: Customer, now: datetime) -
             "can_send": customer.is_friend,
         }
     return "sidebar/due.html", facts
+
+
+def _chips(task: Task) -> list[tuple[str, str]]:
+    """Return the outcomes to choose from; beside the chat of a friend, 加上好友了 is no news."""
+    steps = CadenceStep.objects.filter(version_id=task.cadence_version_id, key=task.node)
+    step = steps.first() if task.cadence_version_id else None
+    return [(key, name) for key, name in chips_of(step) if key != "friend_added"]
 
 
 def _offers(request: HttpRequest, desk: Desk, task: Task, now: datetime) -> list[dict[str, str]]:

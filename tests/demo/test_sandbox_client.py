@@ -145,7 +145,7 @@ def test_a_sale_goes_through_the_feed(client: Client, org: Org) -> None:
     answer = send(client, "order", external="wm1", sku="25FXF101-NV")
     assert (answer.status_code, answer.json()["said"]) == (
         201,
-        "王建平 买了抗皱羊毛修身套西，¥2,580。30 分钟回访马上就到",
+        "王建平 买了抗皱羊毛修身套西，¥2,580。30 分钟回访一会儿就到",
     )
     order = Order.objects.get()
     assert (order.guide, order.store, order.paid_fen, order.source) == (org.guide, org.store, 258000, "sandbox")

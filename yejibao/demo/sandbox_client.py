@@ -102,7 +102,13 @@ def home(request: HttpRequest) -> HttpResponse:
     actor = actor_for(person)
     friends = _friends(person)
     facts = {
-        "me": {"userid": person.wecom_user_id, "name": person.display_name or person.name, "pk": person.pk},
+        "me": {
+            "userid": person.wecom_user_id,
+            "name": person.display_name or person.name,
+            "face": person.name,
+            "pk": person.pk,
+        },
+        "brand": settings.BRAND_NAME,
         "home": home_of(actor),
         "signedIn": signed_in,
         "friends": friends,
@@ -375,7 +381,7 @@ def place_order(request: HttpRequest) -> HttpResponse:
     [result] = ingest_orders([row], source="sandbox", now=now)
     if result.result != "created":
         raise Conflict(result.detail or _("没有开成"))
-    said = _("%(member)s 买了%(item)s，%(price)s。30 分钟回访马上就到") % {
+    said = _("%(member)s 买了%(item)s，%(price)s。30 分钟回访一会儿就到") % {
         "member": link.member.name, "item": style.name, "price": words.yuan(style.price_fen),
     }  # fmt: skip
     return JsonResponse({"number": result.number, "said": str(said)}, status=201)
