@@ -8,5 +8,6 @@ app_name = "tasks"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tasks.followups.urls")),
+    path("", include("tasks.review.urls")),
     path("", include("tasks.scripts.urls")),
 ]

@@ -121,7 +121,7 @@ def _sum(parts: Iterable[Figures]) -> Figures:
     return total
 
 
-def _figures(values: Iterable[int | None]) -> Figures:
+def figures_of(values: Iterable[int | None]) -> Figures:
     return Figures(*(int(value or 0) for value in values))
 
 
@@ -134,7 +134,7 @@ def _unit_days(unit: OrgUnit, period: Period, kind: str) -> Days:
     rows = UnitDay.objects.filter(unit=unit, day__gte=start, day__lte=period.end, task_type__startswith=kind)
     by_day: Days = defaultdict(dict)
     for day, task_type, *values in rows.values_list("day", "task_type", *COLUMNS):
-        by_day[day][task_type] = _figures(values)
+        by_day[day][task_type] = figures_of(values)
     return by_day
 
 
@@ -177,12 +177,12 @@ def _fill_store(board: Board, store: Store, by_day: Days, *, kind: str, now: dat
         board.total.by_type[task_type].add(figures)
 
     for guide, task_type, *values in _kept(store, period, live, kind):
-        put(guide, task_type, _figures(values))
+        put(guide, task_type, figures_of(values))
     for day, guide, task_type, *values in _counted(
         store, [day for day in live if period.start <= day <= period.end], kind, now
     ):
-        put(guide, task_type, _figures(values))
-        types[day][task_type].add(_figures(values))
+        put(guide, task_type, figures_of(values))
+        types[day][task_type].add(figures_of(values))
     for day in live & set(period.days):
         by_day[day] = dict(types[day])
     if board.sees_guides:
@@ -301,7 +301,7 @@ def _fill_unit(board: Board, by_day: Days, *, kind: str) -> None:
             {"units": list(rows), "start": period.start, "end": period.end, "kind": f"{kind}%"},
         )
         for unit, task_type, *values in cursor.fetchall():
-            rows[unit].by_type[task_type].add(_figures(values))
+            rows[unit].by_type[task_type].add(figures_of(values))
     board.rows = list(rows.values())
     ran_at = FiguresRun.objects.filter(pk=1).values_list("ran_at", flat=True).first()
     board.as_of = ran_at or board.as_of

@@ -1,11 +1,12 @@
 """The names behind one field of the board."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
 
+from guides.attendance.queries import away_days
 from guides.org.models import RoleAssignment, Staff, Store
 from tasks.followups.models import Task, TaskQuerySet
 from tasks.followups.push import TYPE_NAMES
@@ -122,7 +123,7 @@ def drill_of(
     can_move = actor.may("task.dispatch") and bool(rows)
     return Drill(
         store=store, guide=guide, task_type=task_type, lists=lists, replied_count=replied, is_cut=len(rows) > LIMIT,
-        colleagues=_colleagues(store, guide) if can_move else [],
+        colleagues=_colleagues(store, guide, clock.local_day(now)) if can_move else [],
         can_urge=covers(actor, URGE_ROLES, store.unit), can_move=can_move,
     )  # fmt: skip
 
@@ -164,13 +165,15 @@ def bought(task: Task) -> str:
     return f"{when}买{hero.get('name', '')}{price}"
 
 
-def _colleagues(store: Store, guide: Staff | None) -> list[Staff]:
-    """Return the active people of a store who may take tasks, the guide's backup first."""
+def _colleagues(store: Store, guide: Staff | None, today: date) -> list[Staff]:
+    """Return the people of a store who are at work today and may take tasks, the guide's backup first."""
     at_work = RoleAssignment.objects.filter(role__in=["guide", "store_manager"], unit_id=store.unit_id).values(
         "staff_id"
     )
-    people = Staff.objects.filter(pk__in=at_work, store=store, state=Staff.State.ACTIVE).order_by("pk")
+    people = list(Staff.objects.filter(pk__in=at_work, store=store, state=Staff.State.ACTIVE).order_by("pk"))
+    away = away_days([person.pk for person in people], today, today + timedelta(days=1))
     backup = guide.backup_guide_id if guide else None
     return sorted(
-        (person for person in people if guide is None or person.pk != guide.pk), key=lambda one: one.pk != backup
+        (one for one in people if one.pk not in away and (guide is None or one.pk != guide.pk)),
+        key=lambda one: one.pk != backup,
     )

@@ -45,10 +45,24 @@ def org() -> Org:
 
 def test_each_state_counts_where_the_definition_puts_it(org: Org) -> None:
     member, guide = make_member(owner=org.guide), org.guide
-    done(member, guide, "2025-03-04 22:00", "2025-03-04 18:00", outcome="replied", outcome_at=parse_iso("2025-03-05 10:00"))
+    done(
+        member,
+        guide,
+        "2025-03-04 22:00",
+        "2025-03-04 18:00",
+        outcome="replied",
+        outcome_at=parse_iso("2025-03-05 10:00"),
+    )
     done(member, guide, "2025-03-04 22:00", "2025-03-05 11:00")  # late: done all the same
     done(member, guide, "2025-03-04 22:00", "2025-03-04 12:00", level=0)  # 手动: done, not reached
-    done(member, guide, "2025-03-04 22:00", "2025-03-04 12:00", outcome="replied", outcome_at=parse_iso("2025-03-08 10:00"))
+    done(
+        member,
+        guide,
+        "2025-03-04 22:00",
+        "2025-03-04 12:00",
+        outcome="replied",
+        outcome_at=parse_iso("2025-03-08 10:00"),
+    )
     opened(member, guide, "2025-03-04 22:00")
     opened(member, guide, "2025-03-04 22:00", held_reason="aftersale", held_at=NOW)
     for state in ("expired", "skipped", "superseded", "cancelled"):
@@ -98,7 +112,11 @@ def test_sales_count_on_the_day_they_are_credited(org: Org) -> None:
     Task.objects.filter(pk=task.pk).update(evidence_level=5, evidence_at=gone.paid_at)
     refresh_days(now=NOW)
     assert figures(TaskDay.objects.get(day=YESTERDAY)) == {"sales_count": 1, "sales_fen": 89900}
-    assert figures(TaskDay.objects.get(day=date(2025, 3, 3))) == {"done_count": 1, "on_time_count": 1, "reached_count": 1}
+    assert figures(TaskDay.objects.get(day=date(2025, 3, 3))) == {
+        "done_count": 1,
+        "on_time_count": 1,
+        "reached_count": 1,
+    }
 
 
 def test_every_change_of_a_task_marks_its_days(org: Org) -> None:
@@ -141,9 +159,7 @@ def test_units_hold_the_sums_of_their_stores(org: Org) -> None:
             opened(member, guide, "2025-03-04 22:00")
     done(make_member(owner=org.guide), org.guide, "2025-03-04 22:00", "2025-03-04 18:00")
     refresh_days(now=NOW)
-    found = {
-        row.unit_id: (row.done_count, row.overdue_count) for row in UnitDay.objects.filter(day=YESTERDAY)
-    }
+    found = {row.unit_id: (row.done_count, row.overdue_count) for row in UnitDay.objects.filter(day=YESTERDAY)}
     assert found == {
         org.store.unit_id: (1, 2), org.area.pk: (1, 2), org.other_store.unit_id: (0, 3), org.other_area.pk: (0, 3),
         org.region.pk: (1, 5), org.branch.pk: (1, 5), org.hq.pk: (1, 5),
