@@ -80,7 +80,8 @@ class Command(BaseCommand):
     def _report(self, counts: Counter[str], shown: list[Refusal], options: dict[str, Any]) -> None:
         for refusal in shown:
             where = f"第 {refusal.line} 行 {refusal.number}".rstrip()
-            self.stderr.write(f"× {where}：{refusal.field} {refusal.reason}".replace("： ", "："))
+            what = f"{refusal.title}：{refusal.reason}" if refusal.title else refusal.reason
+            self.stderr.write(f"× {where}，{what}")
         if counts["refused"] > len(shown):
             self.stderr.write(f"… 拒收共 {counts['refused']:,} 张")
         if counts["refused"] and options["refused"]:

@@ -19,6 +19,13 @@ from .maps import FileOrder, load_map
 from .rows import RowResult, complaint, refused
 from .tables import FileRefused, Table
 
+TITLES = {
+    "number": "单号", "store": "门店", "guide": "导购", "member": "会员", "member.phone": "会员手机号", "member.member_no": "会员号",
+    "member.name": "会员姓名", "kind": "订单类型", "paid_at": "付款时间", "received_at": "签收时间", "status": "订单状态",
+    "paid_fen": "实付金额", "is_gift": "是否送礼", "is_delivery": "是否配送", "note": "备注", "lines": "商品行",
+    "line_no": "行号", "sku": "款色码", "item_name": "品名", "color": "颜色", "size": "尺码", "family": "品类",
+    "care_key": "洗护类别", "quantity": "件数", "refund_fen": "退款金额", "returns": "退货", "at": "时间", "exchanges": "换货",
+}  # fmt: skip
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -43,6 +50,11 @@ class Refusal:
     field: str
     code: str
     reason: str
+
+    @property
+    def title(self) -> str:
+        """Return what people call the field; an item's field is named without the item, the line says which."""
+        return TITLES.get(self.field) or TITLES.get(self.field.rpartition(".")[2], self.field)
 
 
 def open_map(name: str) -> OrderMap:
@@ -151,7 +163,7 @@ class RefusalFile:
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8-sig", newline="")
             csv.writer(self._file).writerow(["行号", "单号", "字段", "原因代码", "原因"])
-        cells = [str(refusal.line), refusal.number, refusal.field, refusal.code, refusal.reason]
+        cells = [str(refusal.line), refusal.number, refusal.title, refusal.code, refusal.reason]
         csv.writer(self._file).writerow([f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells])
         self.count += 1
 
