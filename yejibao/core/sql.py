@@ -7,6 +7,7 @@ server with a generic plan. Parameters are bound by the server; `%(name)s` as ev
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 from django.db import connection
 
 
@@ -14,7 +15,8 @@ def prepared(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Run a statement under a plan kept for this connection and return its rows. Needs an open transaction."""
     if not connection.in_atomic_block:
         raise RuntimeError("a prepared statement of the engine runs inside its transaction")
-    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+    # Django's own cursors bind on the client, where nothing can be prepared.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute(sql, params, prepare=True)
         return list(cursor.fetchall()) if cursor.description else []
