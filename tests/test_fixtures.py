@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import PC
+from tests.factories.guides import make_org, session_of
 from yejibao.core import clock as product_clock
 
 
@@ -35,3 +37,12 @@ def test_the_sandbox_is_empty_at_the_start(sandbox: Any, settings: Any) -> None:
 def test_the_sandbox_is_empty_again(sandbox: Any) -> None:
     assert sandbox.get("world")["people"] == []
     assert sandbox.received() == []
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_api_pages_render_under_our_content_security_policy(open_page: Any) -> None:
+    page = open_page(PC, sessionid=session_of(make_org().guide))
+    assert page.goto("/api/docs/").status == 200
+    page.wait_for_selector(".opblock", timeout=20000)
+    assert "业绩宝 API" in page.inner_text(".info")
