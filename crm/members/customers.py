@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 import yaml
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 import crm
 from yejibao.core.errors import NotFound
+from yejibao.core.personal import blind_index, normal_phone
 from yejibao.core.scope import Actor
 
-from .models import FriendLink, Member
+from .models import FriendLink, Member, MemberQuerySet
 
 
 class NotYourCustomer(NotFound):
@@ -22,19 +25,21 @@ class NotYourCustomer(NotFound):
 
 @dataclass(frozen=True)
 class Customer:
-    """Who sits at the other end of a chat. `member` is None for a customer no till knows yet."""
+    """Who this is about. `member` is None for a customer no till knows yet, `link` for a member who is no friend of hers."""
 
-    link: FriendLink
+    link: FriendLink | None
     member: Member | None
     may_see_card: bool
 
     @property
     def is_friend(self) -> bool:
-        return self.link.state in (FriendLink.State.FRIEND, FriendLink.State.PENDING_TRANSFER)
+        return self.link is not None and self.link.state in (FriendLink.State.FRIEND, FriendLink.State.PENDING_TRANSFER)
 
     @property
     def name(self) -> str:
-        return self.member.name if self.member else self.link.remark or "微信客户"
+        if self.member:
+            return self.member.name
+        return (self.link.remark if self.link else "") or "微信客户"
 
 
 def customer_of(actor: Actor, external_user_id: str) -> Customer:
@@ -51,6 +56,26 @@ def customer_of(actor: Actor, external_user_id: str) -> Customer:
     member = link.member
     may_see = member is not None and Member.objects.visible_to(actor).filter(pk=member.pk).exists()
     return Customer(link, member, may_see)
+
+
+def member_of(actor: Actor, public_id: UUID) -> Customer:
+    """Return a member whose card the actor may open, with the relation to her, if any. Raises NotFound."""
+    found = Member.objects.visible_to(actor).select_related("owner_guide", "main_store").filter(public_id=public_id)
+    member = found.first()
+    if member is None:
+        raise NotFound(_("这位会员找不到，或者不归你看。"))
+    link = FriendLink.objects.filter(member=member, guide_id=actor.staff_id).order_by("-added_at", "-pk").first()
+    return Customer(link, member, may_see_card=True)
+
+
+def find_members(actor: Actor, words: str) -> MemberQuerySet:
+    """Return the members whose card the actor may open, the newest buyers first; `words`: part of a name, or a phone."""
+    members = Member.objects.visible_to(actor).filter(status=Member.Status.ACTIVE)
+    if words and (phone := normal_phone(words)):
+        members = members.filter(phone_index=blind_index(phone, purpose="phone"))
+    elif words:
+        members = members.filter(Q(name__contains=words) | Q(salutation__contains=words) | Q(member_no=words))
+    return members.order_by(F("last_purchase_on").desc(nulls_last=True), "pk")
 
 
 @cache

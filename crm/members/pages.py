@@ -1,16 +1,19 @@
-"""The page beside the chat: a shell, filled with the panels every room hangs on it."""
+"""The page beside the chat, the list of members and one member: shells, filled with the panels every room hangs on them."""
+
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from yejibao.core import access, clock, hx, panels
+from yejibao.core import access, clock, hx, nav, panels
 
 from . import panels as own_panels  # noqa: F401  hangs the room's panels
-from .customers import NotYourCustomer, customer_of
+from .customers import NotYourCustomer, customer_of, find_members, member_of
 
 WHO = ("guide", "store_manager")
+PAGE = 30
 
 
 @never_cache
@@ -41,8 +44,49 @@ def sidebar_panel(request: HttpRequest, name: str) -> HttpResponse:
     customer = customer_of(request.actor, request.GET.get("external_user_id", "").strip()[:64])  # type: ignore[attr-defined]
     if customer.member is None:
         raise Http404
-    context = {"customer": customer, "now": clock.now(), "external": customer.link.external_user_id, "alone": True}
+    external = request.GET["external_user_id"]
+    context = {"customer": customer, "now": clock.now(), "external": external, "alone": True}
     try:
         return HttpResponse(panels.render_one("sidebar", name, request, **context))
     except KeyError:
         raise Http404 from None
+
+
+# ---------------------------------------------------------------- 会员
+
+
+@require_GET
+@access.roles(*WHO)
+def members(request: HttpRequest) -> HttpResponse:
+    """会员: a guide's own, a manager's store's; htmx asks for the next page or for what a search finds."""
+    words = request.GET.get("q", "").strip()[:32]
+    page = int(number) if (number := request.GET.get("page", "1")).isdigit() and len(number) < 5 else 1
+    found = list(find_members(request.actor, words)[max(0, page - 1) * PAGE :][: PAGE + 1])  # type: ignore[attr-defined]
+    context = {
+        "members": found[:PAGE],
+        "next_page": page + 1 if len(found) > PAGE else 0,
+        "q": words,
+        "page": page,
+        "now": clock.now(),
+        "nav_current": "members",
+        "shell": _shell(request),
+    }
+    return render(request, "members/rows.html" if hx.is_htmx(request) else "members/list.html", context)
+
+
+@never_cache
+@require_GET
+@access.roles(*WHO)
+def member(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """One member: who he is, what is to be done for him, what he bought."""
+    customer = member_of(request.actor, public_id)  # type: ignore[attr-defined]
+    context = {"customer": customer, "now": clock.now()}
+    context["rendered"] = panels.render("member", request, **context)
+    return render(request, "members/member.html", context | {"nav_current": "members", "shell": _shell(request)})
+
+
+def _shell(request: HttpRequest) -> str:
+    return "base/guide.html" if request.actor.working_role == "guide" else "base/manager.html"  # type: ignore[attr-defined]
+
+
+nav.add("guide", key="members", label="会员", icon="book-user", url="crm:members", order=20)

@@ -9,11 +9,15 @@ from yejibao.core import clock
 from yejibao.core.panels import Answer, panel
 
 from .customers import Customer, level_names
-from .models import Member
+from .queries import Card, card
 
 DAYS_OF_A_YEAR = 365
+SIZES_SHOWN = 4
+# The garments whose size a guide asks for first; the others follow as they come.
+FIRST_SIZES = ("西服", "大衣", "夹克", "羽绒", "衬衫", "针织", "T恤POLO", "裤装", "鞋")
 
 
+@panel("member", order=10, name="card")
 @panel("sidebar", order=10, name="card")
 def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
     """Name, tier, level, how long a member, phone (masked), whose he is."""
@@ -25,7 +29,7 @@ def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
     facts = {
         "member": member,
         "level": level_names().get(member.member_level, ""),
-        "since": member_for(member, now),
+        "since": member_for(_figures(request, customer, now), now),
         "owner_words": "专属导购是你"
         if member.owner_guide_id == actor.staff_id
         else f"专属导购是{owner.display_name or owner.name}"
@@ -35,11 +39,32 @@ def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
     return "sidebar/card.html", facts
 
 
-def member_for(member: Member, now: datetime) -> str:
+@panel("member", order=45, name="sizes")
+@panel("sidebar", order=45, name="sizes")
+def sizes_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """The sizes that fitted, by garment."""
+    figures = _figures(request, customer, now)
+    if figures is None or not figures.sizes:
+        return None
+    order = {name: place for place, name in enumerate(FIRST_SIZES)}
+    sizes = sorted(figures.sizes.items(), key=lambda pair: order.get(pair[0], len(order)))
+    return "sidebar/sizes.html", {"sizes": sizes[:SIZES_SHOWN]}
+
+
+def _figures(request: HttpRequest, customer: Customer, now: datetime) -> Card | None:
+    """Read the figures of the card once a request; None for those who may not see it."""
+    if customer.member is None or not customer.may_see_card:
+        return None
+    if (known := getattr(request, "_member_card", None)) is None:
+        known = request._member_card = card(customer.member, now)  # type: ignore[attr-defined]
+    return known  # type: ignore[no-any-return]
+
+
+def member_for(figures: Card | None, now: datetime) -> str:
     """会员 6 年, 会员 3 个月, 新会员; empty where nobody knows since when."""
-    if member.registered_at is None:
+    if figures is None or figures.member_since is None:
         return ""
-    days = (clock.local_day(now) - clock.local_day(member.registered_at)).days
+    days = (clock.local_day(now) - figures.member_since).days
     if days >= DAYS_OF_A_YEAR:
         return f"会员 {days // DAYS_OF_A_YEAR} 年"
     return f"会员 {days // 30} 个月" if days >= 30 else "新会员"

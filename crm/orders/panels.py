@@ -17,6 +17,7 @@ NEAR = {"藏": "藏青", "墨": "黑", "黑": "黑", "炭": "炭灰", "灰": "�
         "卡": "卡其", "棕": "棕", "咖": "棕", "绿": "绿", "蓝": "蓝", "红": "酒红"}  # fmt: skip
 
 
+@panel("member", order=40, name="purchases")
 @panel("sidebar", order=40, name="purchases")
 def purchases_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
     """The newest things that are still his, as far as the actor may read his orders."""

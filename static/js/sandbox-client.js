@@ -317,7 +317,8 @@
     top.append(title, el("span", "nowrap", when));
     const under = el("span", "last", last);
     under.style.display = "block";
-    words.append(top, under);
+    words.append(top);
+    if (last) words.append(under);
     line.append(face, words);
     line.addEventListener("click", act);
     return line;

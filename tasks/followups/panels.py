@@ -141,3 +141,11 @@ def more_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
     others = _desk(request, customer, now).others[:OTHERS_SHOWN]
     rows = [{"task": one, "label": label_of(one.task_type, one.node)} for one in others]
     return "sidebar/more.html", {"rows": rows}
+
+
+@panel("member", order=20, name="tasks")
+def tasks_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """要做的: one's own open tasks for this member; each is done on its page."""
+    desk = _desk(request, customer, now)
+    rows = [{"task": one, "label": label_of(one.task_type, one.node)} for one in [*desk.open, *desk.later]]
+    return "sidebar/more.html", {"rows": rows}

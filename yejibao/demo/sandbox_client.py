@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.db.models import Prefetch, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -27,6 +27,7 @@ from crm.orders.services import ingest_orders
 from guides.org.actors import actor_for, role_names
 from guides.org.models import RoleAssignment, Staff
 from guides.org.sign_in import home_of, sign_out
+from tasks.followups.models import Task
 from yejibao.core import access, clock, words
 from yejibao.core.errors import Conflict, Invalid, Malformed, NotFound, SignInRequired
 
@@ -162,7 +163,7 @@ def _back_to(path: str) -> str:
 
 
 def _groups(needle: str) -> tuple[list[dict[str, Any]], bool]:
-    """Return people by store (HQ and regions first), guides after their manager; True if there are more than shown."""
+    """Return people by store, then regions and HQ, guides after their manager; True if there are more than shown."""
     held = RoleAssignment.objects.filter(RoleAssignment.in_force(clock.today())).order_by("pk")
     found = (
         Staff.objects.employed()
@@ -193,11 +194,14 @@ def _groups(needle: str) -> tuple[list[dict[str, Any]], bool]:
 
 
 def _friends(person: Staff) -> list[dict[str, Any]]:
+    """Return whom she can chat with, those she has work for first."""
+    waiting = Task.objects.filter(assignee=person, member=OuterRef("member"), state=Task.State.OPEN)
     links = (
         FriendLink.objects.filter(guide=person)
         .exclude(state__in=[FriendLink.State.DELETED_BY_MEMBER, FriendLink.State.BLOCKED])
         .select_related("member")
-        .order_by("-member__last_purchase_on", "pk")
+        .annotate(has_task=Exists(waiting))
+        .order_by("-has_task", F("member__last_purchase_on").desc(nulls_last=True), "pk")
     )
     return [
         {"id": link.external_user_id, "name": link.member.name if link.member else link.remark or "微信客户",
@@ -207,9 +211,9 @@ def _friends(person: Staff) -> list[dict[str, Any]]:
 
 
 def _items() -> list[StyleColor]:
-    """Return a few articles to sell, one of each kind."""
+    """Return a few articles to sell: of each kind the dearest, suits and coats first."""
     kinds = StyleColor.objects.order_by("care_key", "-price_fen", "pk").distinct("care_key")
-    return list(kinds[:ITEMS_SHOWN])
+    return sorted(kinds, key=lambda style: -style.price_fen)[:ITEMS_SHOWN]
 
 
 @never_cache

@@ -1,0 +1,149 @@
+"""The page beside the chat and the members' pages, as far as the server decides them."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from crm.members.models import FriendLink
+from tests.factories.crm import make_friend, make_member, make_order
+from tests.factories.guides import Org, make_org, sign_in
+from tests.factories.tasks import make_task
+from yejibao.core import clock as product_clock
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def org(clock: Any) -> Org:
+    clock.travel("2026-03-04 10:00")
+    return make_org()
+
+
+@pytest.fixture
+def guide(client: Client, org: Org) -> Client:
+    return sign_in(client, org.guide)
+
+
+def beside(client: Client, external: str, **more: Any) -> tuple[int, str]:
+    answer = client.get("/g/sidebar/", {"external_user_id": external, **more}, headers={"HX-Request": "true"})
+    return answer.status_code, answer.content.decode()
+
+
+def test_the_shell_asks_the_client_who_it_is(guide: Client) -> None:
+    page = guide.get("/g/sidebar/").content.decode()
+    assert 'id="sidebar"' in page and "data-external" not in page
+
+
+def test_a_friend_who_is_hers_shows_the_whole_card(guide: Client, org: Org) -> None:
+    member = make_member(owner=org.guide, name="王建平", salutation="王哥", phone="13800132075", member_level="V3")
+    make_friend(member, external_user_id="wm1")
+    make_order(member, paid_at="2026-03-01 15:00", guide=org.guide)
+    status, page = beside(guide, "wm1")
+    assert status == 200
+    shown = ["王建平", "王哥", "金卡", "138****2075", "专属导购是你", "藏青羊毛套西", "175/92A"]
+    assert [word for word in shown if word not in page] == []
+    assert "13800132075" not in page
+
+
+def test_a_friend_of_hers_who_is_anothers_member_shows_no_card(guide: Client, org: Org) -> None:
+    member = make_member(owner=org.stranger, name="王建平", phone="13800132075")
+    make_friend(member, org.guide, external_user_id="wm1")
+    make_order(member, paid_at="2026-03-01 15:00", guide=org.stranger)
+    status, page = beside(guide, "wm1")
+    assert (status, "王建平" in page, "他的资料只给他的导购看" in page) == (200, True, True)
+    assert [word for word in ("138****2075", "普通", "藏青羊毛套西") if word in page] == []
+
+
+@pytest.mark.parametrize("external", ["wm2", "wmNobody", "x" * 300])
+def test_a_stranger_gets_the_sentence_and_nothing_else(guide: Client, org: Org, external: str) -> None:
+    make_friend(make_member(owner=org.stranger, name="赵启明"), external_user_id="wm2")
+    status, page = beside(guide, external)
+    assert (status, "这位不是你的客户" in page, "赵" in page) == (404, True, False)
+    assert guide.get("/g/sidebar/panel/due/", {"external_user_id": external}).status_code == 404
+
+
+def test_a_customer_no_till_knows(guide: Client, org: Org) -> None:
+    make_friend(None, org.guide, external_user_id="wm3", remark="大衣王先生")
+    status, page = beside(guide, "wm3")
+    assert (status, "大衣王先生" in page, "还没对上会员" in page) == (200, True, True)
+
+
+@pytest.mark.parametrize("state", [FriendLink.State.DELETED_BY_MEMBER, FriendLink.State.BLOCKED])
+def test_who_left_cannot_be_sent_to(guide: Client, org: Org, state: str) -> None:
+    member = make_member(owner=org.guide)
+    make_friend(member, external_user_id="wm1", state=state)
+    make_task(member, org.guide, now=product_clock.now())
+    _, page = beside(guide, "wm1")
+    assert ("现在不是你的好友" in page, "data-send" in page) == (True, False)
+
+
+def test_the_most_urgent_comes_first_and_the_others_below(guide: Client, org: Org) -> None:
+    member = make_member(owner=org.guide)
+    make_friend(member, external_user_id="wm1")
+    now = product_clock.now()
+    later = make_task(member, org.guide, now=now, task_type="followup_d30", priority=3, why="给他配件衬衫")
+    first = make_task(member, org.guide, now=now, task_type="followup_m30", priority=1, why="谢谢他")
+    make_task(member, org.stranger, now=now, task_type="followup_d60", why="别人的事")
+    _, page = beside(guide, "wm1")
+    assert f'data-task="{first.pk}"' in page and f'href="/g/tasks/{later.pk}/"' in page
+    assert "别人的事" not in page
+
+
+def test_a_panel_alone(guide: Client, org: Org) -> None:
+    member = make_member(owner=org.guide)
+    make_friend(member, external_user_id="wm1")
+    answer = guide.get("/g/sidebar/panel/due/", {"external_user_id": "wm1"})
+    assert (answer.status_code, 'id="due-card"' in answer.content.decode()) == (200, True)
+    assert guide.get("/g/sidebar/panel/nothing/", {"external_user_id": "wm1"}).status_code == 404
+
+
+@pytest.mark.parametrize("tasks", [1, 4])
+def test_the_page_needs_the_same_queries_for_any_number_of_tasks(
+    guide: Client, org: Org, tasks: int, django_assert_max_num_queries: Any
+) -> None:
+    member = make_member(owner=org.guide)
+    make_friend(member, external_user_id="wm1")
+    kinds = ["followup_m30", "followup_d3", "followup_d30", "followup_d60"]
+    for kind in kinds[:tasks]:
+        make_task(member, org.guide, now=product_clock.now(), task_type=kind)
+    for number in range(tasks):
+        make_order(member, paid_at=f"2026-02-0{number + 1} 15:00", guide=org.guide)
+    with django_assert_max_num_queries(28):  # with a savepoint for each of the six panels
+        assert beside(guide, "wm1")[0] == 200
+
+
+# ---------------------------------------------------------------- 会员
+
+
+def test_members_are_ones_own_and_found_by_name_or_phone(guide: Client, org: Org) -> None:
+    make_member(owner=org.guide, name="王建平", phone="13800132075")
+    make_member(owner=org.guide, name="李志强")
+    make_member(owner=org.stranger, name="赵启明", phone="13900001111")
+
+    def names(**query: str) -> list[str]:
+        page = guide.get("/g/members/", query).content.decode()
+        return [name for name in ("王建平", "李志强", "赵启明") if name in page]
+
+    assert names() == ["王建平", "李志强"]
+    assert names(q="王") == ["王建平"]
+    assert names(q="138 0013 2075") == ["王建平"]
+    assert names(q="13900001111") == []
+    assert "没找到" in guide.get("/g/members/", {"q": "没有"}).content.decode()
+
+
+def test_a_member_page_is_for_those_who_may_see_him(guide: Client, org: Org, client: Client) -> None:
+    mine, other = make_member(owner=org.guide, name="王建平"), make_member(owner=org.stranger, name="赵启明")
+    assert "王建平" in guide.get(f"/g/members/{mine.public_id}/").content.decode()
+    refused = guide.get(f"/g/members/{other.public_id}/", headers={"Accept": "text/html"})
+    assert (refused.status_code, "赵启明" in refused.content.decode()) == (404, False)
+    sign_in(client, org.manager)
+    assert client.get(f"/g/members/{mine.public_id}/").status_code == 200
+
+
+def test_the_list_goes_on_by_pages(guide: Client, org: Org) -> None:
+    for number in range(33):
+        make_member(owner=org.guide, name=f"客{number:02}")
+    first = guide.get("/g/members/").content.decode()
+    second = guide.get("/g/members/", {"page": 2}, headers={"HX-Request": "true"}).content.decode()
+    assert (first.count('class="cell plain"'), second.count('class="cell plain"')) == (30, 3)
