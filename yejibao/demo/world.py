@@ -40,7 +40,8 @@ from .sandbox_control import SandboxControl
 SEED = 20260101
 MEMBERS = 1200
 DAYS = 365
-RECENT_DAYS = 14  # played closely; the older ones with two beats a day
+RECENT_DAYS = 14  # played closely
+MIDDLE_DAYS = 110  # played with two beats a day, those before with one
 SOURCE = "pos"
 # Not in the app's visible range at the platform: pushes to him fail, so that push health has something to show.
 OUT_OF_RANGE = "taowei"
@@ -88,6 +89,18 @@ def sign_in_table() -> list[SignIn]:
     return rows
 
 
+def build_company(*, say: Callable[[str], None], began: datetime) -> list[Staff]:
+    """Load rules, scripts, goods and the organisation; return the guides, by store."""
+    say("  规则、话术、商品 …")
+    load_3369(now=began)
+    load_scripts(now=began)
+    load_catalogue()
+    say("  组织和人 …")
+    load_org(read_spec(), now=began)
+    guides = Staff.objects.filter(role_assignments__role="guide").select_related("store")
+    return list(guides.order_by("store__code", "pk").distinct())
+
+
 def build(
     *, say: Callable[[str], None], control: SandboxControl | None = None, days: int = DAYS, members: int = MEMBERS
 ) -> None:
@@ -99,25 +112,14 @@ def build(
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit TO off")  # a world that was cut short is built again from nothing
     began = clock.local_moment(start, time(8, 0))
-    say("  规则、话术、商品 …")
-    load_3369(now=began)
-    load_scripts(now=began)
-    load_catalogue()
-    say("  组织和人 …")
-    load_org(read_spec(), now=began)
-    people = list(
-        Staff.objects.filter(role_assignments__role="guide")
-        .select_related("store")
-        .order_by("store__code", "pk")
-        .distinct()
-    )
+    people = build_company(say=say, began=began)
     _shifts(people, start, today + timedelta(days=30))
     say(f"  {members:,} 位会员 …")
     _members(people, members, dice, began)
     say("  一年的购买 …")
     _orders(dice, start, now)
     say(f"  回放 {days} 天：到账、打开任务、导购跟进 …")
-    _live(start, today, now, control, say)
+    _live(start, today, now, say)
     _today(people, now, dice)
     _finishing_touches(now)
     if control:
@@ -229,16 +231,19 @@ def _order(
 # ---------------------------------------------------------------- the year passes
 
 
-def _live(start: date, today: date, now: datetime, control: SandboxControl | None, say: Callable[[str], None]) -> None:
-    """Play the year: two beats a day at first, closely towards the end, and today up to now."""
+def _live(start: date, today: date, now: datetime, say: Callable[[str], None]) -> None:
+    """Play the year: one beat a day at first, then two, closely towards the end, and today up to now."""
     close = max(start, today - timedelta(days=RECENT_DAYS))
+    middle = max(start, today - timedelta(days=MIDDLE_DAYS))
+    far = {"beats": (time(20, 30),), "tells": False}
+    near = {"beats": (time(13, 0), time(20, 30)), "tells": False}
     told = 0
-    for played in replay.play(start, close - timedelta(days=1), beats=(time(13, 0), time(20, 30)), tells=False):
-        if (percent := played.days * 100 // max(1, (close - start).days)) >= told + 20:
-            told = percent - percent % 20
-            say(f"    {told}%")
-    for _ in replay.play(close, today - timedelta(days=1), every=timedelta(minutes=120), tells=False):
-        pass
+    for first, end, how in ((start, middle, far), (middle, close, near), (close, today, {"every": timedelta(hours=2)})):
+        for played in replay.play(first, end - timedelta(days=1), **({"tells": False} | how)):  # type: ignore[arg-type]
+            done = ((first - start).days + played.days) * 100 // max(1, (today - start).days)
+            if done >= told + 20:
+                told = done - done % 20
+                say(f"    {told}%")
     moment = clock.local_moment(today, replay.OPENING)
     while moment <= now - timedelta(minutes=20):
         replay.beat(moment, timedelta(minutes=30), None, tells=False, share=0.5)
