@@ -15,6 +15,7 @@ from tasks.followups.services.managing import LATER_REASONS
 from tasks.followups.services.sending import OUTCOMES, SKIP_WORDS
 from tasks.scripts.models import ScriptUse
 from yejibao.core import clock, words
+from yejibao.core.drawing import SILHOUETTES
 from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
 
@@ -39,6 +40,7 @@ EVIDENCE_WORDS = {
     "call_tried": "打了电话，没接", "undone": "撤销了完成", "rejected": "抽查没通过，重新打开", "visit_booked": "约了到店",
     "friend_added": "加上好友了", "reply": "会员回复了", "order_linked": "又来买了",
 }  # fmt: skip
+CLOSING = ("chat_sent", "chat_claimed", "call_logged", "friend_added", "visit_booked", "coupon_issued", "order_linked")
 CALL_WORDS = {"connected": "接通", "no_answer": "未接", "out_of_service": "停机", "refused": "拒绝"}
 
 
@@ -102,6 +104,7 @@ class Story:
     chips: list[tuple[str, str]]
     also: list[Task]
     traces: list[Trace]
+    proof: str  # the kind of evidence that closed it; the highest level may come from another
     friend: FriendLink | None
     pending: PendingSend | None
     skip_request: SkipRequest | None
@@ -136,7 +139,7 @@ class Story:
     def headline(self) -> str:
         """The serif line: what this is about, or what comes next once it is done."""
         if self.task.state == Task.State.DONE:
-            return _after(self.task, self.member)
+            return _after(self.task, self.member, self.proof)
         said = (self.step.headline if self.step else "") or f"{self.member.called}，{self.label}"
         return said.replace("他", self.they)
 
@@ -145,6 +148,7 @@ def story_of(task: Task, *, actor: Actor, now: datetime) -> Story:
     """Return the story of a task read with `read_task`, in a fixed number of statements."""
     steps = list(CadenceStep.objects.filter(version_id=task.cadence_version_id).order_by("position"))
     step = next((one for one in steps if one.key == task.node), None)
+    evidence = list(TaskEvidence.objects.filter(task=task).order_by("at", "pk"))
     skip_request = SkipRequest.objects.filter(task=task).order_by("-pk").first()
     return Story(
         task=task,
@@ -158,7 +162,8 @@ def story_of(task: Task, *, actor: Actor, now: datetime) -> Story:
         trail=_trail(task.enrollment, steps, task, now) if task.enrollment else [],
         chips=chips_of(step),
         also=_also(task, now),
-        traces=_traces(task, now),
+        traces=_traces(task, evidence),
+        proof=next((row.kind for row in reversed(evidence) if row.at == task.done_at and row.kind in CLOSING), ""),
         friend=FriendLink.objects.filter(member_id=task.member_id, guide_id=task.assignee_id).order_by("-pk").first(),
         pending=PendingSend.objects.filter(task=task, guide_id=actor.staff_id, used_at=None).first(),
         skip_request=skip_request,
@@ -181,8 +186,14 @@ def _item(raw: dict[str, Any]) -> Item:
         color=raw.get("color") or "",
         size=raw.get("size") or "",
         fen=raw.get("fen"),
-        shape=SHAPES.get(raw.get("care") or "", ""),
+        shape=_shape(raw.get("name") or "", raw.get("care") or ""),
     )
+
+
+def _shape(name: str, care: str) -> str:
+    """Return the silhouette: what the name says (羊毛围巾), else the family."""
+    said = [word for word in SILHOUETTES if name.endswith(word)]
+    return max(said, key=len) if said else SHAPES.get(care, "")
 
 
 def _bought(task: Task, now: datetime) -> str:
@@ -245,7 +256,8 @@ def _trail(enrollment: Enrollment, steps: Iterable[CadenceStep], task: Task, now
         elif key in enrollment.step_reasons or enrollment.status in ("superseded", "cancelled"):
             state, note = "skip", "跳过"
         elif step and step.open_day is not None:
-            note = words.short_day(_opens_on(enrollment, step), now)
+            day = _opens_on(enrollment, step)
+            note = f"{day.month}-{day.day:02d}"  # the year is plain: the next ninety days
         trail.append({"label": _span(key, step), "note": note, "state": state})
     return trail
 
@@ -273,10 +285,9 @@ def _also(task: Task, now: datetime) -> list[Task]:
 # ---------------------------------------------------------------- what happened
 
 
-def _traces(task: Task, now: datetime) -> list[Trace]:
+def _traces(task: Task, evidence: Iterable[TaskEvidence]) -> list[Trace]:
     uses = {use.at: use for use in ScriptUse.objects.filter(task=task).select_related("script")}
-    rows = TaskEvidence.objects.filter(task=task).select_related("by").order_by("at", "pk")
-    return [_trace(row, uses.get(row.at)) for row in rows]
+    return [_trace(row, uses.get(row.at)) for row in evidence]
 
 
 def _trace(row: TaskEvidence, use: ScriptUse | None) -> Trace:
@@ -293,6 +304,8 @@ def _trace(row: TaskEvidence, use: ScriptUse | None) -> Trace:
             result = CALL_WORDS.get(row.payload.get("result", ""), "")
             text = f"打了电话，{result}"
             note = row.payload.get("note", "")
+        case "visit_booked" if row.payload.get("visit_at"):
+            text = f"约了 {words.short_moment(datetime.fromisoformat(row.payload['visit_at']))} 到店"
         case "rejected":
             note = row.payload.get("note", "")
     if use and use.was_edited:
@@ -300,7 +313,7 @@ def _trace(row: TaskEvidence, use: ScriptUse | None) -> Trace:
     return Trace(row.at, text, note, "ok" if row.level >= 2 else "info" if row.level >= 0 and row.is_auto else "")
 
 
-def _after(task: Task, member: Member) -> str:
+def _after(task: Task, member: Member, proof: str) -> str:
     said = {
         "": f"发给{member.called}了，有回音点一下",
         "replied": f"{member.called}回你了，接下来？",
@@ -312,7 +325,7 @@ def _after(task: Task, member: Member) -> str:
         "no_reply": f"{member.called}还没回，不催他",
         "do_not_disturb": f"好的，不再打扰{member.called}",
     }.get(task.outcome, "这件做完了")
-    if not task.outcome and task.evidence_kind == "call_logged":
+    if not task.outcome and proof == "call_logged":
         said = f"给{member.called}打过电话了，结果呢？"
     return said.replace("他", "她") if member.gender == "f" else said
 
