@@ -180,7 +180,7 @@ def _groups(needle: str) -> tuple[list[dict[str, Any]], bool]:
     names = role_names()
     groups: dict[str, list[dict[str, Any]]] = {}
     for person in shown[:PEOPLE_SHOWN]:
-        roles = list(dict.fromkeys(role.role for role in person.held if role.role in names))  # type: ignore[attr-defined]
+        roles = list(dict.fromkeys(role.role for role in person.held if role.role in names))
         if not roles:
             continue
         place = person.store.name if person.store else (person.unit.name if person.unit else "总部")
@@ -380,7 +380,15 @@ def place_order(request: HttpRequest) -> HttpResponse:
         "member": {"member_no": link.member.member_no},
         "kind": "retail",
         "paid_at": now.isoformat(),
-        "lines": [{"line_no": 1, "sku": style.sku_code, "quantity": 1, "paid_fen": style.price_fen}],
+        "lines": [
+            {
+                "line_no": 1,
+                "sku": style.sku_code,
+                "size": style.size_range.partition("-")[0],
+                "quantity": 1,
+                "paid_fen": style.price_fen,
+            }
+        ],
     }
     [result] = ingest_orders([row], source="sandbox", now=now)
     if result.result != "created":

@@ -123,8 +123,7 @@ def build(
     _today(people, now, dice)
     _finishing_touches(now)
     if control:
-        tell_sandbox(control)
-        _leave_out(control)
+        tell_sandbox(control, leave_out=[OUT_OF_RANGE])
         tick(now=now)
         drain_messages(now=now, seconds=30)
 
@@ -324,11 +323,6 @@ UPDATE tasks_task t SET outcome_at = t.done_at + interval '1 hour',
                    WHEN t.id %% 10 = 4 AND t.node IN ('d30', 'd60', 'd90') THEN 'visit_booked' ELSE 'no_reply' END
 WHERE t.state = 'done' AND t.node <> '' AND t.done_at >= %(since)s AND t.id %% 10 < 8
 """
-
-
-def _leave_out(control: SandboxControl) -> None:
-    """Take one person out of the app's visible range at the platform."""
-    control.call("POST", "world", body={"hide": [OUT_OF_RANGE]})
 
 
 def fresh_world() -> bool:

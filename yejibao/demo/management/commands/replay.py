@@ -45,7 +45,7 @@ class Command(BaseCommand):
             own_sandbox() as control,
             tqdm(total=(end - start).days + 1, unit="天", disable=quiet, mininterval=1) as bar,
         ):
-            tell_sandbox(control)
+            tell_sandbox(control, with_customers=False)
             for played in play(start, end, every=timedelta(minutes=beat), control=control):
                 bar.update(1)
                 bar.set_postfix_str(f"到账 {played.counts['arrived']:,} 打开 {played.counts['open']:,}", refresh=False)
