@@ -110,8 +110,8 @@ def _line(board: Board, row: Row, period: Period, *, is_total: bool = False) -> 
     return {
         "pk": row.pk, "name": row.name, "is_gone": row.is_gone, "total": total, "href": href(""), "is_names": is_names,
         "cells": [
-            _cell(row.by_type.get(key, Figures()), who=row.name, node=label, href=href(key), is_names=is_names)
-            for key, label in NODES.items()
+            _cell(row.by_type.get(key, Figures()), who=row.name, node=step_name(key), href=href(key), is_names=is_names)
+            for key in NODES
         ],
     }  # fmt: skip
 
@@ -176,6 +176,11 @@ def _ring(figures: Figures) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _as_of(moment: datetime, now: datetime) -> str:
+    is_today = clock.local_day(moment) == clock.local_day(now)
+    return words.clock_time(moment) if is_today else words.short_moment(moment, now)
+
+
 PERIOD_TABS = ("today", "week", "month")
 PLACES = {"hq": "全公司", "branch": "分公司", "region": "大区", "area": "区域", "store": "门店"}
 
@@ -197,7 +202,7 @@ def board(request: HttpRequest) -> HttpResponse:
     context = {
         "board": found, "unit": unit, "place": store.short_name if store else unit.name, "now": now, "period": period,
         "trail": queries.trail_of(actor, unit), "lines": lines, "total": _line(found, found.total, period, is_total=True),
-        "ring": _ring(found.figures), "nodes": NODES.values(), "kpis": _kpis(found), "figures": found.figures, "waiting": waiting,
+        "as_of_words": _as_of(found.as_of, now), "ring": _ring(found.figures), "nodes": NODES.values(), "kpis": _kpis(found), "figures": found.figures, "waiting": waiting,
         "watched": _watched(found, period, now),
         "watch_count": len(found.watched) + len(waiting.requests) + len(waiting.checks),
         "by_overdue": sorted(

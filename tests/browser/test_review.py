@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from tasks.review.services import refresh_days
 from tests.conftest import PHONE
 from tests.core.test_look import FAULTS
 from tests.factories.guides import holder_of, session_of
 from tests.tasks.review.world import ReviewWorld, make_review_world
-from tasks.review.services import refresh_days
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -25,6 +25,7 @@ def world(clock: Any, db: None) -> ReviewWorld:
 
 def test_shots(world: ReviewWorld, open_page: Any) -> None:
     import os
+
     out = os.environ.get("SHOTS")
     if not out:
         return
@@ -52,6 +53,8 @@ def test_shots(world: ReviewWorld, open_page: Any) -> None:
         page.screenshot(path=f"{out}/pc-{width}.png", full_page=True)
     for role in ("area_supervisor", "region_manager", "hq_operator", "executive"):
         person = holder_of(role, world.org)
-        page = open_page({"width": 1440, "height": 900} if role != "area_supervisor" else PHONE, sessionid=session_of(person))
+        page = open_page(
+            {"width": 1440, "height": 900} if role != "area_supervisor" else PHONE, sessionid=session_of(person)
+        )
         page.goto("/m/review/")
         page.screenshot(path=f"{out}/{role}.png", full_page=True)

@@ -59,7 +59,10 @@ def make_review_world(now: datetime, *, org: Org | None = None) -> ReviewWorld:
             for kind, count in zip(("done", "late", "open", "expired"), counts or (), strict=False):
                 for place in range(count):
                     rows.append(_task(guide, members, orders, node, kind, number + place + len(rows), days, now))
-    Task.objects.bulk_create(rows)
+    past = [_task(guide, members, orders, node, kind, number, [today - timedelta(days=7 * weeks + number % 5)], now)
+            for weeks in range(1, 6) for guide in guides for number, node in enumerate(NODES * 2)
+            for kind in ("done", "expired" if (number + weeks) % (7 - weeks) == 0 else "done")]  # fmt: skip
+    Task.objects.bulk_create(past + rows)
     rows = list(Task.objects.order_by("pk"))
     TaskEvidence.objects.bulk_create(
         [
@@ -70,7 +73,9 @@ def make_review_world(now: datetime, *, org: Org | None = None) -> ReviewWorld:
     )  # fmt: skip
     late = [task for task in rows if task.state == "open" and task.due_at <= now]
     done = next(task for task in rows if task.evidence_kind == "chat_claimed")
-    TaskEvidence.objects.create(task=done, kind="chat_claimed", level=0, at=done.done_at, by=done.assignee, payload={"note": "贴过去了"})
+    TaskEvidence.objects.create(
+        task=done, kind="chat_claimed", level=0, at=done.done_at, by=done.assignee, payload={"note": "贴过去了"}
+    )
     return ReviewWorld(
         org, guides,
         request=SkipRequest.objects.create(task=late[0], asked_by=late[0].assignee, reason="他出差到月底，说回来再联系", asked_at=now),
