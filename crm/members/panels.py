@@ -12,9 +12,13 @@ from .customers import Customer, level_names
 from .queries import Card, card
 
 DAYS_OF_A_YEAR = 365
-SIZES_SHOWN = 4
-# The garments whose size a guide asks for first; the others follow as they come.
-FIRST_SIZES = ("西服", "大衣", "夹克", "羽绒", "衬衫", "针织", "T恤POLO", "裤装", "鞋")
+# What a guide asks for, and the garments that answer it, the surest first.
+SIZES = {
+    "上衣": ("西服", "大衣", "夹克", "羽绒", "针织", "T恤POLO"),
+    "衬衫": ("衬衫",),
+    "裤": ("裤装",),
+    "鞋": ("鞋",),
+}
 
 
 @panel("member", order=10, name="card")
@@ -46,9 +50,10 @@ def sizes_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_:
     figures = _figures(request, customer, now)
     if figures is None or not figures.sizes:
         return None
-    order = {name: place for place, name in enumerate(FIRST_SIZES)}
-    sizes = sorted(figures.sizes.items(), key=lambda pair: order.get(pair[0], len(order)))
-    return "sidebar/sizes.html", {"sizes": sizes[:SIZES_SHOWN]}
+    known = figures.sizes
+    sizes = [(name, next((known[one] for one in families if one in known), "")) for name, families in SIZES.items()]
+    sizes = [(name, size) for name, size in sizes if size]
+    return ("sidebar/sizes.html", {"sizes": sizes}) if sizes else None
 
 
 def _figures(request: HttpRequest, customer: Customer, now: datetime) -> Card | None:

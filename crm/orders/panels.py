@@ -7,6 +7,7 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from crm.members.customers import Customer
+from yejibao.core.drawing import SILHOUETTES
 from yejibao.core.panels import Answer, panel
 
 from .models import Order, OrderLine
@@ -32,7 +33,7 @@ def purchases_panel(request: HttpRequest, *, customer: Customer, now: datetime, 
         .select_related("order")
         .order_by("-order__paid_at", "-paid_fen", "pk")[:SHOWN]
     )
-    items = [{"line": line, "cloth": _cloth(line.color)} for line in lines]
+    items = [{"line": line, "cloth": _cloth(line.color), "shape": _shape(line)} for line in lines]
     if not items:
         return None
     return "sidebar/purchases.html", {"items": items, "member": member}
@@ -40,3 +41,9 @@ def purchases_panel(request: HttpRequest, *, customer: Customer, now: datetime, 
 
 def _cloth(color: str) -> str:
     return next((NEAR[mark] for mark in color if mark in NEAR), color)
+
+
+def _shape(line: OrderLine) -> str:
+    """Return what is drawn for a line: a tie is a tie, whatever family the till sorts it under."""
+    named = [kind for kind in SILHOUETTES if kind in line.item_name]
+    return max(named, key=len) if named else line.family

@@ -39,6 +39,15 @@ FRIENDS_SHOWN = 500
 ITEMS_SHOWN = 12
 ROLE_ORDER = ("guide", "store_manager")
 
+USUAL_SIZES = {
+    "165/84A-190/104A": "175/92A",
+    "29-40": "33",
+    "38-44": "41",
+    "38-45": "42",
+    "105-125": "110",
+    "F": "均码",
+}
+
 # What can be made to go wrong, as one switch each. Source of the codes: wecom-api.md §10.
 FAULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "third": (
@@ -384,7 +393,7 @@ def place_order(request: HttpRequest) -> HttpResponse:
             {
                 "line_no": 1,
                 "sku": style.sku_code,
-                "size": style.size_range.partition("-")[0],
+                "size": USUAL_SIZES.get(style.size_range) or style.size_range.partition("-")[0],
                 "quantity": 1,
                 "paid_fen": style.price_fen,
             }
