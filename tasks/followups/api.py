@@ -12,18 +12,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from crm.members.models import FriendLink
 from guides.org.models import Staff
 from tasks.scripts.ranking import Offered, offer
 from yejibao.core import access, clock, idempotency
 from yejibao.core.errors import Invalid
 
 from . import services
+from .acts import prepare, state_of
+from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .models import Task
 from .queries import Story, list_tasks, read_task, story_of
 from .scoped import READ_ROLES
-from .services.managing import LATER_REASONS
-from .services.sending import CALL_RESULTS, OUTCOMES
 
 STATES = [state.value for state in Task.State]
 DOERS = access.Roles(roles=("guide", "store_manager"))
@@ -259,15 +258,6 @@ def _detail(story: Story, offers: list[Offered]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def state_of(task: Task) -> dict[str, Any]:
-    """Return what an act answers: how the task stands now."""
-    return {
-        "id": task.pk, "state": task.state, "due_at": task.due_at, "done_at": task.done_at, "undo_until": task.undo_until,
-        "hidden_until": task.hidden_until, "outcome": task.outcome, "evidence_kind": task.evidence_kind,
-        "evidence_level": task.evidence_level,
-    }  # fmt: skip
-
-
 # ---------------------------------------------------------------- acts
 
 
@@ -326,21 +316,6 @@ class SendView(Act):
 
     def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
         return prepare(task, actor=request.actor, now=now, **wanted)
-
-
-def prepare(task: Task, *, actor: Any, script_key: str, text: str, now: datetime) -> dict[str, Any]:
-    """Prepare a send for the page and the API; without a text it is the script's, or the first on offer."""
-    if not text.strip():
-        guide = Staff.objects.select_related("store").get(pk=actor.staff_id)
-        offers = offer(task, guide=guide, now=now)
-        chosen = next((one for one in offers if one.key == script_key), offers[0] if offers else None)
-        script_key, text = (chosen.key, chosen.text) if chosen else (script_key, "")
-    pending = services.prepare_send(task, actor=actor, script_key=script_key, text=text, now=now)
-    friend = FriendLink.objects.filter(member_id=task.member_id, guide_id=actor.staff_id, state=FriendLink.State.FRIEND)
-    return {
-        "pending_id": pending.pk, "text": pending.text, "script_key": script_key,
-        "external_user_id": friend.values_list("external_user_id", flat=True).order_by("-pk").first(),
-    }  # fmt: skip
 
 
 @_schema("sent")

@@ -21,11 +21,10 @@ from yejibao.core.panels import render as render_panels
 from yejibao.core.scope import Actor
 
 from . import hours, services
-from .api import prepare, state_of
+from .acts import prepare, state_of
+from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .models import Task
 from .queries import Story, day_of, next_card, open_count, own_sales, read_task, story_of
-from .services.managing import LATER_REASONS
-from .services.sending import CALL_RESULTS, OUTCOMES
 
 guides_only = access.roles("guide", "store_manager")
 SKIP_IDEAS = ("他最近出差", "他说过别打扰", "已经当面聊过", "家里有事")
@@ -66,8 +65,7 @@ def today_list(request: HttpRequest) -> HttpResponse:
     """The list alone, as it refreshes itself each minute."""
     if not hx.is_htmx(request):
         return redirect("tasks:today")
-    template, facts = task_panel(request, now=clock.now())
-    return render(request, template, facts)
+    return render(request, "tasks/today_list.html", _list_facts(request, clock.now()))
 
 
 @panel("today", order=20, name="sales")
@@ -81,16 +79,23 @@ def sales_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, 
 @panel("today", order=30, name="tasks")
 def task_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, dict[str, Any]]:
     """今日任务, by section."""
+    return "tasks/today_list.html", _list_facts(request, now)
+
+
+def _list_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     kind = request.GET.get("kind", "")[:32]
     day = day_of(_staff_id(request), now=now, kind=kind)
     request.open_task_count = day.open_count  # type: ignore[attr-defined]
-    return "tasks/today_list.html", {
+    return {
         "day": day,
         "now": now,
         "is_quiet": day.is_quiet(now),
         "opens": day.opens_at.strftime("%H:%M") if day.opens_at else "",
         "by_kind": bool(kind) or request.GET.get("by") == "kind",
         "query": request.GET.urlencode(),
+        # addresses of cards are put together in the template: a reverse() for each is a third of the rendering
+        "tasks_at": reverse("tasks:task", args=[0]).removesuffix("0/"),
+        "api_at": reverse("tasks:api-task", args=[0]).removesuffix("0/"),
     }
 
 
@@ -102,6 +107,7 @@ def _badge(request: HttpRequest) -> int | None:
 
 
 nav.add("guide", key="today", label="今日", icon="list-checks", url="tasks:today", order=10, badge=_badge)
+nav.add("sidebar", key="today", label="今日", icon="list-checks", url="tasks:today", order=50)
 nav.add(
     "manager", key="today", label="今日", icon="list-checks", url="tasks:today", order=5, badge=_badge,
     roles=("store_manager",),

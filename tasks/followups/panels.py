@@ -15,9 +15,10 @@ from yejibao.core import words
 from yejibao.core.panels import Answer, panel
 
 from . import hours
+from .labels import OUTCOMES
 from .models import PendingSend, Task
 from .queries.day import label_of
-from .queries.story import OUTCOMES, chips_of
+from .queries.story import chips_of
 
 OFFERS_SHOWN = 8
 OTHERS_SHOWN = 6
@@ -148,4 +149,4 @@ def tasks_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_:
     """要做的: one's own open tasks for this member; each is done on its page."""
     desk = _desk(request, customer, now)
     rows = [{"task": one, "label": label_of(one.task_type, one.node)} for one in [*desk.open, *desk.later]]
-    return "sidebar/more.html", {"rows": rows}
+    return "sidebar/more.html", {"rows": rows, "title": "要做的"}

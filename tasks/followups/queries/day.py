@@ -12,8 +12,8 @@ from functools import cache
 from django.db import connection
 
 from tasks.cadences.loading import read_book
+from tasks.followups.labels import OUTCOMES
 from tasks.followups.models import Task
-from tasks.followups.services.sending import OUTCOMES
 from tasks.scripts.words import NODE_LABELS, kind_names
 from yejibao.core import clock, words
 

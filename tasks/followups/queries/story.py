@@ -10,9 +10,8 @@ from django.db import connection
 from crm.members.models import FriendLink, Member
 from tasks.cadences.loading import read_book
 from tasks.cadences.models import CadenceStep, Enrollment
+from tasks.followups.labels import CALL_RESULTS, LATER_REASONS, OUTCOMES, SKIP_WORDS
 from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence
-from tasks.followups.services.managing import LATER_REASONS
-from tasks.followups.services.sending import OUTCOMES, SKIP_WORDS
 from tasks.scripts.models import ScriptUse
 from yejibao.core import clock, words
 from yejibao.core.drawing import SILHOUETTES
@@ -36,12 +35,11 @@ HELD_WORDS = {
     "handover": "先跟他打个招呼认识一下，招呼打过就放出来。",
 }
 EVIDENCE_WORDS = {
-    "tool_opened": "备好话术，打开了聊天", "chat_sent": "发出话术", "chat_claimed": "自己粘贴发了", "call_logged": "打了电话",
+    "tool_opened": "备好话术", "chat_sent": "发出话术", "chat_claimed": "自己粘贴发了", "call_logged": "打了电话",
     "call_tried": "打了电话，没接", "undone": "撤销了完成", "rejected": "抽查没通过，重新打开", "visit_booked": "约了到店",
     "friend_added": "加上好友了", "reply": "会员回复了", "order_linked": "又来买了",
 }  # fmt: skip
 CLOSING = ("chat_sent", "chat_claimed", "call_logged", "friend_added", "visit_booked", "coupon_issued", "order_linked")
-CALL_WORDS = {"connected": "接通", "no_answer": "未接", "out_of_service": "停机", "refused": "拒绝"}
 
 
 def read_task(actor: Actor, pk: int) -> Task:
@@ -301,7 +299,7 @@ def _trace(row: TaskEvidence, use: ScriptUse | None) -> Trace:
             text += f"「{title}」" if title else ""
             note = "手动确认，店长会抽查"
         case "call_logged" | "call_tried":
-            result = CALL_WORDS.get(row.payload.get("result", ""), "")
+            result = CALL_RESULTS.get(row.payload.get("result", ""), "")
             text = f"打了电话，{result}"
             note = row.payload.get("note", "")
         case "visit_booked" if row.payload.get("visit_at"):

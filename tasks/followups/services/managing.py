@@ -14,13 +14,10 @@ from yejibao.core.errors import Conflict, Forbidden, Invalid
 from yejibao.core.scope import Actor
 
 from .. import hours
+from ..labels import LATER_REASONS
 from ..models import SkipRequest, SpotCheck, Task, TaskEvidence, TaskMove, TaskNotice, Urge
 from .sending import _may_act, _open_or_conflict
 
-LATER_REASONS = {
-    "member_busy": _("客人在忙"), "agreed_later": _("约好再联系"), "waiting_goods": _("等到货"),
-    "looking_up": _("要查一下"), "guide_busy": _("手上有客人"),
-}  # fmt: skip
 URGE_EVERY = timedelta(hours=2)
 
 

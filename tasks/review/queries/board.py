@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.models import Q
 
 from guides.org.models import OrgUnit, RoleAssignment, Staff, Store
+from tasks.followups.labels import LATER_REASONS
 from tasks.followups.models import Task
 from tasks.followups.push import TYPE_NAMES
-from tasks.followups.services.managing import LATER_REASONS
 from yejibao.core import clock
 from yejibao.core.scope import Actor
 
