@@ -75,18 +75,25 @@ class SignIn:
 
 
 def sign_in_table() -> list[SignIn]:
-    """Return a few people to start with: a guide, her manager, the supervisor, HQ operations, the system's keeper."""
-    wanted = ("guide", "store_manager", "area_supervisor", "hq_operator", "sys_admin")
-    rows = []
-    for role in wanted:
-        person = (
-            Staff.objects.filter(role_assignments__role=role, state="active")
-            .select_related("store", "unit").order_by("wecom_user_id" if role != "guide" else "pk").first()
-        )  # fmt: skip
-        if person:
-            place = person.store.short_name if person.store else (person.unit.name if person.unit else "")
-            rows.append(SignIn(person.name, role_names()[role], place, person.wecom_user_id))
-    return rows
+    """Return a few people to start with: a guide, her manager and supervisor, HQ operations, the system's keeper."""
+    day = clock.today()
+    guide = Staff.objects.holding("guide", day=day).select_related("store__unit").order_by("store__code", "pk").first()
+    if guide is None or guide.store is None:
+        return []
+    above = guide.store.unit.path or ""
+    rows = [guide]
+    for role in ("store_manager", "area_supervisor", "hq_operator", "sys_admin"):
+        found = Staff.objects.holding(role, day=day).select_related("store", "unit").order_by("pk")
+        rows.append(
+            next((person for person in found if person.unit and above.startswith(person.unit.path or "-")), None)
+        )
+    return [
+        SignIn(person.name, role_names()[role], person.unit.name, person.wecom_user_id)
+        for person, role in zip(
+            rows, ("guide", "store_manager", "area_supervisor", "hq_operator", "sys_admin"), strict=True
+        )
+        if person and person.unit
+    ]
 
 
 def build_company(*, say: Callable[[str], None], began: datetime) -> list[Staff]:
