@@ -236,6 +236,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "StoreKind": "guides.org.models.Store.Kind",
         "ShiftKind": "guides.attendance.models.Shift.Kind",
+        "TaskState": "tasks.followups.api.STATES",
     },
 }
 
