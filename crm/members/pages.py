@@ -90,3 +90,4 @@ def _shell(request: HttpRequest) -> str:
 
 
 nav.add("guide", key="members", label="会员", icon="book-user", url="crm:members", order=20)
+nav.add("sidebar", key="members", label="会员", icon="book-user", url="crm:members", order=60)

@@ -130,29 +130,49 @@
     one("[data-claim]", card).hidden = !claim;
   }
 
-  // What left is written down before anything else can go wrong; without a network it is told again later.
+  // What left is written down before anything else can go wrong. Without a network it is told again until an answer comes,
+  // and until then the words cannot go out a second time.
   const SHELF = "yjb.unrecorded";
+  const AGAIN_MS = 8000;
   const kept = () => { try { return JSON.parse(localStorage.getItem(SHELF)) || {}; } catch (refusal) { return {}; } };
   const keep = (rows) => { try { localStorage.setItem(SHELF, JSON.stringify(rows)); } catch (refusal) { /* the page itself still tells it */ } };
+  const forget = (task) => { const { [task]: told, ...rest } = kept(); keep(rest); };
+  const isLost = (answer) => answer.status === 0 || answer.status >= 500;
+  let waiting = 0;
+
+  function lock(card) {
+    one("[data-fail-title]", card).textContent = "已经发出，记录还没存上";
+    one("[data-fail-text]", card).textContent = "连上后自动补，不用再发";
+    one("[data-fail]", card).hidden = false;
+    card.querySelectorAll("[data-acts],[data-by-hand]").forEach((row) => { row.hidden = true; });
+  }
 
   async function record(task, payload, sentence) {
     keep({ ...kept(), [task]: payload });
     const answer = await yjb.post(act(task, "sent"), payload);
-    if (answer.status === 0 || answer.status >= 500) { yjb.alert("已经发出，记录还没存上，连上后自动补"); return; }
-    const { [task]: done, ...rest } = kept();
-    keep(rest);
+    if (isLost(answer)) {
+      lock(one(`[data-task="${task}"]`));
+      tellAgain();
+      return;
+    }
+    forget(task);
     if (!answer.ok) { yjb.alert(said(answer.data)); await refresh("due"); return; }
     await Promise.all([refresh("due"), refresh("more")]);
     yjb.toast(sentence, answer.data.undo_until ? { undo: act(task, "undo") } : {});
   }
 
+  function tellAgain() {
+    clearTimeout(waiting);
+    waiting = setTimeout(tellKept, AGAIN_MS);
+  }
+
   async function tellKept() {
     for (const [task, payload] of Object.entries(kept())) {
       const answer = await yjb.post(act(task, "sent"), payload);
-      if (answer.status === 0 || answer.status >= 500) return;
-      const { [task]: done, ...rest } = kept();
-      keep(rest);
-      if (one("#due-card")) await refresh("due");
+      if (isLost(answer)) { tellAgain(); return; }
+      forget(task);
+      if (one("#due-card")) await Promise.all([refresh("due"), refresh("more")]);
+      if (answer.ok) yjb.toast("刚才发的，记录补上了");
     }
   }
 
@@ -203,6 +223,7 @@
   // Outside a chat the green button could only fail: offer the words to copy at once.
   async function settle() {
     const card = one("[data-task]");
+    if (card && kept()[card.dataset.task]) { lock(card); return; }
     if (!card || !one("[data-acts]", card) || one("[data-by-hand]", card).hidden === false) return;
     canSend = canSend || yjbWecom.canSend();
     if (await canSend) return;
@@ -215,5 +236,5 @@
   if ("refused" in host.dataset) return;
   if (external) settle();
   else load();
-  tellKept();
+  if (Object.keys(kept()).length) tellKept();
 })();

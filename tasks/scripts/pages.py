@@ -195,3 +195,4 @@ def _nodes(wish: Wish, task: Task | None) -> list[dict[str, Any]]:
 
 
 nav.add("tools", key="scripts", label="话术库", icon="book-open", url="tasks:scripts", order=30)
+nav.add("sidebar", key="scripts", label="话术", icon="message-square-text", url="tasks:scripts", order=10)

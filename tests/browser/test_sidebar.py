@@ -60,6 +60,28 @@ def test_an_outcome_is_one_tap(world: World, client_of: Callable[..., Any], shot
     assert (world.task.state, world.task.outcome) == ("done", "replied")
 
 
+def test_what_left_is_recorded_later_and_never_sent_twice(
+    world: World, client_of: Callable[..., Any], shot: Any
+) -> None:
+    page = client_of(world.guide, PC_CLIENT)
+    page.context.route("**/api/v1/tasks/*/sent/", lambda route: route.abort())
+    open_chat(page, "王建平")
+    side = beside(page)
+    side.locator("[data-send]").first.click()
+    side.get_by_text("已经发出，记录还没存上").wait_for()
+    assert side.locator("[data-send]:visible").count() == 0
+    shot(page, "client-1200-unrecorded")
+    page.reload()
+    side.get_by_text("已经发出，记录还没存上").wait_for()
+    assert side.locator("[data-send]:visible").count() == 0
+    world.task.refresh_from_db()
+    assert world.task.state == "open"
+    page.context.unroute("**/api/v1/tasks/*/sent/")
+    side.locator("[data-sent]").wait_for(timeout=20000)
+    world.task.refresh_from_db()
+    assert (world.task.state, world.task.evidence_level, len(world.chat())) == ("done", 2, 1)
+
+
 def test_somebody_elses_customer_gets_one_sentence(world: World, open_page: Callable[..., Any], shot: Any) -> None:
     page = open_page(NARROW, sessionid=session_of(world.guide))
     for stranger in (world.stranger_link.external_user_id, "wmNobody"):
