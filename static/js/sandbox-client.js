@@ -194,7 +194,7 @@
   function toggleToolbar(isOpen) {
     state.toolbar = isOpen;
     if (!isNarrow()) shelf.set("toolbar", isOpen);
-    if (isNarrow() && isOpen) one("#wx-tool").replaceChildren();
+    if (isOpen) one("#wx-tool").replaceChildren(); // opened anew, it starts at its first page, as in the real client
     drawToolbar();
   }
 
