@@ -28,12 +28,12 @@ def org(sandbox: SandboxControl, settings: Any) -> Org:
     return make_org()
 
 
-def choose(client: Client, person: Any) -> Client:
+def choose(client: Any, person: Any) -> Client:
     client.post("/sandbox/people/", {"userid": person.wecom_user_id})
     return client
 
 
-def send(client: Client, path: str, **body: Any) -> Any:
+def send(client: Any, path: str, **body: Any) -> Any:
     return client.post(f"/sandbox/api/{path}", json.dumps(body), content_type="application/json")
 
 
@@ -42,7 +42,7 @@ def send(client: Client, path: str, **body: Any) -> Any:
     ["", "people/", "connect/oauth2/authorize", "api/poll", "api/chat", "api/clock", "api/order", "api/faults"],
 )
 @pytest.mark.parametrize("missing", ["stand-in", "development"])
-def test_without_a_stand_in_there_is_no_client(client: Client, settings: Any, path: str, missing: str) -> None:
+def test_without_a_stand_in_there_is_no_client(client: Any, settings: Any, path: str, missing: str) -> None:
     if missing == "stand-in":
         settings.WECOM_SANDBOX_CONTROL = ""
     else:
@@ -56,7 +56,7 @@ def test_without_a_stand_in_there_is_no_client(client: Client, settings: Any, pa
     )
 
 
-def test_people_stand_by_store_and_can_be_searched(client: Client, org: Org) -> None:
+def test_people_stand_by_store_and_can_be_searched(client: Any, org: Org) -> None:
     page = client.get("/sandbox/people/").content.decode()
     assert [name in page for name in ("林晓雯", "陈国栋", "黄婷", "南京新街口店", "店长")] == [True] * 5
     found = client.get("/sandbox/people/", {"q": "观前"}).content.decode()
@@ -64,7 +64,7 @@ def test_people_stand_by_store_and_can_be_searched(client: Client, org: Org) -> 
     assert "没有叫「<b>」的人" not in client.get("/sandbox/people/", {"q": "<b>"}).content.decode()
 
 
-def test_a_person_signs_in_by_the_real_round(client: Client, org: Org) -> None:
+def test_a_person_signs_in_by_the_real_round(client: Any, org: Org) -> None:
     choose(client, org.guide)
     start = client.get("/login/wecom/", {"next": "/g/sidebar/"})
     asked = urlsplit(start.url)
@@ -79,7 +79,7 @@ def test_a_person_signs_in_by_the_real_round(client: Client, org: Org) -> None:
     assert again.url.startswith("/login/?why=")  # a code counts once
 
 
-def test_without_a_choice_the_round_asks_first(client: Client, org: Org) -> None:
+def test_without_a_choice_the_round_asks_first(client: Any, org: Org) -> None:
     asked = urlsplit(client.get("/login/wecom/").url)
     choice = client.get(f"{asked.path}?{asked.query}")
     assert choice.url.startswith("/sandbox/people/?next=")
@@ -90,13 +90,13 @@ def test_without_a_choice_the_round_asks_first(client: Client, org: Org) -> None
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/cb", "//evil.example/cb", "javascript:alert(1)", ""])
-def test_no_code_for_a_foreign_address(client: Client, org: Org, settings: Any, back: str) -> None:
+def test_no_code_for_a_foreign_address(client: Any, org: Org, settings: Any, back: str) -> None:
     choose(client, org.guide)
     query = {"appid": settings.WECOM_CORP_ID, "response_type": "code", "redirect_uri": back, "state": "a"}
     assert client.get("/sandbox/connect/oauth2/authorize", query).status_code == 400
 
 
-def test_choosing_somebody_else_signs_the_last_one_out(client: Client, org: Org) -> None:
+def test_choosing_somebody_else_signs_the_last_one_out(client: Any, org: Org) -> None:
     sign_in(client, org.guide)
     choose(client, org.manager)
     assert not StaffSession.objects.filter(staff=org.guide).exists()
@@ -105,7 +105,7 @@ def test_choosing_somebody_else_signs_the_last_one_out(client: Client, org: Org)
     assert (page.context["facts"]["home"], page.context["facts"]["signedIn"]) == ("/m/review/", False)
 
 
-def test_both_sides_of_a_chat(client: Client, org: Org, sandbox: SandboxControl) -> None:
+def test_both_sides_of_a_chat(client: Any, org: Org, sandbox: SandboxControl) -> None:
     choose(client, org.guide)
     link = make_friend(make_member(owner=org.guide, name="王建平"), external_user_id="wm1")
     other = make_friend(make_member(owner=org.stranger), external_user_id="wm2")
@@ -124,7 +124,7 @@ def test_both_sides_of_a_chat(client: Client, org: Org, sandbox: SandboxControl)
     assert send(client, "chat", external="wm1", text="在吗").json()["code"] == "sandbox.not_friends"
 
 
-def test_messages_are_those_that_arrived(client: Client, org: Org, sandbox: SandboxControl, settings: Any) -> None:
+def test_messages_are_those_that_arrived(client: Any, org: Org, sandbox: SandboxControl, settings: Any) -> None:
     choose(client, org.guide)
     sandbox.post("world", people=[{"userid": org.guide.wecom_user_id, "name": "晓雯"}])
     door = gateway.default()
@@ -138,7 +138,7 @@ def test_messages_are_those_that_arrived(client: Client, org: Org, sandbox: Sand
     assert client.get("/sandbox/api/poll", {"after": message["seq"]}).json()["messages"] == []
 
 
-def test_a_sale_goes_through_the_feed(client: Client, org: Org) -> None:
+def test_a_sale_goes_through_the_feed(client: Any, org: Org) -> None:
     choose(client, org.guide)
     make_style()
     make_friend(make_member(owner=org.guide, name="王建平"), external_user_id="wm1")
@@ -152,7 +152,7 @@ def test_a_sale_goes_through_the_feed(client: Client, org: Org) -> None:
     assert send(client, "order", external="wm2", sku="").status_code == 422
 
 
-def test_the_clock_only_goes_on(client: Client, org: Org, settings: Any, tmp_path: Any) -> None:
+def test_the_clock_only_goes_on(client: Any, org: Org, settings: Any, tmp_path: Any) -> None:
     choose(client, org.guide)
     assert send(client, "clock", minutes=30).status_code == 409
     settings.CLOCK_FILE = str(tmp_path / "clock")
@@ -167,7 +167,7 @@ def test_the_clock_only_goes_on(client: Client, org: Org, settings: Any, tmp_pat
         product_clock._offset = (0.0, 0.0)
 
 
-def test_faults_are_switches(client: Client, org: Org, sandbox: SandboxControl) -> None:
+def test_faults_are_switches(client: Any, org: Org, sandbox: SandboxControl) -> None:
     choose(client, org.guide)
     assert client.get("/sandbox/api/faults").json() == {"on": []}
     assert send(client, "faults", key="third").json() == {"on": ["third"]}
@@ -177,7 +177,7 @@ def test_faults_are_switches(client: Client, org: Org, sandbox: SandboxControl) 
     assert send(client, "faults", key="").json() == {"on": []}
 
 
-def test_a_stand_in_that_is_gone_is_said(client: Client, org: Org, settings: Any) -> None:
+def test_a_stand_in_that_is_gone_is_said(client: Any, org: Org, settings: Any) -> None:
     choose(client, org.guide)
     settings.WECOM_SANDBOX_CONTROL = "http://127.0.0.1:9/control/"
     answer = client.get("/sandbox/api/poll")
