@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from tests.factories.guides import holder_of, make_org, sign_in
 from yejibao.core import clock, health
 from yejibao.core.models import Heartbeat, OutboxMessage
 
@@ -170,3 +171,19 @@ def test_rooms_add_their_signs_and_figures(client: Client) -> None:
     facts = client.get("/statusz").json()
     assert facts["enrollments"] == {"ok": True, "oldest_due_seconds": 0.0, "due": 0}
     assert 'yejibao_tasks{state="overdue"} 0.0' in client.get("/metrics").content.decode().splitlines()
+
+
+@pytest.mark.django_db
+def test_people_read_it_as_a_page(client: Client) -> None:
+    beat("sender", seconds_ago=400)
+    page = client.get("/statusz", HTTP_ACCEPT="text/html").content.decode()
+    assert "推送发送 400 秒前" in page
+    assert "后台任务 没有心跳" in page
+    assert "有异常" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("role", "status"), [("hq_operator", 200), ("sys_admin", 200), ("guide", 403)])
+def test_statusz_from_outside_needs_a_role(client: Client, role: str, status: int) -> None:
+    sign_in(client, holder_of(role, make_org()))
+    assert client.get("/statusz", **OUTSIDE).status_code == status

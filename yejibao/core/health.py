@@ -20,11 +20,12 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from . import access, clock
+from . import access, clock, nav
 from .errors import Forbidden, SignInRequired
 from .outbox.models import OutboxEvent, OutboxMessage
 
@@ -34,6 +35,15 @@ Samples = Iterable[tuple[dict[str, str], float]]
 # How long each process may be silent before it counts as stopped. Alarm at 2 minutes (reliability-security §12).
 MAX_SILENCE_SECONDS = {"worker": 120, "sender": 60, "beat": 120}
 MAX_DUE_AGE_SECONDS = 120
+# What people call things, for the page. A key without a phrase stands in the JSON alone.
+NAMES = {
+    "outbox": "推送发件箱", "events": "部门间事件", "redis": "Redis", "heartbeats": "进程心跳", "enrollments": "跟进引擎",
+    "wecom": "企业微信接口", "conservation": "守恒核对", "worker": "后台任务", "sender": "推送发送", "beat": "定时调度",
+}  # fmt: skip
+PHRASES = {
+    "oldest_due_seconds": "最早一条已等 %.0f 秒", "due": "到点未处理 %d 条", "waiting": "等待处理 %d 条", "parked": "搁置 %d 条",
+    "milliseconds": "响应 %.1f 毫秒", "token_age_seconds": "凭证已用 %d 秒", "missing": "对不上 %d 条", "error": "出错：%s",
+}  # fmt: skip
 READERS = ("hq_operator", "sys_admin")
 
 _signs: dict[str, Callable[[datetime], Facts]] = {}
@@ -203,15 +213,36 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 @access.token("internal address, or one of READERS signed in; checked inside")
-def statusz(request: HttpRequest) -> JsonResponse:
-    """Answer with all signs of health; 200 whatever they say, since this page is read by people and by alarms."""
+def statusz(request: HttpRequest) -> HttpResponse:
+    """Answer with all signs of health; 200 whatever they say, since people and alarms read it: a page or JSON."""
     if not is_internal(request):
         actor = request.actor  # type: ignore[attr-defined]
         if actor.kind == "anonymous":
             raise SignInRequired()
         if not actor.has_role(*READERS):
             raise Forbidden()
-    return JsonResponse(read_signs(clock.now()), json_dumps_params={"ensure_ascii": False, "indent": 1})
+    facts = read_signs(clock.now())
+    if "text/html" in request.headers.get("Accept", ""):
+        return render(request, "core/statusz.html", {"facts": facts, "rows": in_words(facts)})
+    return JsonResponse(facts, json_dumps_params={"ensure_ascii": False, "indent": 1})
+
+
+def in_words(facts: Facts) -> list[dict[str, Any]]:
+    """Return the signs for a page: what, whether all is well, and the facts as short Chinese phrases."""
+    rows = []
+    for name in _signs:
+        sign_facts = facts[name]
+        told = [
+            phrase % value
+            for key, phrase in PHRASES.items()
+            if (value := sign_facts.get(key)) not in (None, 0, 0.0, {}, [], "")
+        ]
+        for process, one in sign_facts.get("processes", {}).items():
+            age = one["age_seconds"]
+            ago = "没有心跳" if age is None else f"{age:.0f} 秒前"
+            told.append(f"{NAMES.get(process, process)} {ago}")
+        rows.append({"name": NAMES.get(name, name), "ok": sign_facts.get("ok", True), "facts": told})
+    return rows
 
 
 def read_signs(now: datetime) -> Facts:
@@ -246,3 +277,6 @@ class _FromDatabase(Collector):
             for labels, value in samples:
                 family.add_metric([labels[label] for label in sorted(labels)], value)
             yield family
+
+
+nav.add("hq", key="statusz", label="系统状态", icon="activity", url="statusz", order=95, group="系统", roles=READERS)
