@@ -432,7 +432,7 @@ def hand_over(request: HttpRequest) -> HttpResponse:
 
     def work(now: datetime) -> dict[str, Any]:
         tasks = _picked(request, now)
-        wanted = _number(request.POST.get("to"))
+        wanted = _number(request.POST.get("colleague"))
         to = Staff.objects.visible_to(_actor(request)).filter(pk=wanted).first() if wanted else None
         if to is None:
             raise Invalid("选一位同事")

@@ -59,8 +59,8 @@ class WeeklyList:
     def _weeks(self, messages: Sequence[OutboxMessage]) -> dict[int, list[tuple[StoreWeek, bool]]]:
         by_week: dict[date, dict[int, int]] = defaultdict(dict)
         for message in messages:
-            _, staff, week = message.dedupe_key.partition("#")[0].split(":")  # "#r7" stands on a resent one
-            by_week[date.fromisoformat(week)][int(staff)] = message.pk
+            _, staff, monday = message.dedupe_key.partition("#")[0].split(":")  # "#r7" stands on a resent one
+            by_week[date.fromisoformat(monday)][int(staff)] = message.pk
         found: dict[int, list[tuple[StoreWeek, bool]]] = defaultdict(list)
         for week, told in by_week.items():
             for row in StoreWeek.objects.filter(week=week).select_related("store").order_by("store_id"):

@@ -27,7 +27,7 @@ def _first(actor: Actor, units: object) -> OrgUnit | None:
     working = tuple(grant for grant in grants if grant.role == actor.working_role)
     paths = [grant.path for grant in _widest(working or grants)]
     ordered = units.annotate(depth=Length("path")).order_by(F("depth"), "pk")  # type: ignore[attr-defined]
-    return (ordered.filter(path=paths[0]) if paths and paths[0] else ordered).first()  # type: ignore[no-any-return]
+    return (ordered.filter(path=paths[0]) if paths and paths[0] else ordered).first()
 
 
 def _widest(grants: tuple[Grant, ...]) -> list[Grant]:

@@ -78,7 +78,7 @@ def _requests(actor: Actor, unit: OrgUnit, *, manages: bool, supervises: bool, d
     )  # fmt: skip
     asked = (
         SkipRequest.objects.filter(
-            state=SkipRequest.State.ASKED, task__state="open", task__store__unit__path__startswith=unit.path
+            state=SkipRequest.State.ASKED, task__state="open", task__store__unit__path__startswith=unit.path or "-"
         )
         .exclude(asked_by_id=actor.staff_id)
         .annotate(by_manager=by_manager)
@@ -91,7 +91,7 @@ def _checks(actor: Actor, unit: OrgUnit) -> list[Check]:
     said = TaskEvidence.objects.filter(task=OuterRef("task_id"), is_auto=False).order_by("-at", "-pk")
     rows = (
         SpotCheck.objects.filter(
-            state=SpotCheck.State.WAITING, task__state="done", store__unit__path__startswith=unit.path
+            state=SpotCheck.State.WAITING, task__state="done", store__unit__path__startswith=unit.path or "-"
         )
         .exclude(task__done_by_id=actor.staff_id)
         .annotate(payload=said.values("payload")[:1])

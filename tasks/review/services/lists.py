@@ -45,7 +45,7 @@ _LATE = f"""
     UNION ALL
     SELECT t.id, t.store_id FROM tasks_task t
     JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
-    WHERE t.state = 'expired' AND t.expire_at <= %(now)s AND t.due_at > %(now)s - %(look_back)s
+    WHERE t.state = 'expired' AND t.expire_at <= %(now)s AND t.due_at > %(now)s - %(look_back)s::interval
       AND step.escalation @> '[{{"from": "expire", "how": "daily_list"}}]'
       AND NOT EXISTS (SELECT 1 FROM tasks_tasknotice n WHERE n.task_id = t.id AND n.kind = 'daily_list')
 """
@@ -61,7 +61,7 @@ def send_daily_lists(*, now: datetime) -> dict[str, int]:
     if now < clock.local_moment(today, LIST_AT):
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_LATE, {"now": now, "look_back": LOOK_BACK, "list_at": LIST_AT})
+        cursor.execute(_LATE, {"now": now, "look_back": f"{LOOK_BACK.days} days", "list_at": LIST_AT.isoformat()})
         late = cursor.fetchall()
     if not late:
         return {}

@@ -251,11 +251,13 @@ def test_nobody_acts_on_tasks_out_of_sight(org: Org, as_: Any) -> None:
     manager = as_(org.manager)
     for path in ("urge", "hand-over", "due"):
         assert (
-            post(manager, f"/m/review/{path}/", task=[other.pk], to=org.guide.pk, due_at="2025-03-05T20:00").status_code
+            post(
+                manager, f"/m/review/{path}/", task=[other.pk], colleague=org.guide.pk, due_at="2025-03-05T20:00"
+            ).status_code
             == 404
         )
     retail = as_(holder_of("hq_retail", org))
-    assert post(retail, "/m/review/hand-over/", task=[other.pk], to=org.guide.pk).status_code == 404
+    assert post(retail, "/m/review/hand-over/", task=[other.pk], colleague=org.guide.pk).status_code == 404
     assert post(retail, "/m/review/urge/", task=[other.pk]).status_code == 403
     assert not Urge.objects.exists() and not TaskMove.objects.exists()
 
@@ -268,7 +270,7 @@ def test_handing_over_proposes_the_backup_and_can_be_taken_back(org: Org, as_: A
     manager = as_(org.manager)
     page = manager.get(names_url(org, org.guide)).text
     assert "转给马丽" in page and page.index("马丽（后备）") < page.index("徐静")
-    answer = post(manager, "/m/review/hand-over/", task=[task.pk], to=backup.pk).json()
+    answer = post(manager, "/m/review/hand-over/", task=[task.pk], colleague=backup.pk).json()
     assert answer["said"] == "1 件转给了马丽"
     task.refresh_from_db()
     assert task.assignee_id == backup.pk
@@ -281,7 +283,7 @@ def test_handing_over_proposes_the_backup_and_can_be_taken_back(org: Org, as_: A
 def test_a_hand_over_is_not_taken_back_later_nor_by_another(org: Org, as_: Any, clock: TestClock) -> None:
     to = make_staff(store=org.store, name="马丽")
     task = late(org.guide)
-    undo = post(as_(org.manager), "/m/review/hand-over/", task=[task.pk], to=to.pk).json()["undo"]
+    undo = post(as_(org.manager), "/m/review/hand-over/", task=[task.pk], colleague=to.pk).json()["undo"]
     other = make_staff("store_manager", store=org.store)
     assert post(as_(other), undo).json()["said"] == "没有可以撤销的"
     clock.advance(minutes=2)
@@ -290,7 +292,7 @@ def test_a_hand_over_is_not_taken_back_later_nor_by_another(org: Org, as_: Any, 
 
 def test_a_colleague_of_another_store_cannot_take_over(org: Org, as_: Any) -> None:
     task = late(org.guide)
-    refused = post(as_(org.manager), "/m/review/hand-over/", task=[task.pk], to=org.stranger.pk)
+    refused = post(as_(org.manager), "/m/review/hand-over/", task=[task.pk], colleague=org.stranger.pk)
     assert refused.status_code == 422
 
 
