@@ -56,12 +56,12 @@ class Played:
 
 def play(
     start: date, end: date, *, every: timedelta = timedelta(minutes=60), control: SandboxControl | None = None,
-    beats: tuple[time, ...] = (), tells: bool = True,
+    beats: tuple[time, ...] = (), tells: bool = True, share: float = 1.0,
 ) -> Iterator[Played]:  # fmt: skip
     """Play the days from `start` to `end` (both in), beating from 09:30 to 22:00; yields after each day.
 
     `every` is the pause between beats, `beats` names the times of a day instead (for the demo's older days). Without
-    `tells` nobody is pushed anything. The process clock is released at the end.
+    `tells` nobody is pushed anything; `share` scales how often the guides act. The process clock is released at the end.
     """
     played = Played()
     try:
@@ -69,7 +69,7 @@ def play(
         while day <= end:
             moments = [clock.local_moment(day, at) for at in beats] or list(_beats(day, every))
             for moment in moments:
-                played.counts.update(beat(moment, every, control, tells=tells))
+                played.counts.update(beat(moment, every, control, tells=tells, share=share))
                 played.beats += 1
             played.days += 1
             if day.day == 1:

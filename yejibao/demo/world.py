@@ -41,6 +41,7 @@ SEED = 20260101
 MEMBERS = 1200
 DAYS = 365
 RECENT_DAYS = 14  # played closely
+DILIGENCE = 1.2  # the demo's guides do more than those of the replay
 MIDDLE_DAYS = 110  # played with two beats a day, those before with one
 SOURCE = "pos"
 # Not in the app's visible range at the platform: pushes to him fail, so that push health has something to show.
@@ -194,7 +195,7 @@ def _orders(dice: random.Random, start: date, now: datetime) -> None:
         visits = dice.choices((0, 1, 2, 3, 4, 6, 9), (8, 34, 25, 15, 9, 6, 3))[0]
         top = dice.choice(TOPS)
         for _ in range(visits):
-            day = start + timedelta(days=dice.randrange(1, days))
+            day = start + timedelta(days=1 + int((days - 1) * dice.random() ** 0.6))  # business grows
             at = clock.local_moment(day, time(10, 0)) + timedelta(minutes=int(dice.triangular(0, 700, 520)))
             rows.append(_order(len(rows) + 1, member, day, at, shelf, top, dice))
     rows.sort(key=lambda row: row["paid_at"])
@@ -245,14 +246,14 @@ def _live(start: date, today: date, now: datetime, say: Callable[[str], None]) -
     near = {"beats": (time(13, 0), time(20, 30)), "tells": False}
     told = 0
     for first, end, how in ((start, middle, far), (middle, close, near), (close, today, {"every": timedelta(hours=2)})):
-        for played in replay.play(first, end - timedelta(days=1), **({"tells": False} | how)):  # type: ignore[arg-type]
+        for played in replay.play(first, end - timedelta(days=1), **({"tells": False, "share": DILIGENCE} | how)):  # type: ignore[arg-type]
             done = ((first - start).days + played.days) * 100 // max(1, (today - start).days)
             if done >= told + 20:
                 told = done - done % 20
                 say(f"    {told}%")
     moment = clock.local_moment(today, replay.OPENING)
     while moment <= now - timedelta(minutes=20):
-        replay.beat(moment, timedelta(minutes=30), None, tells=False, share=0.5)
+        replay.beat(moment, timedelta(minutes=30), None, tells=False, share=0.6)
         moment += timedelta(minutes=30)
     clock.release()
     rank_tiers(as_of=last_month_end(today), now=now, budget=timedelta(minutes=1))
