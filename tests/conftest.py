@@ -239,7 +239,7 @@ def open_page(browser: Any, live_server: Any, request: pytest.FixtureRequest) ->
             viewport=size, locale="zh-CN", timezone_id="Asia/Shanghai", base_url=live_server.url,
             has_touch=size["width"] < 800, **options,
         )  # fmt: skip
-        context.set_default_timeout(8000)
+        context.set_default_timeout(15_000)
         contexts.append(context)
         if sessionid:
             from django.conf import settings
