@@ -80,6 +80,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["member", "paid_at"], name="order_member_paid"),
             models.Index(fields=["store", "paid_on"], name="order_store_day"),
+            models.Index(fields=["guide", "paid_on"], name="order_guide_day"),  # 今日: what she sold this month
             models.Index(fields=["paid_at"], name="order_not_arrived", condition=Q(known_at=None)),
         ]
 

@@ -131,6 +131,7 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
     is_mine = found.assignee_id == _actor(request).staff_id
     context: dict[str, Any] = {
         "story": story, "task": found, "member": found.member, "now": now, "is_mine": is_mine, "nav_current": "today",
+        "may_open_card": found.state == Task.State.OPEN or not is_mine or found.member.owner_guide_id == found.assignee_id,
         "shell": _shell(request), "is_done": found.state == Task.State.DONE,
         "by_hand": request.GET.get("by") == "hand" or story.pending is not None,
         "opens": found.store.opens_at.strftime("%H:%M"),

@@ -1,6 +1,8 @@
 """Which tasks an actor may read (reliability-security §3, row "follow-up read / do")."""
 
-from django.db.models import Q
+from typing import Any
+
+from django.db.models import Q, QuerySet
 
 from guides.org.scoped import NOBODY, under_grants
 from yejibao.core.scope import Actor
@@ -19,3 +21,10 @@ def task_filter(actor: Actor) -> Q:
     if grants:
         condition |= under_grants(grants, path="store__unit__path", store="store_id")
     return condition
+
+
+def members_with_open_work(staff_id: int) -> QuerySet[Any, Any]:
+    """Return the ids of members this person has an open task for, as a subquery: crm lets him see their cards."""
+    from .models import Task
+
+    return Task.objects.filter(assignee_id=staff_id, state=Task.State.OPEN).values("member_id")

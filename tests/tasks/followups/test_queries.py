@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crm.members.models import Member
 from crm.orders.models import Order, OrderChange
 from guides.org.models import Staff
 from tasks.followups.models import Task
@@ -285,3 +286,14 @@ def test_the_story_takes_as_many_statements_for_a_long_cycle(
     with django_assert_max_num_queries(11):
         story = story_of(read_task(me, bought.pk), actor=me, now=NOW)
     assert len(story.also) == 5
+
+
+def test_who_has_work_for_a_member_may_open_his_card(org: Org) -> None:
+    helper = make_staff("guide", store=org.store)
+    member = make_member(owner=org.guide)
+    mine = Member.objects.visible_to(actor(helper)).filter(pk=member.pk)
+    assert not mine.exists()
+    task = make_task(member, helper, now=NOW)
+    assert mine.exists()
+    task.move_to(Task.State.DONE, done_at=NOW)
+    assert not mine.exists()
