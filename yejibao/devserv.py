@@ -109,9 +109,7 @@ class Servers:
                 f"数据目录 {self.home} 无法创建：{error.strerror}。(cannot create the data folder)"
             ) from None
         if self.home.stat().st_uid != os.geteuid() or not os.access(self.home, os.W_OK):
-            raise ServerError(
-                f"数据目录 {self.home} 属于另一个用户，请用 --data 换一个目录。(data folder of another user)"
-            )
+            raise ServerError(f"数据目录 {self.home} 不可写，或属于另一个用户；请用 --data 换一个目录。(not writable)")
 
     # ------------------------------------------------------------ PostgreSQL
 
