@@ -93,7 +93,7 @@ def prove(*, cadence_id: int) -> Proof:
         )  # fmt: skip
         cursor.execute(
             "SELECT reason.value, count(*) FROM tasks_enrollment e, jsonb_each_text(e.step_reasons) reason "
-            "WHERE e.cadence_id = %s AND reason.key <> 'parked' GROUP BY 1 ORDER BY 1",
+            "WHERE e.cadence_id = %s AND reason.key NOT IN ('parked', 'parked_why') GROUP BY 1 ORDER BY 1",
             [cadence_id],
         )
         unopened = dict(cursor.fetchall())

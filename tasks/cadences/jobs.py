@@ -9,7 +9,7 @@ from yejibao.core import clock
 
 from .conservation import prove
 from .models import Cadence
-from .publishing import recompute_hands
+from .recompute import recompute_hands
 
 log = logging.getLogger("yejibao.engine")
 

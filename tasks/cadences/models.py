@@ -131,7 +131,8 @@ class Enrollment(models.Model):
     steps_skipped = models.PositiveSmallIntegerField(default=0)
     steps_superseded = models.PositiveSmallIntegerField(default=0)
     steps_cancelled = models.PositiveSmallIntegerField(default=0)
-    step_reasons = models.JSONField(default=dict)  # {"d30": "no_channel"} for steps that ended unopened
+    # {"d30": "no_channel"} for steps that ended unopened; {"parked": 2, "parked_why": …} while it cannot be opened
+    step_reasons = models.JSONField(default=dict)
     owner_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
     serving_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
     store = models.ForeignKey("guides.Store", on_delete=models.PROTECT, related_name="+")
@@ -168,6 +169,8 @@ class Enrollment(models.Model):
         indexes = [
             # open_due(): whose hand is due; holds only what waits
             models.Index(fields=["next_due_at"], name="enrollment_due", condition=Q(next_due_at__isnull=False)),
+            # push health: what the engine set aside
+            models.Index(fields=["id"], name="enrollment_parked", condition=Q(step_reasons__has_key="parked")),
         ]
 
 

@@ -1,129 +1,321 @@
-"""HQ edits rules: a draft, its publication, and the recompute of the hands that still stand under the old rules.
+"""HQ edits rules: a draft, its publication, and what differs from one edition to the next.
 
-An edit makes a new version and holds for what is not yet due. Until the recompute is through, the tick re-reads the
-published rule, so no step opens by the old one. A step inserted behind the hand is not opened any more.
+An edit makes a new version and holds for what is not yet due (`recompute`). What a draft would mean in tasks is asked of
+`forecast` before anybody publishes it.
 """
 
-from collections.abc import Mapping
-from datetime import date, datetime
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from yejibao.core import audit, clock
-from yejibao.core.errors import Conflict, Forbidden, Invalid
+from yejibao.core import audit
+from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from yejibao.core.scope import Actor
 
-from . import moments
-from .models import CadenceStep, CadenceVersion
+from .models import Cadence, CadenceStep, CadenceVersion, Enrollment
 
 State = CadenceVersion.State
-EDITABLE = ("open_day", "due_day", "expire_day", "offset_minutes", "priority", "why", "headline", "on_time_target")
+DAYS = ("open_day", "due_day", "expire_day")
+EDITABLE = (
+    *DAYS, "offset_minutes", "priority", "priority_by_buyer", "why", "headline", "on_time_target",
+)  # fmt: skip
+LABELS = {
+    "open_day": _("打开"), "due_day": _("截止"), "expire_day": _("失效"), "offset_minutes": _("付款后"),
+    "priority": _("优先级"), "priority_by_buyer": _("按购买次数的优先级"), "why": _("为什么是他"),
+    "headline": _("任务页开头一句"), "on_time_target": _("准时目标"),
+}  # fmt: skip
+BUYERS = {"first": _("首购"), "repeat": _("复购 2-4 次"), "loyal": _("5 次及以上")}
+WORDS = ("{item}", "{more}", "{days}")  # what the reason line may name
+
+
+class NothingToPublish(Conflict):
+    code, title = "cadence.unchanged", _("草稿和线上一样，没有要发布的")
+
+
+class NoDraft(NotFound):
+    code, title = "cadence.no_draft", _("没有草稿，先点「改规则」")
+
+
+# ---------------------------------------------------------------- drafts
 
 
 @transaction.atomic
 def copy_version(version: CadenceVersion, *, actor: Actor, now: datetime, note: str = "") -> CadenceVersion:
     """Return the cadence's draft, made from a version; the one that exists already is returned as it is."""
     _may_edit(actor)
-    draft = CadenceVersion.objects.filter(cadence_id=version.cadence_id, state=State.DRAFT).first()
+    _lock(version.cadence_id)
+    draft = draft_of(version.cadence_id)
     if draft:
         return draft
-    newest = (
-        CadenceVersion.objects.filter(cadence_id=version.cadence_id)
-        .order_by("-number")
-        .values_list("number", flat=True)[0]
-    )
+    versions = CadenceVersion.objects.filter(cadence_id=version.cadence_id)
+    newest = versions.order_by("-number").values_list("number", flat=True)[0]
     draft = CadenceVersion.objects.create(
         cadence_id=version.cadence_id, number=newest + 1, rules=version.rules, note=note, created_at=now,
         created_by_id=actor.staff_id,
     )  # fmt: skip
-    steps = list(version.steps.all())
+    steps = list(version.steps.order_by("position"))
     for step in steps:
         step.pk, step.version_id = None, draft.pk
     CadenceStep.objects.bulk_create(steps)
+    audit.record(actor, "cadence.drafted", draft, after={"version": draft.number, "from": version.number})
     return draft
+
+
+def draft_of(cadence_id: int) -> CadenceVersion | None:
+    """Return the cadence's one draft."""
+    return CadenceVersion.objects.filter(cadence_id=cadence_id, state=State.DRAFT).first()
 
 
 @transaction.atomic
 def edit_step(
-    draft: CadenceVersion, key: str, *, actor: Actor, changes: Mapping[str, Any], now: datetime
+    draft: CadenceVersion, key: str, *, actor: Actor, changes: Mapping[str, Any], now: datetime, etag: str = ""
 ) -> CadenceStep:
-    """Change the windows and words of one step of a draft. Raises Invalid naming every field that does not fit."""
+    """Change the windows, priorities and words of one step of a draft.
+
+    `etag` is that of the step as the editor saw it. Raises Stale if somebody has changed it since, Conflict if the draft
+    was published meanwhile, Invalid naming every field that does not fit, NotFound for an unknown step.
+    """
     _may_edit(actor)
-    if draft.state != State.DRAFT:
-        raise Conflict(_("只有草稿可以改，先从线上版复制一份"))
-    step = draft.steps.select_for_update().get(key=key)
+    _lock(draft.cadence_id)
+    if not _is_draft(draft):
+        raise Conflict(_("只有草稿可以改。这一份刚被发布或丢弃，先从线上版复制一份"))
+    step = draft.steps.filter(key=key).first()
+    if step is None:
+        raise NotFound()
+    if etag and etag != etag_of([step]):
+        raise Stale(current=facts_of(step))
+    before = facts_of(step)
+    problems = [
+        {"field": name, "code": "unknown", "message": "这一项不能改"} for name in changes if name not in EDITABLE
+    ]
+    if problems:
+        raise Invalid(errors=problems)
     for name, value in changes.items():
-        if name not in EDITABLE:
-            raise Invalid(errors=[{"field": name, "code": "unknown", "message": "这一项不能改"}])
         setattr(step, name, value)
-    problems = list(check_step(step)) + _order_problems(draft, step)
+    problems = check_step(step)
+    if not any(problem["field"] in DAYS for problem in problems):
+        problems += _order_problems(draft, step)
     if problems:
         raise Invalid(_("有几处要改一下"), errors=problems)
-    step.save(update_fields=list(changes))
+    _follow_windows(step, before)
+    step.save(update_fields=[*changes, "reminders", "escalation"])
+    after = facts_of(step)
+    if after != before:
+        audit.record(
+            actor, "cadence.edited", draft,
+            before={"step": key} | {name: value for name, value in before.items() if value != after[name]},
+            after={"step": key} | {name: value for name, value in after.items() if value != before[name]},
+        )  # fmt: skip
     return step
 
 
 def check_step(step: CadenceStep) -> list[dict[str, str]]:
-    """Return what is wrong with a step's windows: each `{field, code, message}`."""
+    """Return what is wrong with a step, all fields at once: each `{field, code, message}`."""
+    problems: list[dict[str, str]] = []
 
-    def wrong(field: str, message: str) -> dict[str, str]:
-        return {"field": field, "code": "range", "message": message}
+    def wrong(field: str, message: str) -> None:
+        problems.append({"field": field, "code": "range", "message": message})
 
     if step.offset_minutes is not None:
-        return [] if 5 <= step.offset_minutes <= 240 else [wrong("offset_minutes", "首次致谢在 5 到 240 分钟之间")]
-    problems = []
-    opens, due, ends = step.open_day or 0, step.due_day or 0, step.expire_day or 0
-    if not 1 <= opens <= 365:
-        problems.append(wrong("open_day", "打开日在第 1 到 365 天之间"))
-    if due < opens:
-        problems.append(wrong("due_day", "截止日不能早于打开日"))
-    if ends < due:
-        problems.append(wrong("expire_day", "失效日不能早于截止日"))
-    if ends - opens > 60:
-        problems.append(wrong("expire_day", "从打开到失效最多 60 天"))
-    if not 1 <= step.priority <= 5:
-        problems.append(wrong("priority", "优先级是 1 到 5"))
+        if not 5 <= step.offset_minutes <= 240:
+            wrong("offset_minutes", "首次致谢在付款后 5 到 240 分钟之间")
+    elif None in (days := tuple(getattr(step, name) for name in DAYS)):
+        for name, day in zip(DAYS, days, strict=True):
+            if day is None:
+                wrong(name, "这一天不能空着")
+    else:
+        opens, due, ends = days
+        if not 1 <= opens <= 365:
+            wrong("open_day", "打开日在第 1 到 365 天之间")
+        if due < opens:
+            wrong("due_day", f"截止日不能早于打开日（第 {opens} 天）")
+        if ends < due:
+            wrong("expire_day", f"失效日不能早于截止日（第 {due} 天）")
+        elif ends - opens > 60:
+            wrong("expire_day", "从打开到失效最多 60 天")
+    if step.priority not in range(1, 6):
+        wrong("priority", "优先级是 1 到 5")
+    if step.priority_by_buyer.keys() - BUYERS.keys() or not all(
+        value in range(1, 6) for value in step.priority_by_buyer.values()
+    ):
+        wrong("priority_by_buyer", "按购买次数的优先级是 1 到 5")
+    if not 0 < step.on_time_target <= 1:
+        wrong("on_time_target", "准时目标在 1% 到 100% 之间")
+    if not step.why.strip():
+        wrong("why", "没有理由的任务导购不知道为什么要做，写一句")
+    elif len(step.why) > 120:
+        wrong("why", "最多 120 个字")
+    elif any(mark in _without_words(step.why) for mark in "{}"):
+        wrong("why", "花括号里只能写 {item}、{more}、{days}")
+    if len(step.headline) > 40:
+        wrong("headline", "最多 40 个字")
     return problems
+
+
+def _without_words(text: str) -> str:
+    for word in WORDS:
+        text = text.replace(word, "")
+    return text
 
 
 def _order_problems(draft: CadenceVersion, step: CadenceStep) -> list[dict[str, str]]:
     """Steps stand in the order of their days, else the hand would have to go back."""
-    days = [(step if other.pk == step.pk else other).open_day or 0 for other in draft.steps.order_by("position")]
-    if days == sorted(days) and len(set(days[1:])) == len(days[1:]):
-        return []
-    return [{"field": "open_day", "code": "order", "message": "各节点的日子要一个比一个晚"}]
+    steps = [step if other.pk == step.pk else other for other in draft.steps.order_by("position")]
+    at = steps.index(step)
+    problems = []
+    if at and step.open_day is not None and (steps[at - 1].open_day or 0) >= step.open_day:
+        problems.append(f"要晚于前一个节点（第 {steps[at - 1].open_day or 0} 天）")
+    if at + 1 < len(steps) and step.open_day is not None and step.open_day >= (steps[at + 1].open_day or 0):
+        problems.append(f"要早于后一个节点（第 {steps[at + 1].open_day} 天）")
+    return [{"field": "open_day", "code": "order", "message": message} for message in problems]
 
 
-@transaction.atomic
-def publish_version(draft: CadenceVersion, *, actor: Actor, now: datetime) -> CadenceVersion:
-    """Put a draft online and retire the old version; the recompute of the hands follows in batches."""
-    _may_edit(actor)
-    if not CadenceVersion.objects.filter(pk=draft.pk, state=State.DRAFT).exists():
-        raise Conflict(_("这一版已经发布过了"))
-    old = CadenceVersion.objects.select_for_update().filter(cadence_id=draft.cadence_id, state=State.PUBLISHED).first()
-    if old:
-        CadenceVersion.objects.filter(pk=old.pk).update(state=State.RETIRED)
-    CadenceVersion.objects.filter(pk=draft.pk).update(
-        state=State.PUBLISHED, published_at=now, published_by_id=actor.staff_id, recompute_after_id=0
-    )
-    audit.record(
-        actor,
-        "cadence.published",
-        draft,
-        before={"version": old.number if old else None},
-        after={"version": draft.number},
-    )
-    draft.refresh_from_db()
-    return draft
+def _follow_windows(step: CadenceStep, before: Mapping[str, Any]) -> None:
+    """Let reminders and escalations go along with the days they were set by: the opening day, else the due day."""
+    if step.offset_minutes is not None or all(getattr(step, name) == before[name] for name in DAYS):
+        return
+
+    def moved(item: dict[str, Any]) -> dict[str, Any]:
+        day = item.get("day")
+        if not isinstance(day, int):
+            return item  # counts from the task's own due time
+        if day == before["open_day"]:
+            return item | {"day": step.open_day}
+        return item | {"day": (step.due_day or 0) + day - before["due_day"]}
+
+    step.reminders = [moved(item) for item in step.reminders]
+    step.escalation = [moved(item) for item in step.escalation]
 
 
 @transaction.atomic
 def drop_draft(draft: CadenceVersion, *, actor: Actor) -> None:
     """Throw a draft away."""
     _may_edit(actor)
-    CadenceVersion.objects.filter(pk=draft.pk, state=State.DRAFT).delete()
+    _lock(draft.cadence_id)
+    if not _is_draft(draft):
+        raise Conflict(_("这一份已经不是草稿了"))
+    audit.record(actor, "cadence.dropped", draft, before={"version": draft.number})
+    draft.delete()
+
+
+# ---------------------------------------------------------------- publication
+
+
+@transaction.atomic
+def publish_version(draft: CadenceVersion, *, actor: Actor, now: datetime, etag: str = "") -> CadenceVersion:
+    """Put a draft online and retire the old version; the recompute of the hands follows in batches.
+
+    `etag` is that of the draft as the publisher saw it. Raises Stale if it was edited since, Conflict if it is no draft any
+    more, NothingToPublish if it equals what is online, Invalid if a step does not fit.
+    """
+    _may_edit(actor)
+    _lock(draft.cadence_id)
+    if not _is_draft(draft):
+        raise Conflict(_("这一版已经发布过了，或者刚被丢弃"))
+    steps = list(draft.steps.order_by("position"))
+    if etag and etag != etag_of(steps):
+        raise Stale(_("草稿刚被人改过，看过最新的再发布"))
+    if problems := [problem for step in steps for problem in check_step(step)]:
+        raise Invalid(errors=problems)
+    old = CadenceVersion.objects.filter(cadence_id=draft.cadence_id, state=State.PUBLISHED).first()
+    changed = changes_between(list(old.steps.order_by("position")), steps) if old else []
+    if old and not changed and draft.rules == old.rules:
+        raise NothingToPublish()
+    affected = members_waiting(draft.cadence_id)
+    if old:
+        CadenceVersion.objects.filter(pk=old.pk).update(state=State.RETIRED)
+    CadenceVersion.objects.filter(pk=draft.pk).update(
+        state=State.PUBLISHED, published_at=now, published_by_id=actor.staff_id, recompute_after_id=0
+    )
+    audit.record(
+        actor, "cadence.published", draft,
+        before={"version": old.number if old else None},
+        after={"version": draft.number, "members_waiting": affected, "changes": [str(change) for change in changed]},
+    )  # fmt: skip
+    draft.refresh_from_db()
+    return draft
+
+
+def members_waiting(cadence_id: int) -> int:
+    """Return how many cycles wait for a step: those a publication will be read again for."""
+    return Enrollment.objects.filter(next_due_at__isnull=False, cadence_id=cadence_id).count()
+
+
+# ---------------------------------------------------------------- what changed
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two editions of a step."""
+
+    step: str
+    field: str  # of EDITABLE, or "" for a step that came or went as a whole
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        if not self.field:
+            return f"{'新加' if self.new else '去掉'} {step_label(self.step)}"
+        return f"{step_label(self.step)} {LABELS[self.field]} {self._words(self.old)} → {self._words(self.new)}"
+
+    def _words(self, value: Any) -> str:
+        if self.field in DAYS:
+            return f"第 {value} 天"
+        if self.field == "offset_minutes":
+            return f"{value} 分钟"
+        if self.field == "on_time_target":
+            return f"{value:.0%}"
+        if self.field == "priority_by_buyer":
+            return "、".join(f"{BUYERS[buyer]} {level}" for buyer, level in sorted(value.items())) or "不分"
+        return str(value) if isinstance(value, int) else f"「{value}」"
+
+
+def changes_between(old: Sequence[CadenceStep], new: Sequence[CadenceStep]) -> list[Change]:
+    """Return what differs between the steps of two editions, in the order of the steps."""
+    earlier = {step.key: facts_of(step) for step in old}
+    found = []
+    for step in new:
+        facts, before = facts_of(step), earlier.pop(step.key, None)
+        if before is None:
+            found.append(Change(step.key, "", None, step.key))
+        else:
+            found += [
+                Change(step.key, name, before[name], facts[name]) for name in LABELS if facts[name] != before[name]
+            ]
+    return found + [Change(key, "", key, None) for key in earlier]
+
+
+def step_label(key: str) -> str:
+    """Return `30 天` for d30, `30 分钟` for m30."""
+    number, unit = key[1:], {"m": "分钟", "d": "天"}.get(key[:1], "")
+    return f"{number} {unit}" if number.isdigit() and unit else key
+
+
+def facts_of(step: CadenceStep) -> dict[str, Any]:
+    """Return what HQ may change of a step."""
+    return {name: getattr(step, name) for name in EDITABLE}
+
+
+def etag_of(steps: Sequence[CadenceStep]) -> str:
+    """Return a mark that differs when a step's editable content does."""
+    content = json.dumps([[step.key, facts_of(step)] for step in steps], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _lock(cadence_id: int) -> None:
+    """One change of a cadence's editions at a time: two who edit, publish or drop see each other's result."""
+    Cadence.objects.select_for_update().get(pk=cadence_id)
+
+
+def _is_draft(version: CadenceVersion) -> bool:
+    """Ask the table: what the caller holds may be a minute old."""
+    return CadenceVersion.objects.filter(pk=version.pk, state=State.DRAFT).exists()
 
 
 def _may_edit(actor: Actor) -> None:
@@ -131,120 +323,3 @@ def _may_edit(actor: Actor) -> None:
         problem = Forbidden()
         problem.code = "perm.template.edit"
         raise problem
-
-
-_RECOMPUTE = f"""
-WITH batch AS (
-    SELECT e.id FROM tasks_enrollment e WHERE e.cadence_id = %(cadence)s AND e.id > %(after)s AND e.next_due_at IS NOT NULL
-    ORDER BY e.id LIMIT %(batch)s FOR UPDATE
-), fresh AS (
-    SELECT e.id, CASE WHEN step.offset_minutes IS NULL THEN ds.open_at ELSE ft.open_at END AS open_at
-    FROM batch b JOIN tasks_enrollment e ON e.id = b.id
-    JOIN tasks_cadencestep step ON step.version_id = %(version)s AND step.key = e.next_step
-    JOIN crm_member m ON m.id = e.member_id
-    LEFT JOIN guides_staff person ON person.id = CASE WHEN step.assignee = 'serving_guide'
-        THEN coalesce(e.serving_guide_id, m.owner_guide_id) ELSE m.owner_guide_id END
-    JOIN guides_store hours ON hours.id = coalesce(person.store_id, m.main_store_id, e.store_id)
-    LEFT JOIN LATERAL (
-        SELECT ft.* FROM (SELECT 1) one
-        {moments.first_touch(touch="e.touch_at", known="e.known_at", hours="hours", step="step")}
-        WHERE step.offset_minutes IS NOT NULL
-    ) ft ON true
-    LEFT JOIN LATERAL (
-        SELECT ds.* FROM (SELECT 1) one
-        {moments.day_step(anchor="e.day_anchor_date", moved="(e.step_days->>step.key)::date", hours="hours", step="step")}
-        WHERE step.offset_minutes IS NULL
-    ) ds ON true
-), moved AS (
-    UPDATE tasks_enrollment e SET next_due_at = f.open_at, cadence_version_id = %(version)s
-    FROM fresh f WHERE e.id = f.id
-)
-SELECT max(id), count(*) FROM batch
-"""
-
-
-def recompute_hands(*, now: datetime, batch: int = 20000, seconds: float = 20.0) -> dict[str, int]:
-    """Bring waiting hands under the published rules, in batches that go on where they stopped. Returns counts.
-
-    Runs beside the tick: a hand that became due earlier is claimed at the next beat, one that moved ahead waits.
-    """
-    deadline = clock.monotonic() + seconds
-    total = 0
-    while clock.monotonic() < deadline:
-        with transaction.atomic(), connection.cursor() as cursor:
-            version = (
-                CadenceVersion.objects.select_for_update(skip_locked=True)
-                .filter(state=State.PUBLISHED, recompute_after_id__isnull=False)
-                .order_by("pk")
-                .first()
-            )
-            if version is None:
-                break
-            cursor.execute(
-                _RECOMPUTE,
-                {
-                    "cadence": version.cadence_id,
-                    "version": version.pk,
-                    "after": version.recompute_after_id,
-                    "batch": batch,
-                },
-            )
-            last, number = cursor.fetchone()
-            version.recompute_after_id = last
-            version.save(update_fields=["recompute_after_id"])
-            total += number
-    return {"recomputed": total} if total else {}
-
-
-_FORECAST = """
-WITH steps AS (
-    SELECT s.* FROM tasks_cadencestep s WHERE s.version_id = %(version)s
-), waiting AS (
-    SELECT e.id, e.plan[array_position(e.plan, e.next_step):] AS ahead, e.day_anchor_date, e.step_days, e.next_step, e.next_due_at,
-        coalesce(m.owner_guide_id, e.serving_guide_id) AS guide_id
-    FROM tasks_enrollment e JOIN crm_member m ON m.id = e.member_id
-    WHERE e.cadence_id = %(cadence)s AND e.next_due_at IS NOT NULL
-), opening AS (
-    SELECT w.guide_id, greatest(coalesce((w.step_days->>s.key)::date, w.day_anchor_date + s.open_day), %(today)s) AS day
-    FROM waiting w JOIN steps s ON s.key = ANY(w.ahead) AND s.open_day IS NOT NULL
-), fresh AS (   -- purchases go on as in the last 28 days: their first touches and fit questions fall into the 30 days too
-    SELECT o.guide_id, count(*) / 28.0 AS a_day FROM crm_order o JOIN tasks_enrollmentcause c ON c.order_id = o.id
-    WHERE c.cadence_id = %(cadence)s AND c.role = 'anchor' AND o.paid_on > %(today)s::date - 28 AND o.paid_on <= %(today)s
-    GROUP BY o.guide_id
-), days AS (
-    SELECT d::date AS day FROM generate_series(%(today)s::date, %(today)s::date + 29, interval '1 day') d
-)
-SELECT days.day, coalesce(planned.n, 0) AS planned, coalesce(planned.guides, 0) AS guides, coalesce(planned.most, 0) AS most,
-    coalesce(planned.over, 0) AS over,
-    coalesce((SELECT sum(f.a_day) * (1 + (SELECT count(*) FROM steps s WHERE s.open_day IS NOT NULL
-        AND s.open_day <= days.day - %(today)s::date)) FROM fresh f), 0) AS expected_new
-FROM days LEFT JOIN LATERAL (
-    SELECT sum(n) AS n, count(*) AS guides, max(n) AS most, count(*) FILTER (WHERE n > %(ceiling)s) AS over FROM (
-        SELECT guide_id, count(*) AS n FROM opening WHERE opening.day = days.day GROUP BY guide_id) per_guide
-) planned ON true
-ORDER BY days.day
-"""
-
-
-def forecast(version: CadenceVersion, *, today: date) -> list[dict[str, Any]]:
-    """Return what a version would open on each of the next 30 days, on today's data: the dry run of the rules page.
-
-    Each row: day, planned (steps of cycles that wait already), guides (with any), most (of one guide), over (guides above
-    the daily ceiling), expected_new (steps of purchases yet to come, at the pace of the last 28 days).
-    """
-    ceiling = version.rules["caps"]["guide_3369"]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _FORECAST, {"cadence": version.cadence_id, "version": version.pk, "today": today, "ceiling": ceiling}
-        )
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def rules_online_since(cadence: str) -> datetime | None:
-    """Return when the published version went online."""
-    return (
-        CadenceVersion.objects.filter(cadence__key=cadence, state=State.PUBLISHED)
-        .values_list("published_at", flat=True)
-        .first()
-    )

@@ -39,24 +39,32 @@ def open_due(*, now: datetime, batch: int = 1000, budget: timedelta = timedelta(
 def _open_batch(now: datetime, batch: int) -> Counter[str]:
     try:
         return _judge_and_move(now, batch, only=None)
-    except DatabaseError:
+    except DatabaseError as error:
         log.exception("a batch of %s failed to open; halving", batch)
         if batch > 1:
             return _open_batch(now, batch // 2)
-        return _set_aside(now)
+        return _set_aside(now, why=_said(error))
 
 
-def _set_aside(now: datetime) -> Counter[str]:
+def _said(error: DatabaseError) -> str:
+    """Return which rule of the database said no, without any value of the row."""
+    cause = error.__cause__
+    rule = getattr(getattr(cause, "diag", None), "constraint_name", None)
+    return rule or type(cause or error).__name__
+
+
+def _set_aside(now: datetime, *, why: str = "") -> Counter[str]:
     """Put the one enrollment that cannot be opened off by an hour, with its mark, so that the others go on."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE tasks_enrollment SET next_due_at = %(now)s + interval '1 hour',
-                step_reasons = step_reasons || jsonb_build_object('parked', coalesce(step_reasons->>'parked', '0')::int + 1)
+                step_reasons = step_reasons || jsonb_build_object('parked', coalesce(step_reasons->>'parked', '0')::int + 1,
+                                                                  'parked_why', %(why)s::text)
             WHERE id = (SELECT id FROM tasks_enrollment WHERE next_due_at <= %(now)s
                         ORDER BY next_due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
             """,
-            {"now": now},
+            {"now": now, "why": why},
         )
         return Counter(parked=cursor.rowcount) if cursor.rowcount else Counter()
 
@@ -340,8 +348,8 @@ WITH facts AS (
         step_days = CASE WHEN v.action = 'alter' THEN e.step_days || jsonb_build_object(v.step_key, v.altered_day) ELSE e.step_days END,
         steps_skipped = e.steps_skipped + (v.action = 'skip')::int,
         steps_cancelled = e.steps_cancelled + CASE WHEN v.action = 'cancel' THEN cardinality(v.plan) - v.hand + 1 ELSE 0 END,
-        step_reasons = CASE WHEN v.action = 'skip' THEN e.step_reasons || jsonb_build_object(v.next_step, v.reason)
-                            ELSE e.step_reasons END,
+        step_reasons = (CASE WHEN v.action = 'skip' THEN e.step_reasons || jsonb_build_object(v.next_step, v.reason)
+                             ELSE e.step_reasons END) - ARRAY['parked', 'parked_why'],
         is_day_anchor_frozen = e.is_day_anchor_frozen OR (v.action IN ('open', 'hold', 'skip') AND v.offset_minutes IS NULL),
         status = CASE WHEN v.action = 'cancel' THEN 'cancelled'
                       WHEN v.action = 'skip' AND v.plan[v.hand + 1] IS NULL AND NOT EXISTS (

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 from django.db import connection, transaction
 
 from .. import clock
+from ..scope import Actor
 from .models import OutboxEvent
 
 log = logging.getLogger("yejibao.outbox")
@@ -117,3 +118,40 @@ def _handle(topic: str, rows: Sequence[OutboxEvent]) -> int:
         log.exception("event %s %s failed (attempt %s)", row.pk, topic, row.attempts)
         row.save(update_fields=["attempts", "error", "parked_at"])
         return 0
+
+
+# ---------------------------------------------------------------- a person decides about what was set aside
+
+
+@transaction.atomic
+def retry_events(ids: Sequence[int], *, actor: Actor) -> int:
+    """Hand parked events over again, with fresh tries. Returns how many."""
+    from .. import audit
+
+    waiting = list(_parked(ids))
+    if waiting:
+        OutboxEvent.objects.filter(pk__in=waiting).update(parked_at=None, attempts=0)
+        audit.record(actor, "event.retried", OutboxEvent._meta.label, after={"ids": waiting})
+        wake_after_commit()
+    return len(waiting)
+
+
+@transaction.atomic
+def close_events(ids: Sequence[int], *, actor: Actor, reason: str) -> int:
+    """Give up on parked events, with a reason; nobody hears of them any more. Returns how many."""
+    from .. import audit
+    from ..errors import Invalid
+
+    reason = reason.strip()
+    if not reason:
+        raise Invalid(errors=[{"field": "reason", "code": "required", "message": "写一句为什么关闭"}])
+    waiting = list(_parked(ids))
+    if waiting:
+        OutboxEvent.objects.filter(pk__in=waiting).update(done_at=clock.now())
+        audit.record(actor, "event.closed", OutboxEvent._meta.label, after={"ids": waiting}, reason=reason)
+    return len(waiting)
+
+
+def _parked(ids: Sequence[int]) -> Iterable[int]:
+    rows = OutboxEvent.objects.filter(pk__in=ids, done_at=None, parked_at__isnull=False).order_by("pk")
+    return rows.select_for_update().values_list("pk", flat=True)

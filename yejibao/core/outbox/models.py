@@ -20,6 +20,8 @@ class OutboxEvent(models.Model):
         indexes = [
             # drain_events(): the oldest that waits
             models.Index(fields=["id"], name="event_waiting", condition=Q(done_at=None, parked_at=None)),
+            # push health: what was set aside
+            models.Index(fields=["id"], name="event_parked", condition=Q(done_at=None, parked_at__isnull=False)),
         ]
 
 
