@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guides.org.models import Staff
-from tasks.followups.models import Task
+from tasks.followups.models import PendingSend, Task
 from tasks.scripts.loading import load_scripts
 from tests.conftest import PHONE, TestClock
 from tests.core.test_look import FAULTS
@@ -15,6 +15,9 @@ from tests.factories.crm import make_friend, make_member, make_order
 from tests.factories.guides import make_org, session_of
 from tests.factories.tasks import LOADED_AT, enroll, load_rules, make_task, open_at
 from yejibao.core.clock import parse_iso
+
+from .conftest import World
+from .test_tap_budget import open_push
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -149,6 +152,20 @@ def test_offline_says_so_and_sends_nothing(phone: Callable[..., Any]) -> None:
     assert send.get_attribute("aria-disabled") == "true"
     page.context.set_offline(False)
     page.locator("[data-net]").wait_for(state="hidden")
+
+
+def test_the_green_button_of_a_card_opens_the_chat_with_the_words_ready(
+    world: World, client_of: Callable[..., Any]
+) -> None:
+    page = client_of(world.guide, PHONE)
+    page.locator("[data-go=list]:visible").first.click()
+    open_push(page, world)
+    inner = next(frame for frame in page.frames if "/g/tasks/" in frame.url)
+    inner.goto("/g/today/")
+    inner.get_by_role("link", name="去和王建平聊天，话术已填好").click()
+    page.locator("#wx-chat-name", has_text="王建平").wait_for()
+    pending = PendingSend.objects.get(used_at=None)
+    assert (pending.task_id, "王哥" in pending.text) == (world.task.pk, True)
 
 
 # ---------------------------------------------------------------- the task
