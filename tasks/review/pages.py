@@ -176,7 +176,9 @@ def _ring(figures: Figures) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _as_of(moment: datetime, now: datetime) -> str:
+def _as_of(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return words.NOTHING
     is_today = clock.local_day(moment) == clock.local_day(now)
     return words.clock_time(moment) if is_today else words.short_moment(moment, now)
 

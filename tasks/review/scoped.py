@@ -13,7 +13,6 @@ GUIDE_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_
 # Who may read the tasks behind a figure; only the store's manager reads the members' full names.
 NAME_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_operator", "hq_crm")
 FULL_NAME_ROLES = ("store_manager",)
-CARD_ROLES = ("store_manager", "branch_member_manager", "hq_operator", "hq_crm")  # member.view_card
 URGE_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_operator")
 OWN_KIND = {"live_operator": "live"}  # reads follow-ups of its own kind only
 

@@ -69,7 +69,7 @@ class Board:
 
     unit: OrgUnit
     period: Period
-    as_of: datetime
+    as_of: datetime | None  # None: the figures of this unit have never been counted
     rows: list[Row]
     total: Row
     is_store: bool
@@ -304,7 +304,7 @@ def _fill_unit(board: Board, by_day: Days, *, kind: str) -> None:
             rows[unit].by_type[task_type].add(figures_of(values))
     board.rows = list(rows.values())
     ran_at = FiguresRun.objects.filter(pk=1).values_list("ran_at", flat=True).first()
-    board.as_of = ran_at or board.as_of
+    board.as_of = ran_at
     weak = StoreWeek.objects.filter(
         store__unit__path__startswith=board.unit.path or "-", week__gte=period.end - timedelta(days=13)
     )

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from django.db.models import Q
 
@@ -17,7 +16,7 @@ from yejibao.core.scope import Actor
 
 from ..counting import ANSWERED
 from ..periods import Period
-from ..scoped import CARD_ROLES, FULL_NAME_ROLES, URGE_ROLES, covers, named_filter
+from ..scoped import FULL_NAME_ROLES, URGE_ROLES, covers, named_filter
 
 LIMIT = 300
 STEP_NAMES = {
@@ -47,7 +46,6 @@ class Named:
     note: str  # how it was done, what came of it, or why it is held
     guide_name: str
     step_name: str
-    member_url_id: Any  # None where the reader may not open cards
 
 
 @dataclass
@@ -110,11 +108,10 @@ def drill_of(
         .order_by("due_at", "pk")[: LIMIT + 1]
     )
     unmasked = covers(actor, FULL_NAME_ROLES, store.unit)
-    opens_cards = covers(actor, CARD_ROLES, store.unit)
     lists: dict[str, list[Named]] = {key: [] for key in TABS}
     replied = 0
     for task in rows[:LIMIT]:
-        lists[_list_of(task, now)].append(_named(task, unmasked=unmasked, opens_cards=opens_cards))
+        lists[_list_of(task, now)].append(_named(task, unmasked=unmasked))
         replied += (
             task.outcome in ANSWERED and task.done_at is not None and (task.evidence_level or 0) >= 2
             and task.outcome_at is not None and task.outcome_at <= task.done_at + timedelta(hours=48)
@@ -136,7 +133,7 @@ def _list_of(task: Task, now: datetime) -> str:
     return "late" if task.due_at <= now else "todo"
 
 
-def _named(task: Task, *, unmasked: bool, opens_cards: bool) -> Named:
+def _named(task: Task, *, unmasked: bool) -> Named:
     is_late = task.done_at is not None and task.done_at > task.due_at
     if task.held_at and task.state == Task.State.OPEN:
         note = HELD_NAMES.get(task.held_reason or "", "暂缓")
@@ -148,7 +145,6 @@ def _named(task: Task, *, unmasked: bool, opens_cards: bool) -> Named:
         member_name=task.member.name if unmasked else mask_name(task.member.name), tier=task.member.tier_631,
         bought=bought(task), due_at=task.due_at, done_at=task.done_at, is_late=is_late, note=note,
         guide_name=task.assignee.name, step_name=step_name(task.task_type),
-        member_url_id=task.member.public_id if opens_cards else None,
     )  # fmt: skip
 
 

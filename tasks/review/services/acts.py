@@ -62,7 +62,7 @@ def _values(found: Figures) -> list[Any]:
 
 @transaction.atomic
 def export_figures(
-    lines: Iterable[tuple[str, str, str, Figures]], *, actor: Actor, unit: OrgUnit, period: Period, by_guide: bool, as_of: datetime,
+    lines: Iterable[tuple[str, str, str, Figures]], *, actor: Actor, unit: OrgUnit, period: Period, by_guide: bool, as_of: datetime | None,
     now: datetime,
 ) -> bytes:  # fmt: skip
     """Return the figures as a workbook: (store, guide, step, figures) a row, never a member. Leaves an audit row.

@@ -30,7 +30,9 @@ def refresh_days(*, now: datetime) -> dict[str, int]:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             return {"busy": 1}
-        cursor.execute("DELETE FROM tasks_daymark RETURNING day, store_id")
+        cursor.execute(
+            "WITH taken AS (DELETE FROM tasks_daymark RETURNING day, store_id) SELECT DISTINCT day, store_id FROM taken"
+        )
         marks = set(cursor.fetchall())
     today = clock.local_day(now)
     ran_at = FiguresRun.objects.filter(pk=1).values_list("ran_at", flat=True).first()

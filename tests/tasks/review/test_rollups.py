@@ -174,3 +174,9 @@ def test_the_nightly_rebuild_counts_what_stood_differently(org: Org) -> None:
     TaskDay.objects.update(done_count=7)
     assert rebuild_days(start=date(2025, 3, 1), end=TODAY, now=NOW) == {"days": 5, "differences": 1}
     assert figures(TaskDay.objects.get()) == {"overdue_count": 1}
+
+
+def test_a_day_begins_at_midnight_in_shanghai(org: Org) -> None:
+    opened(make_member(owner=org.guide), org.guide, "2025-03-05 00:30")  # 4 March in UTC
+    refresh_days(now=NOW)
+    assert TaskDay.objects.get().day == TODAY
