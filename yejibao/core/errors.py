@@ -114,7 +114,7 @@ def as_domain_error(error: Exception) -> DomainError | None:
         case drf.NotAuthenticated() | drf.AuthenticationFailed():
             return SignInRequired()
         case drf.Throttled():
-            return TooMany(retry_after=int(error.wait or 1))
+            return TooMany(retry_after=int(getattr(error, "wait", None) or 1))
         case drf.PermissionDenied() | PermissionDenied():
             return Forbidden()
         case drf.NotFound() | Http404():
