@@ -408,7 +408,8 @@ def urge(request: HttpRequest) -> HttpResponse:
     """催办: one message a person; what was urged within two hours is left out and said so."""
 
     def work(now: datetime) -> dict[str, Any]:
-        tasks = _picked(request, now)
+        picked = _picked(request, now)
+        tasks = [task for task in picked if task.state == Task.State.OPEN and task.held_at is None]
         result = urge_tasks(tasks, actor=_actor(request), now=now)
         whose = {task.assignee_id: task.assignee.name for task in tasks}
         who = next(iter(whose.values())) if len(whose) == 1 else f"{len(whose)} 位同事"
@@ -417,11 +418,13 @@ def urge(request: HttpRequest) -> HttpResponse:
             parts.append(f"催了{who} {result.sent} 件")
         if result.waits_for_morning:
             opens = words.clock_time(hours.next_opening(tasks[0].store, now))
-            parts.append(f"现在免打扰，{result.waits_for_morning} 件到 {opens} 再发给{who}")
+            parts.append(f"现在免打扰，{result.waits_for_morning} 件 {opens} 以后再发给{who}")
         if result.too_soon:
             parts.append(
                 f"{result.too_soon} 件两小时内催过，没有再催" if parts else f"这 {result.too_soon} 件两小时内都催过了"
             )
+        if len(picked) > len(tasks):
+            parts.append(f"{len(picked) - len(tasks)} 件已经不用催了")
         return {"said": "，".join(parts) or "没有要催的"}
 
     return _answer(request, _once(request, work)["said"])

@@ -22,6 +22,7 @@ from yejibao.core.scope import Actor
 from ..models import StoreWeek
 
 LIST_AT = time(10, 0)  # nodes[].escalation and sla_rules.store_week of followup_3369.yaml
+OPENS, CLOSES = time(9, 30), time(22, 0)  # business_hours
 WEAK, REPEATED = 0.80, 0.60  # sla_rules.store_week
 GOOD_FOR = timedelta(hours=12)
 LOOK_BACK = timedelta(days=3)  # an expired first touch is named this long, if no list went out meanwhile
@@ -137,9 +138,12 @@ def send_weekly_lists(*, now: datetime) -> dict[str, int]:
     StoreWeek.objects.bulk_update(weeks, ["supervisor", "branch_manager"], batch_size=500)
     told = {one.supervisor_id for one in weeks} | {one.branch_manager_id for one in weeks}
     people = Staff.objects.in_bulk([pk for pk in told if pk])
+    due = hours.next_opening(
+        Store(opens_at=OPENS, closes_at=CLOSES), now
+    )  # those above the stores keep the brand's hours
     messages = [
         outbox.NewMessage(
-            "weekly_list", f"weekly_list:{pk}:{week}", person.wecom_user_id, now, f"staff:{pk}", now + GOOD_FOR, 3
+            "weekly_list", f"weekly_list:{pk}:{week}", person.wecom_user_id, due, f"staff:{pk}", due + GOOD_FOR, 3
         )
         for pk, person in people.items()
     ]
