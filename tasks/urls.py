@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tasks.followups import panels  # noqa: F401  hangs the room's panels
+from tasks.followups import handover_panels, panels  # noqa: F401  hangs the room's panels
 
 app_name = "tasks"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("tasks.cadences.urls")),
     path("", include("tasks.followups.urls")),
     path("", include("tasks.review.urls")),
     path("", include("tasks.scripts.urls")),

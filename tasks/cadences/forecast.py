@@ -108,7 +108,8 @@ class Busy:
     """One of the fullest days of one guide."""
 
     day: date
-    guide: Staff
+    guide: str
+    store: str
     count: int
 
 
@@ -171,12 +172,15 @@ def compare(versions: Sequence[CadenceVersion], *, today: date, days: int = DAYS
             version_id=pk, ceiling=ceiling, guides=guides, expected_new=expected_new,
             skipped=sum(day["skipped"] for day in by_day),
             days=_days(calendar, by_day),
-            busiest=tuple(
-                Busy(date.fromisoformat(one["day"]), people[one["guide_id"]], one["n"]) for one in busiest
-            ),
+            busiest=tuple(_busy(one, people[one["guide_id"]]) for one in busiest),
         )
         for pk, by_day, busiest, guides, expected_new in rows
     }  # fmt: skip
+
+
+def _busy(row: dict[str, Any], guide: Staff) -> Busy:
+    store = guide.store.short_name if guide.store else ""
+    return Busy(date.fromisoformat(row["day"]), guide.display_name or guide.name, store, row["n"])
 
 
 def _days(calendar: Sequence[date], found: Sequence[dict[str, Any]]) -> tuple[Day, ...]:

@@ -7,8 +7,9 @@ from celery import shared_task
 
 from yejibao.core import clock
 
+from . import trial
 from .conservation import prove
-from .models import Cadence
+from .models import Cadence, CadenceVersion
 from .recompute import recompute_hands
 
 log = logging.getLogger("yejibao.engine")
@@ -18,6 +19,15 @@ log = logging.getLogger("yejibao.engine")
 def recompute_after_publishing(**_: Any) -> dict[str, int]:
     """Go on with the recompute of a newly published version. Every half minute; nothing to do most of the time."""
     return recompute_hands(now=clock.now())
+
+
+@shared_task(name="tasks.cadences.jobs.count_trial")
+def count_trial(*, versions: list[int], **_: Any) -> dict[str, int]:
+    """Make the dry run of the rules page where it takes too long for a page."""
+    found = CadenceVersion.objects.in_bulk(versions)
+    if len(found) < len(versions):
+        return {}  # the draft was dropped meanwhile
+    return {"planned": trial.count([found[pk] for pk in versions], now=clock.now()).online.planned}  # type: ignore[union-attr]
 
 
 @shared_task(name="tasks.cadences.jobs.prove_conservation")

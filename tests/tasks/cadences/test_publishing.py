@@ -358,7 +358,7 @@ def test_the_dry_run_counts_as_by_hand(hq, org, online):
     assert (len(result.days), result.days[0].day, result.days[-1].day) == (30, TODAY, date(2025, 4, 8))
     assert (result.planned, result.guides, result.over, result.skipped) == (4, 2, 0, 0)
     assert result.per_guide_day == pytest.approx(4 / 2 / 30)
-    assert result.busiest[0] == Busy(date(2025, 3, 12), org.guide, 1)
+    assert result.busiest[0] == Busy(date(2025, 3, 12), "晓雯", "新街口店", 1)
     # 2 cycles in 28 days; at that pace each of the 30 days brings an m30, the last 27 a d3, none a d30
     assert result.expected_new == round(2 / 28 * (30 + 27))
 
