@@ -29,7 +29,7 @@ ENTRIES = (
     Entry("复盘数字", "tasks.review.jobs.refresh_days", seconds=60),
     Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
     Entry("店长每日清单", "tasks.review.jobs.send_daily_lists", cron={"minute": "*/10", "hour": "9-12"}),
-    Entry("区长每周清单", "tasks.review.jobs.send_weekly_lists", cron=daily(10, 0, day_of_week="1")),
+    Entry("区长每周清单", "tasks.review.jobs.send_weekly_lists", cron={"minute": "*/10", "hour": "10-12", "day_of_week": "1"}),
     Entry("每周抽查", "tasks.followups.jobs.sample_spot_checks", cron=daily(8, 30, day_of_week="1")),
     Entry("会员消费统计", "crm.scoring.jobs.recount_members_nightly", cron={"hour": "2", "minute": "*/10"}, queue="nightly"),
     Entry("会员等级到期", "crm.scoring.jobs.settle_levels_nightly", cron=daily(1, 30), queue="nightly"),

@@ -22,6 +22,7 @@ from crm.orders.services import release_orders
 from crm.scoring.services import last_month_end, rank_tiers, settle_levels
 from tasks.followups.services import finish
 from tasks.followups.tick import tick
+from tasks.review.services import refresh_days
 from yejibao.core import clock
 from yejibao.core.models import OutboxMessage
 from yejibao.wecom.sender import drain_messages
@@ -71,6 +72,7 @@ def play(
             for moment in moments:
                 played.counts.update(beat(moment, every, control, tells=tells, share=share))
                 played.beats += 1
+            refresh_days(now=moments[-1])
             played.days += 1
             if day.day == 1:
                 _nightly(day)

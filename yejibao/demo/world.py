@@ -27,6 +27,7 @@ from tasks.cadences.loading import load_3369
 from tasks.followups.models import Task
 from tasks.followups.services import ask_skip, put_off, sample_spot_checks
 from tasks.followups.tick import tick
+from tasks.review.services import refresh_days
 from tasks.scripts.loading import load_scripts
 from yejibao.core import clock
 from yejibao.core.errors import DomainError
@@ -130,6 +131,7 @@ def build(
     _live(start, today, now, say)
     _today(people, now, dice)
     _finishing_touches(now)
+    refresh_days(now=now)
     if control:
         tell_sandbox(control, leave_out=[OUT_OF_RANGE])
         tick(now=now)
