@@ -74,13 +74,16 @@ def follow_tickets(events: list[TicketChanged]) -> None:
 
 @outbox.subscribe(MemberChanged)
 def follow_members(events: list[MemberChanged]) -> None:
-    """A closed account ends everything; opt-outs are read when a step opens or is sent."""
+    """A closed account ends everything; who refused the heir is the manager's; opt-outs are read when a step is sent."""
     closed = [event.member_id for event in events if event.what == "closed"]
     if closed:
         changes.cancel_members(closed, now=clock.now())
     quiet = [event.member_id for event in events if event.what == "do_not_contact"]
     if quiet:
         upkeep.skip_do_not_contact(quiet, now=clock.now())
+    handed = [event.member_id for event in events if event.what == "owner"]
+    if handed:
+        upkeep.follow_refusals(handed, now=clock.now())
 
 
 @outbox.subscribe(FriendChanged)
@@ -101,8 +104,9 @@ def hold_for_heir(events: list[StaffResigned]) -> None:
 def hand_over(events: list[HeirNamed]) -> None:
     """The heir introduces himself first, then the held work goes on."""
     for event in events:
-        upkeep.hand_to_heir(event.handover_id, now=clock.now())
-        open_handover_intros(event.handover_id, now=clock.now())
+        now = clock.now()
+        upkeep.hand_to_heir(event.handover_id, now=now)
+        open_handover_intros(event.handover_id, now=now)
 
 
 @outbox.subscribe(StaffAwayChanged)

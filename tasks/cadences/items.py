@@ -9,6 +9,12 @@ ITEM = """jsonb_build_object('line', l.id, 'name', l.item_name, 'color', l.color
 STILL_HIS = "l.returned_quantity < l.quantity AND l.replaced_by_id IS NULL"
 
 
+def title(item: str) -> str:
+    """Return SQL for what an item is called, the colour once (scripts.facts.item_title); NULL without a name."""
+    name, color = f"({item}->>'name')", f"coalesce({item}->>'color', '')"
+    return f"nullif(CASE WHEN strpos({name}, {color}) > 0 THEN {name} ELSE {color} || {name} END, {color})"
+
+
 def of_order(order: str, name: str = "items") -> str:
     """Return a lateral `name(list)` with the items of one order that are still his, dearest first."""
     return f"""

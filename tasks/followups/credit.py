@@ -21,8 +21,8 @@ def credit_orders(order_ids: Sequence[int], *, now: datetime) -> int:
                 ) last
                 WHERE o.id = ANY(%(ids)s) AND o.status = 'paid' AND o.net_amount_fen > 0
                   AND o.kind IN ('retail', 'mall', 'proxy', 'live')
-                  AND NOT EXISTS (SELECT 1 FROM tasks_taskevidence e
-                                  WHERE e.kind = 'order_linked' AND (e.payload->>'order')::bigint = o.id)
+                  AND NOT EXISTS (SELECT 1 FROM tasks_taskevidence e WHERE e.task_id = last.task_id
+                                    AND e.kind = 'order_linked' AND (e.payload->>'order')::bigint = o.id)
             ), proof AS (
                 INSERT INTO tasks_taskevidence (task_id, kind, level, payload, is_auto, at)
                 SELECT task_id, 'order_linked', 5, jsonb_build_object('order', order_id, 'fen', net_amount_fen), true, %(now)s

@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 from guides.org.models import Store
 from yejibao.core import clock
 
+WAVE_MINUTES = 10  # the first pushes of a day are spread over these minutes, from a minute after opening
+
 
 def is_open(store: Store, now: datetime) -> bool:
     """Tell whether members may be contacted now: opens_at <= local time < closes_at."""
@@ -29,3 +31,9 @@ def opening(store: Store, day: date) -> datetime:
 def closing(store: Store, day: date) -> datetime:
     """Return the instant a store closes on a local day: the edge at which tasks fall due."""
     return clock.local_moment(day, store.closes_at)
+
+
+def next_push(store: Store, now: datetime, *, minute: int) -> datetime:
+    """Return now if the store is open, else this person's moment of the next morning's first wave."""
+    opens = next_opening(store, now)
+    return now if opens == now else opens + timedelta(minutes=1 + minute % WAVE_MINUTES)

@@ -18,3 +18,21 @@ SKIP_WORDS = {
     "member_cap": _("达到打扰上限"), "guide_cap": _("当日任务已满"), "late_data": _("订单到账过晚"),
     "manual": _("已批准跳过"), "rule_removed": _("规则已取消这一步"),
 }  # fmt: skip
+REFUSALS = {  # what a guide is told when a rule holds at the moment of sending
+    "member_deleted": "他的会员已注销，这件事取消了",
+    "returned_full": "这单他全退了，这件事取消了",
+    "repurchased": "他刚又来买了，新一轮跟进马上就到，这条先别发",
+    "do_not_contact": "他说过别再打扰，这件事不用做了",
+    "unsubscribed": "他退订了营销消息，这件事不用做了",
+    "complaint_open": "他还有售后没办完，先别谈搭配，办完两天后再放出来",
+    "friend_pending": "好友还在转给你，对方没拒绝的话，24 小时内就能发",
+    "friend_lost": "他已经不是你的好友，这件事不用做了",
+    "no_channel": "他不是你的好友，也没同意接电话，这件事不用做了",
+    "call_instead": "他现在不是你的好友，改成打电话问候",
+    "add_friend": "他还不是你的好友，先当面加上",
+    "contacted_today": "今天已经联系过他，一天只打扰一次",
+    "contacted_week": "这 7 天已经联系过他两次，先缓一缓",
+    "contacted_month": "这 30 天给他发的推荐够多了，先缓一缓",
+    "cap_shifts": "，帮你挪到明天 %(opens)s",
+    "cap_skips": "，这件事不用做了",
+}

@@ -112,6 +112,9 @@ class Task(models.Model):
             models.Index(fields=["expire_at"], name="task_expiring", condition=Q(state="open")),
             models.Index(fields=["member"], name="task_member_open", condition=Q(state="open")),
             models.Index(fields=["tell_at"], name="task_to_tell", condition=Q(tell_at__isnull=False)),
+            # escalate() and the morning lists: late and not yet told of
+            models.Index(fields=["due_at"], name="task_late", condition=Q(state="open", escalated_at=None)),
+            models.Index(fields=["held_at"], name="task_held", condition=Q(held_at__isnull=False)),  # release_held()
         ]
 
     def move_to(self, new: str, **stamps: Any) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from tasks.cadences import moments
+from tasks.cadences import items, moments
 from yejibao.core import clock
 from yejibao.core.sql import prepared
+
+from .people import away, friends, manager, staffed
 
 log = logging.getLogger("yejibao.engine")
 
@@ -90,23 +92,6 @@ def _judge_and_move(now: datetime, batch: int, only: list[int] | None) -> Counte
     return tally
 
 
-def _staffed(alias: str) -> str:
-    return f"{alias}.state IN ('active', 'leave', 'transferred')"
-
-
-def away(staff: str, day: str) -> str:
-    """Return SQL telling whether a person does not work on a day (rest, leave, or on leave without dates)."""
-    return (
-        f"EXISTS (SELECT 1 FROM guides_shift sh WHERE sh.staff_id = {staff} AND sh.day = {day} "
-        "AND sh.kind IN ('rest', 'leave'))"
-    )
-
-
-MANAGER = """(SELECT ra.staff_id FROM guides_roleassignment ra JOIN guides_staff ms ON ms.id = ra.staff_id
-    WHERE ra.role = 'store_manager' AND ra.unit_id = {store}.unit_id AND ms.state IN ('active', 'leave', 'transferred')
-      AND (ra.ends_on IS NULL OR ra.ends_on >= %(today)s) AND (ra.starts_on IS NULL OR ra.starts_on <= %(today)s)
-    ORDER BY (ms.state = 'active') DESC, ra.id LIMIT 1)"""
-
 # Facts -> person -> relation -> verdict -> ceiling -> tasks and hands. Rules are re-read from the published version, so an
 # edit holds for hands that still stand under the old one.
 _OPEN = f"""
@@ -120,10 +105,10 @@ WITH facts AS (
         m.owner_guide_id AS owner_now, ms.id AS main_store_id, ms.unit_id AS main_unit_id,
         ao.is_gift, ao.is_delivery, ao.status AS anchor_status,
         owner.state AS owner_state, owner.store_id AS owner_store_id,
-        CASE WHEN {_staffed("serving")} THEN e.serving_guide_id END AS serving_now,
-        CASE WHEN {_staffed("owner")} THEN m.owner_guide_id END AS owner_there,
-        CASE WHEN {_staffed("duty")} THEN ms.duty_guide_id END AS duty_now,
-        {MANAGER.format(store="ms")} AS manager_id
+        CASE WHEN {staffed("serving")} THEN e.serving_guide_id END AS serving_now,
+        CASE WHEN {staffed("owner")} THEN m.owner_guide_id END AS owner_there,
+        CASE WHEN {staffed("duty")} THEN ms.duty_guide_id END AS duty_now,
+        {manager("ms.unit_id")} AS manager_id
     FROM tasks_enrollment e
     JOIN tasks_cadenceversion published ON published.cadence_id = e.cadence_id AND published.state = 'published'
     LEFT JOIN tasks_cadencestep step ON step.version_id = published.id AND step.key = e.next_step
@@ -195,9 +180,11 @@ WITH facts AS (
             AND rc.nature = 'marketing') AS marketed_month,
         tickets.blocking, tickets.altering, tickets.pickup_on, orders.left_count, newer.waits
     FROM assigned a
-    LEFT JOIN LATERAL (
-        SELECT fl.state FROM crm_friendlink fl WHERE fl.member_id = a.member_id AND fl.guide_id = a.assignee
-        ORDER BY (fl.state = 'friend') DESC, fl.id DESC LIMIT 1
+    LEFT JOIN LATERAL (   -- one who is being passed on to the heir is his friend in a day
+        SELECT CASE WHEN fl.state = 'pending_transfer' THEN 'friend' ELSE fl.state END AS state FROM crm_friendlink fl
+        WHERE fl.member_id = a.member_id AND (fl.guide_id = a.assignee
+            OR a.assignee = a.owner_now AND fl.state = 'pending_transfer' AND fl.ended_at IS NULL)
+        ORDER BY (fl.state IN ('friend', 'pending_transfer')) DESC, fl.id DESC LIMIT 1
     ) link ON true
     LEFT JOIN LATERAL (
         SELECT bool_or(tk.kind IN ('complaint', 'return')) AS blocking, bool_or(tk.kind = 'alteration') AS altering,
@@ -295,11 +282,11 @@ WITH facts AS (
         SELECT b.id FROM guides_staff b LEFT JOIN load bl ON bl.assignee_id = b.id
         WHERE b.id = r.backup_guide_id AND b.state = 'active' AND NOT {away("b.id", "%(today)s")}
           AND coalesce(bl.all_open, 0) < (r.rules->'caps'->>'guide_shown')::int
+          AND (r.phone_consent OR {friends("r.member_id", "b.id")})
     ) backup ON true
 ), verdict AS (
     SELECT c.*, coalesce(c.overflow_to, c.assignee) AS final_assignee, fs.store_id AS final_store,
-        CASE WHEN c.overflow_to IS NOT NULL AND NOT EXISTS (SELECT 1 FROM crm_friendlink fl WHERE fl.member_id = c.member_id
-                  AND fl.guide_id = c.overflow_to AND fl.state = 'friend') THEN 'manual_call'
+        CASE WHEN c.overflow_to IS NOT NULL AND NOT {friends("c.member_id", "c.overflow_to")} THEN 'manual_call'
              WHEN c.friend = 'friend' THEN 'wecom_message'
              WHEN c.friend = '' AND c.offset_minutes IS NOT NULL THEN 'in_store'
              ELSE 'manual_call' END AS channel,
@@ -315,7 +302,7 @@ WITH facts AS (
         coalesce(v.final_store, v.main_store_id), v.anchor_order_id, 'open', v.nature, v.channel, v.priority, v.tier_rank,
         greatest(v.step_open_at, %(now)s), v.due_at, v.step_expire_at,
         left(replace(replace(replace(v.why,
-            '{{item}}', coalesce(nullif((v.items->0->>'color') || (v.items->0->>'name'), ''), '衣服')),
+            '{{item}}', coalesce({items.title("v.items->0")}, '衣服')),
             '{{more}}', CASE WHEN jsonb_array_length(v.items) > 1 THEN '等 ' || jsonb_array_length(v.items) || ' 件' ELSE '' END),
             '{{days}}', ((%(today)s)::date - v.anchor_on)::text), 160),
         jsonb_build_object('items', v.items, 'timing', v.timing, 'buyer', v.buyer, 'gift', v.is_gift, 'delivery', v.is_delivery,

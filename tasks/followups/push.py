@@ -5,69 +5,70 @@ decided at the claim, when their state is read again, and written to the link ta
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
 
-from guides.org.models import Staff
-from guides.org.queries import managers_of_stores
+from guides.org.models import Staff, Store
+from guides.org.queries import heads_of_stores
 from tasks.cadences import moments
 from yejibao.core import clock, outbox
 from yejibao.core.models import OutboxMessage
 from yejibao.core.sql import prepared
 
+from . import hours, reminders
 from .models import Task, TaskNotice
+from .notices import link_tasks
+from .people import away, staffed
 
 LISTED = 8  # tasks named in one digest; the rest wait for the next window
-WAVE_MINUTES = 10  # the first wave of a day is spread over these minutes, from a minute after opening
+QUEUE_BATCH = 5000
 NODE_NAMES = {"m30": "30 分钟回访", "d3": "3 天回访", "d30": "30 天回访", "d60": "60 天回访", "d90": "90 天回访"}
 TYPE_NAMES = {"aftersale_care": "售后关怀", "handover_intro": "交接问候"}
 
-# The next reminder of a task after %(now)s, by its step; NULL when there is none before it expires.
-_NEXT_REMINDER = f"""
-    (SELECT min(r.at) FROM tasks_cadencestep step, jsonb_array_elements(step.reminders) item
-     CROSS JOIN LATERAL (SELECT CASE
-        WHEN item ? 'from' THEN t.due_at + (item->>'minutes')::int * interval '1 minute'
-        WHEN item->>'day' = 'due' THEN {moments.at(moments.local_date("t.due_at"), "(item->>'time')::time")}
-        ELSE {moments.at(f"{moments.local_date('t.open_at')} + ((item->>'day')::int - step.open_day)", "(item->>'time')::time")}
-        END AS at) r
-     WHERE step.version_id = t.cadence_version_id AND step.key = t.node AND r.at > %(now)s AND r.at < t.expire_at)
-"""
-
+# Urgent tasks (priority 1) are told alone and at once. The others wait for their guide's window: half an hour each, from a
+# minute of her own after opening, which is never 0 or 30. Whoever comes while the first wave runs still goes with it. A task
+# in a queued digest waits for that window (`tell_at`), so each beat looks at what is new only. Nobody is told on a rest day.
 _QUEUE = f"""
 WITH due AS (
-    SELECT t.id, t.assignee_id, t.priority, t.expire_at, t.tell_at, s.wecom_user_id, st.opens_at, st.closes_at,
-        {_NEXT_REMINDER} AS next_tell,
-        {moments.at("%(today)s::date", "st.opens_at")} + (1 + s.digest_minute %% %(wave)s) * interval '1 minute' AS first_window
+    SELECT t.id, t.assignee_id, t.priority, t.tell_at, s.wecom_user_id, closing.at AS closing,
+        least(t.expire_at, closing.at) AS not_after, opening.at + wave.minutes * interval '1 minute' AS first_window,
+        %(now)s < opening.at + %(wave)s * interval '1 minute' AS is_first
     FROM tasks_task t JOIN guides_staff s ON s.id = t.assignee_id JOIN guides_store st ON st.id = t.store_id
-    WHERE t.tell_at <= %(now)s AND t.state = 'open' AND t.held_at IS NULL AND s.state IN ('active', 'leave', 'transferred')
+    CROSS JOIN LATERAL (SELECT {moments.at("%(today)s::date", "st.opens_at")} AS at) opening
+    CROSS JOIN LATERAL (SELECT {moments.at("%(today)s::date", "st.closes_at")} AS at) closing
+    CROSS JOIN LATERAL (SELECT 1 + s.digest_minute %% %(wave)s AS minutes) spread
+    CROSS JOIN LATERAL (SELECT spread.minutes
+        + ((extract(minute FROM st.opens_at)::int + spread.minutes) %% 30 = 0)::int AS minutes) wave
+    WHERE t.tell_at <= %(now)s AND t.state = 'open' AND t.held_at IS NULL AND {staffed("s")}
       AND (t.hidden_until IS NULL OR t.hidden_until <= %(now)s)
-      AND {moments.local_time("%(now)s::timestamptz")} >= st.opens_at AND {moments.local_time("%(now)s::timestamptz")} < st.closes_at
-    ORDER BY t.tell_at LIMIT 5000 FOR UPDATE OF t SKIP LOCKED
+      AND %(now)s >= opening.at AND %(now)s < closing.at
+      AND (t.priority = 1 OR NOT {away("t.assignee_id", "%(today)s")})
+    ORDER BY t.priority > 1, t.tell_at LIMIT %(batch)s FOR UPDATE OF t SKIP LOCKED
 ), urgent AS (
     INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, state, body_sha, attempts,
         next_at, errmsg, msgid, created_at, closed_reason)
-    SELECT 'task', 'task:' || id || ':' || extract(epoch FROM tell_at)::bigint, wecom_user_id, 'task:' || id, %(now)s, expire_at, 1,
+    SELECT 'task', 'task:' || id || ':' || extract(epoch FROM tell_at)::bigint, wecom_user_id, 'task:' || id, %(now)s, not_after, 1,
         'pending', '', 0, %(now)s, '', '', %(now)s, ''
     FROM due WHERE priority = 1 ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
-), told AS (
-    UPDATE tasks_task t SET tell_at = due.next_tell FROM due WHERE t.id = due.id AND due.priority = 1
 ), windows AS (
-    SELECT DISTINCT d.assignee_id, d.wecom_user_id, w.at,
-        {moments.at("%(today)s::date", "d.closes_at")} AS closing
-    FROM due d CROSS JOIN LATERAL (SELECT d.first_window + greatest(0,
-        ceil(extract(epoch FROM %(now)s - d.first_window) / 1800)) * interval '30 minutes' AS at) w
+    SELECT d.id, d.assignee_id, d.wecom_user_id, d.closing, w.at
+    FROM due d CROSS JOIN LATERAL (SELECT d.first_window + interval '30 minutes' * CASE WHEN d.is_first THEN 0
+        ELSE greatest(0, ceil(extract(epoch FROM %(now)s - d.first_window) / 1800)) END AS at) w
     WHERE d.priority > 1
 ), digests AS (
     INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, state, body_sha, attempts,
         next_at, errmsg, msgid, created_at, closed_reason)
-    SELECT 'digest', 'digest:' || assignee_id || ':' || extract(epoch FROM at)::bigint, wecom_user_id, 'staff:' || assignee_id, at,
-        closing, 4, 'pending', '', 0, at, '', '', %(now)s, ''
+    SELECT DISTINCT 'digest', 'digest:' || assignee_id || ':' || extract(epoch FROM at)::bigint, wecom_user_id,
+        'staff:' || assignee_id, greatest(at, %(now)s), closing, 4, 'pending', '', 0, greatest(at, %(now)s), '', '',
+        %(now)s::timestamptz, ''
     FROM windows WHERE at < closing ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
+), waiting AS (
+    UPDATE tasks_task t SET tell_at = CASE WHEN d.priority = 1 THEN {reminders.NEXT} ELSE greatest(w.at, t.tell_at) END
+    FROM due d LEFT JOIN windows w ON w.id = d.id WHERE t.id = d.id
 )
 SELECT (SELECT count(*) FROM urgent), (SELECT count(*) FROM digests), (SELECT count(*) FROM due)
 """
@@ -75,11 +76,16 @@ SELECT (SELECT count(*) FROM urgent), (SELECT count(*) FROM digests), (SELECT co
 
 def queue_notices(*, now: datetime) -> dict[str, int]:
     """Turn what is to be told into outbox rows; outside business hours nothing is queued, the morning takes it."""
-    with transaction.atomic():
-        urgent, digests, due = prepared(_QUEUE, {"now": now, "today": clock.local_day(now), "wave": WAVE_MINUTES})[0]
-        if urgent or digests:
-            outbox.messages.wake_after_commit()
-    return {"urgent": urgent, "digests": digests, "due": due}
+    facts = {"now": now, "today": clock.local_day(now), "wave": hours.WAVE_MINUTES, "batch": QUEUE_BATCH}
+    total: Counter[str] = Counter()
+    while True:
+        with transaction.atomic():
+            urgent, digests, due = prepared(_QUEUE, facts)[0]
+            if urgent or digests:
+                outbox.messages.wake_after_commit()
+        total.update(urgent=urgent, digests=digests, due=due)
+        if due < QUEUE_BATCH or not (urgent or digests):  # what found its window full comes with the next beat
+            return dict(total)
 
 
 def card(message: OutboxMessage, *, title: str, lines: Sequence[str], path: str, button: str) -> bytes:
@@ -141,7 +147,7 @@ class TaskCard:
                 lines=[task.why, f'<div class="highlight">{due_words(task)}</div>'],
             )  # fmt: skip
             links.append(TaskNotice(message=message, task=task, kind="opened"))
-        TaskNotice.objects.bulk_create(links, ignore_conflicts=True)
+        _write(links)
         return bodies
 
     def still_wanted(self, messages: Sequence[OutboxMessage], *, now: datetime) -> set[int]:
@@ -164,10 +170,11 @@ class Digest:
         )
         for task in rows:
             waiting[task.assignee_id].append(task)
+        again = _told_before(messages, now)
         bodies: dict[int, bytes | None] = {}
         links, told = [], []
         for message in messages:
-            mine = waiting.pop(people[message.pk], [])
+            mine = again.get(message.pk) or waiting.pop(people[message.pk], [])
             if not mine:
                 bodies[message.pk] = None
                 continue
@@ -179,106 +186,137 @@ class Digest:
             )  # fmt: skip
             links += [TaskNotice(message=message, task=task, kind="opened") for task in named]
             told += [task.pk for task in named]
-        TaskNotice.objects.bulk_create(links, ignore_conflicts=True)
+        _write(links)
         if told:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"UPDATE tasks_task t SET tell_at = {_NEXT_REMINDER} WHERE t.id = ANY(%(ids)s)",
-                    {"ids": told, "now": now},
-                )
+            reminders.plan_next(told, now=now)
         return bodies
 
     def still_wanted(self, messages: Sequence[OutboxMessage], *, now: datetime) -> set[int]:
         return _with_open_tasks(messages, now)
+
+
+def _write(links: Sequence[TaskNotice]) -> None:
+    """Write which tasks are named; whoever was told of one before is reminded now."""
+    tasks = {link.task_id for link in links}
+    told = set(TaskNotice.objects.filter(task__in=tasks, kind="opened").values_list("task_id", flat=True))
+    for link in links:
+        link.kind = "reminder" if link.task_id in told else "opened"
+    TaskNotice.objects.bulk_create(links, ignore_conflicts=True)
+
+
+def _told_before(messages: Sequence[OutboxMessage], now: datetime) -> dict[int, list[Task]]:
+    """Return what a resent digest named the first time and still stands on its reader's list."""
+    resent = [message for message in messages if message.retry_of_id]
+    named: dict[int, list[Task]] = defaultdict(list)
+    if resent:
+        people = _ids(resent)
+        links = TaskNotice.objects.filter(message__in=resent, task__in=Task.objects.listed(now)).select_related(
+            "task__member"
+        )
+        for link in links.order_by("task__priority", "task__tier_rank", "task__due_at", "task_id"):
+            if link.task.assignee_id == people[link.message_id]:
+                named[link.message_id].append(link.task)
+    return named
+
+
+@outbox.messages.on_resend
+def carry_links(pairs: Sequence[tuple[OutboxMessage, OutboxMessage]]) -> None:
+    """Let a message that is sent again name the tasks of the first one."""
+    fresh = {old.pk: new.pk for old, new in pairs}
+    links = TaskNotice.objects.filter(message_id__in=fresh)
+    TaskNotice.objects.bulk_create(
+        [TaskNotice(message_id=fresh[one.message_id], task_id=one.task_id, kind=one.kind) for one in links],
+        batch_size=2000, ignore_conflicts=True,
+    )  # fmt: skip
 
 
 class NoticeList:
-    """A list fixed when it was queued (urge, escalation): names those of its tasks that are still open."""
+    """A list fixed when it was queued: names those of its tasks that still stand, and to assignees only their own."""
 
-    def __init__(self, title: str, path: str, button: str) -> None:
-        self.title, self.path, self.button = title, path, button
+    def __init__(self, title: str, path: str, button: str, *, to_assignee: bool) -> None:
+        self.title, self.path, self.button, self.to_assignee = title, path, button, to_assignee
 
     def render(self, messages: Sequence[OutboxMessage], *, now: datetime) -> dict[int, bytes | None]:
-        named: dict[int, list[Task]] = defaultdict(list)
-        links = TaskNotice.objects.filter(message__in=messages, task__state="open").select_related(
-            "task__member", "task__assignee"
-        )
-        for link in links.order_by("task__due_at", "task_id"):
-            named[link.message_id].append(link.task)
-        bodies: dict[int, bytes | None] = {}
-        for message in messages:
-            mine = named.get(message.pk)
-            bodies[message.pk] = (
-                card(
-                    message,
-                    title=self.title.format(n=len(mine)),
-                    path=self.path,
-                    button=self.button,
-                    lines=[f"{t.member.name} · {node_name(t)} · {t.assignee.display_name}" for t in mine[:LISTED]]
-                    + ([f"等 {len(mine)} 件"] if len(mine) > LISTED else []),
-                )  # fmt: skip
-                if mine
-                else None
-            )
-        return bodies
+        named = self._named(messages)
+        return {one.pk: self._body(one, named[one.pk]) if one.pk in named else None for one in messages}
 
     def still_wanted(self, messages: Sequence[OutboxMessage], *, now: datetime) -> set[int]:
-        return _with_open_tasks(messages, now)
+        return set(self._named(messages))
+
+    def _named(self, messages: Sequence[OutboxMessage]) -> dict[int, list[Task]]:
+        links = TaskNotice.objects.filter(message__in=messages, task__state="open", task__held_at=None)
+        named: dict[int, list[Task]] = defaultdict(list)
+        links = links.select_related("message", "task__member", "task__assignee").order_by("task__due_at", "task_id")
+        for link in links:
+            if not self.to_assignee or link.task.assignee.wecom_user_id == link.message.recipient:
+                named[link.message_id].append(link.task)
+        return dict(named)
+
+    def _body(self, message: OutboxMessage, tasks: list[Task]) -> bytes:
+        who = "" if self.to_assignee else " · {}"
+        lines = [f"{t.member.name} · {node_name(t)}{who.format(t.assignee.display_name)}" for t in tasks[:LISTED]]
+        lines += [f"等 {len(tasks)} 件"] if len(tasks) > LISTED else []
+        return card(message, title=self.title.format(n=len(tasks)), path=self.path, button=self.button, lines=lines)
 
 
 def _with_open_tasks(messages: Sequence[OutboxMessage], now: datetime) -> set[int]:
-    return set(
-        TaskNotice.objects.filter(message__in=messages)
-        .filter(Q(task__state="open"))
-        .values_list("message_id", flat=True)
-    )
+    links = TaskNotice.objects.filter(message__in=messages, task__in=Task.objects.listed(now))
+    return set(links.values_list("message_id", flat=True))
 
 
 outbox.register_renderer("task", TaskCard())
 outbox.register_renderer("digest", Digest())
-outbox.register_renderer("urge", NoticeList("店长提醒你 {n} 件事", "/g/today/", "去做"))
-outbox.register_renderer("escalation", NoticeList("{n} 件超时了，要你看一下", "/m/review/", "去看看"))
+outbox.register_renderer("urge", NoticeList("店长提醒你 {n} 件事", "/g/today/", "去做", to_assignee=True))
+outbox.register_renderer(
+    "escalation", NoticeList("{n} 件超时了，要你看一下", "/m/review/", "去看看", to_assignee=False)
+)
 
 _ESCALATE = """
 WITH late AS (
     SELECT t.id, t.store_id FROM tasks_task t
-    JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
-    CROSS JOIN LATERAL jsonb_array_elements(step.escalation) item
-    WHERE t.state = 'open' AND t.held_at IS NULL AND t.escalated_at IS NULL AND item->>'how' = 'push'
-      AND item->>'from' = 'due' AND t.due_at + (item->>'minutes')::int * interval '1 minute' <= %(now)s
-      AND t.due_at > %(now)s - interval '1 day'
-), marked AS (
-    UPDATE tasks_task t SET escalated_at = %(now)s FROM late WHERE t.id = late.id RETURNING t.id
+    LEFT JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
+    CROSS JOIN LATERAL (SELECT CASE WHEN step.id IS NOT NULL THEN (
+            SELECT min((item->>'minutes')::int) FROM jsonb_array_elements(step.escalation) item
+            WHERE item->>'how' = 'push' AND item->>'from' = 'due')
+        WHEN t.priority = 1 THEN 30 END AS minutes) rule   -- task_types.yaml escalation_default
+    WHERE t.state = 'open' AND t.escalated_at IS NULL AND t.held_at IS NULL
+      AND t.due_at <= %(now)s AND t.due_at > %(now)s - interval '1 day'
+      AND t.due_at + rule.minutes * interval '1 minute' <= %(now)s
 )
-SELECT l.id, l.store_id FROM late l JOIN marked m ON m.id = l.id
+UPDATE tasks_task t SET escalated_at = %(now)s FROM late WHERE t.id = late.id AND t.escalated_at IS NULL
+RETURNING t.id, t.store_id
 """
 
 
+@transaction.atomic
 def escalate(*, now: datetime) -> int:
-    """Tell managers of urgent tasks that are late (m30: due + 30 min). In quiet hours it waits for the next morning."""
-    from . import hours
-    from .services.managing import _link
+    """Tell managers of urgent tasks that are late (m30: due + 30 min); a store without one: its area supervisor.
 
-    with transaction.atomic(), connection.cursor() as cursor:
+    In quiet hours it waits for the next morning's first wave. Returns how many tasks were told of.
+    """
+    with connection.cursor() as cursor:
         cursor.execute(_ESCALATE, {"now": now})
         late = cursor.fetchall()
-        if not late:
-            return 0
-        by_store = managers_of_stores({store for _, store in late}, day=clock.local_day(now))
-        managers = Staff.objects.select_related("store").in_bulk(set(by_store.values()))
-        messages, links = {}, []
-        for task_id, store in late:
-            manager = managers.get(by_store.get(store, 0))
-            if manager is None:
-                continue
-            key = f"escalation:{manager.pk}:{int(now.timestamp()) // 600}"
-            due = hours.next_opening(manager.store, now) if manager.store else now
-            messages[key] = outbox.NewMessage(
-                "escalation", key, manager.wecom_user_id, due, f"staff:{manager.pk}", due + timedelta(hours=12), 2
-            )
-            links.append((key, task_id))
-        outbox.enqueue(messages.values())
-        _link(links, "escalation")
+    if not late:
+        return 0
+    stores, today = {store for _, store in late}, clock.local_day(now)
+    heads = heads_of_stores(stores, role="area_supervisor", day=today)
+    heads |= heads_of_stores(stores, role="store_manager", day=today)
+    people = Staff.objects.in_bulk(set(heads.values()))
+    places = Store.objects.in_bulk(stores)
+    messages, links = {}, []
+    for task, store in late:
+        head = people.get(heads.get(store, 0))
+        if head is None:
+            continue
+        # A list a person and beat: what becomes late at the same time is told together.
+        due = hours.next_push(places[store], now, minute=head.digest_minute)
+        key = f"escalation:{head.pk}:{int(now.timestamp())}"
+        until = hours.closing(places[store], clock.local_day(due))
+        messages[key] = outbox.NewMessage("escalation", key, head.wecom_user_id, due, f"staff:{head.pk}", until, 2)
+        links.append((key, task))
+    outbox.enqueue(messages.values())
+    link_tasks(links, kind="escalation")
     return len(links)
 
 

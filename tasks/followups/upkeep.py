@@ -1,7 +1,7 @@
 """What time and other people do to open tasks: expiry, holds and their release, resignation, rest days. Set-based."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection, transaction
 
@@ -10,9 +10,10 @@ from tasks.cadences.changes import complete_walked
 from yejibao.core import clock
 
 from .models import Task
+from .people import away, friends, manager, staffed
 from .services.finishing import finish
 
-HANDOVER_HOLD = timedelta(hours=48)
+HANDOVER_HOLD_HOURS = 48
 
 
 def expire_tasks(*, now: datetime, batch: int = 5000) -> int:
@@ -59,7 +60,8 @@ def hold_for_tickets(member_ids: Sequence[int], *, now: datetime) -> int:
 
 @transaction.atomic
 def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
-    """Release tasks whose hold has ended: two days after the ticket closed, or once the heir has introduced himself.
+    """Release tasks whose hold has ended: two days after the ticket closed, or once the heir has introduced
+    himself (nobody to introduce to: at once), after 48 hours in any case.
 
     After a ticket: due = max(old due, 22:00 of the release date), at most expire_at; past its end -> skipped.
     After a hand-over: due = max(old due, 22:00 a day after the release), expire = max(old, new due + 3 days).
@@ -76,7 +78,7 @@ def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
                       AND (tk.order_id IS NULL OR EXISTS (SELECT 1 FROM tasks_enrollmentcause c
                                                     WHERE c.order_id = tk.order_id AND c.enrollment_id = t.enrollment_id))
                 ) ticket
-                WHERE t.held_reason = 'aftersale' AND t.state = 'open' AND NOT coalesce(ticket.is_open, false)
+                WHERE t.held_at IS NOT NULL AND t.held_reason = 'aftersale' AND t.state = 'open' AND NOT coalesce(ticket.is_open, false)
                   AND coalesce(ticket.closed_at, t.held_at) + %(days)s * interval '1 day' <= %(now)s
             ), freed AS (
                 UPDATE tasks_task t SET held_at = NULL, held_reason = NULL,
@@ -101,10 +103,10 @@ def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
             WITH ready AS (
                 SELECT t.id, t.due_at AS old_due, t.expire_at AS old_expire, hours.closes_at
                 FROM tasks_task t JOIN guides_store hours ON hours.id = t.store_id
-                WHERE t.held_reason = 'handover' AND t.state = 'open'
-                  AND (t.held_at <= %(now)s - %(hold)s OR EXISTS (
+                WHERE t.held_at IS NOT NULL AND t.held_reason = 'handover' AND t.state = 'open'
+                  AND (t.held_at <= %(now)s - %(hours)s * interval '1 hour' OR NOT EXISTS (
                       SELECT 1 FROM tasks_task i WHERE i.member_id = t.member_id AND i.task_type = 'handover_intro'
-                        AND i.state <> 'open' AND i.created_at >= t.held_at))
+                        AND i.state = 'open' AND i.created_at >= t.held_at))
             ), dated AS (
                 SELECT r.*, greatest(r.old_due, {moments.at(moments.local_date("%(now)s::timestamptz") + " + 1", "r.closes_at")}) AS new_due
                 FROM ready r
@@ -116,7 +118,7 @@ def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
             INSERT INTO tasks_taskmove (task_id, reason, note, old_due_at, new_due_at, at)
             SELECT id, 'handover', '', old_due, new_due, %(now)s FROM freed
             """,
-            {"now": now, "hold": HANDOVER_HOLD},
+            {"now": now, "hours": HANDOVER_HOLD_HOURS},
         )
         handed = cursor.rowcount
     complete_walked([pk for state, pk in tickets if state == "skipped" and pk], now=now)
@@ -135,23 +137,25 @@ def hold_resigned(staff_id: int, *, now: datetime) -> int:
 
 
 def hand_to_heir(handover_id: int, *, now: datetime) -> int:
-    """Give held tasks to the new owners, still held until they have introduced themselves. Each a recorded act.
+    """Give the leaver's tasks to the new owners, held until they have introduced themselves. Each a recorded act.
 
-    A task for a member who is not the leaver's own (he was serving or backup) goes to that member's owner.
+    A task for a member who is not the leaver's own (he was serving or backup) goes to that member's owner. What waits for
+    a ticket goes on waiting for it.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH given AS (
-                UPDATE tasks_task t SET assignee_id = heir.id, store_id = coalesce(heir.store_id, t.store_id),
-                    held_reason = 'handover', held_at = %(now)s,
+                UPDATE tasks_task t SET assignee_id = heir.id, store_id = coalesce(heir.store_id, t.store_id), tell_at = NULL,
+                    held_at = CASE WHEN t.held_reason = 'aftersale' THEN t.held_at ELSE %(now)s END,
+                    held_reason = CASE WHEN t.held_reason = 'aftersale' THEN 'aftersale' ELSE 'handover' END,
                     owner_guide_id = m.owner_guide_id,
-                    channel = CASE WHEN EXISTS (SELECT 1 FROM crm_friendlink fl WHERE fl.member_id = t.member_id
-                        AND fl.guide_id = heir.id AND fl.state = 'friend') THEN 'wecom_message' ELSE 'manual_call' END
+                    channel = CASE WHEN {friends("t.member_id", "heir.id")} THEN 'wecom_message'
+                                   WHEN m.phone_consent THEN 'manual_call' ELSE t.channel END
                 FROM crm_guidehandover h, crm_member m, guides_staff heir
-                WHERE h.id = %(handover)s AND t.assignee_id = h.guide_id AND t.state = 'open' AND t.held_reason = 'resigned'
-                  AND m.id = t.member_id AND heir.id = CASE WHEN m.owner_guide_id = h.guide_id OR m.owner_guide_id IS NULL
-                                                           THEN h.heir_id ELSE m.owner_guide_id END
+                WHERE h.id = %(handover)s AND t.assignee_id = h.guide_id AND t.state = 'open' AND m.id = t.member_id
+                  AND heir.id = coalesce((SELECT o.id FROM guides_staff o WHERE o.id = m.owner_guide_id AND {staffed("o")}),
+                                         h.heir_id)
                 RETURNING t.id, h.guide_id AS old, heir.id AS new
             )
             INSERT INTO tasks_taskmove (task_id, reason, note, old_assignee_id, new_assignee_id, at)
@@ -162,24 +166,56 @@ def hand_to_heir(handover_id: int, *, now: datetime) -> int:
         return cursor.rowcount
 
 
+def follow_refusals(member_ids: Sequence[int], *, now: datetime) -> int:
+    """Bring what the heir was to do for members who refused him to their new owner, the store manager: by phone or not at all."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH refused AS (
+                SELECT DISTINCT ON (tr.member_id) tr.member_id, tr.from_guide_id, tr.to_guide_id, tr.reason
+                FROM crm_ownershiptransfer tr WHERE tr.member_id = ANY(%(members)s) ORDER BY tr.member_id, tr.id DESC
+            ), moved AS (
+                UPDATE tasks_task t SET assignee_id = coalesce(r.to_guide_id, t.assignee_id), owner_guide_id = r.to_guide_id,
+                    store_id = coalesce(s.store_id, t.store_id), channel = 'manual_call',
+                    state = CASE WHEN ok.to_call THEN 'open' ELSE 'skipped' END,
+                    closed_reason = CASE WHEN ok.to_call THEN '' ELSE 'friend_lost' END,
+                    closed_at = CASE WHEN NOT ok.to_call THEN %(now)s::timestamptz END,
+                    held_at = CASE WHEN ok.to_call THEN t.held_at END, held_reason = CASE WHEN ok.to_call THEN t.held_reason END,
+                    tell_at = CASE WHEN ok.to_call AND t.held_at IS NULL THEN %(now)s::timestamptz END
+                FROM refused r JOIN crm_member m ON m.id = r.member_id LEFT JOIN guides_staff s ON s.id = r.to_guide_id
+                CROSS JOIN LATERAL (SELECT m.phone_consent AND r.to_guide_id IS NOT NULL AS to_call) ok
+                WHERE r.reason = 'refused' AND t.member_id = r.member_id AND t.assignee_id = r.from_guide_id AND t.state = 'open'
+                RETURNING t.id, t.enrollment_id, t.state, r.from_guide_id AS old, t.assignee_id AS new
+            ), kept AS (
+                INSERT INTO tasks_taskmove (task_id, reason, note, old_assignee_id, new_assignee_id, at)
+                SELECT id, 'heir', '会员没有接受新的导购', old, new, %(now)s FROM moved WHERE state = 'open'
+            )
+            SELECT enrollment_id, state FROM moved
+            """,
+            {"members": list(member_ids), "now": now},
+        )
+        rows = cursor.fetchall()
+    complete_walked([cycle for cycle, state in rows if cycle and state == "skipped"], now=now)
+    return len(rows)
+
+
 def cover_absence(staff_id: int, days: Sequence[str], *, now: datetime) -> int:
     """Apply the leave rules to open tasks of someone whose rest days changed, as if they opened now.
 
     A task due on such a day: d3 moves one day; d30-d90 wait for the return inside their window; else the backup, else the
-    manager. Each a recorded act.
+    manager, who must be able to reach the member (else it stays). Each a recorded act.
     """
-    from .opening import MANAGER, away
-
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"""
             WITH hit AS (
                 SELECT t.id, t.assignee_id, t.due_at AS old_due, t.member_id, hours.closes_at, step.rest_day_grace,
                     step.may_wait_for_return, {moments.local_date("t.due_at")} AS due_day, {moments.local_date("t.expire_at")} AS last_day,
-                    back.day AS back_on, helper.id AS helper_id, {MANAGER.format(store="hours")} AS manager_id
+                    back.day AS back_on, coalesce(helper.id, {manager("hours.unit_id")}) AS cover_id, m.phone_consent
                 FROM tasks_task t
                 JOIN guides_store hours ON hours.id = t.store_id
                 JOIN guides_staff person ON person.id = t.assignee_id
+                JOIN crm_member m ON m.id = t.member_id
                 LEFT JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
                 LEFT JOIN guides_staff helper ON helper.id = person.backup_guide_id AND helper.state = 'active'
                     AND helper.store_id = person.store_id AND NOT {away("helper.id", moments.local_date("t.due_at"))}
@@ -192,19 +228,17 @@ def cover_absence(staff_id: int, days: Sequence[str], *, now: datetime) -> int:
                   AND {moments.local_date("t.due_at")} = ANY(%(days)s::date[]) AND {away("t.assignee_id", moments.local_date("t.due_at"))}
                 FOR UPDATE OF t
             ), decided AS (
-                SELECT h.*, CASE WHEN h.rest_day_grace > 0 AND h.back_on = h.due_day + h.rest_day_grace
+                SELECT h.*, {friends("h.member_id", "h.cover_id")} AS is_friend, CASE WHEN h.rest_day_grace > 0 AND h.back_on = h.due_day + h.rest_day_grace
                                    OR h.may_wait_for_return AND h.back_on IS NOT NULL
                                  THEN {moments.at("h.back_on", "h.closes_at")} END AS new_due
                 FROM hit h
             ), moved AS (
                 UPDATE tasks_task t SET
                     due_at = coalesce(d.new_due, t.due_at),
-                    assignee_id = CASE WHEN d.new_due IS NULL THEN coalesce(d.helper_id, d.manager_id, t.assignee_id) ELSE t.assignee_id END,
+                    assignee_id = CASE WHEN d.new_due IS NULL THEN coalesce(d.cover_id, t.assignee_id) ELSE t.assignee_id END,
                     tell_at = CASE WHEN d.new_due IS NULL THEN %(now)s::timestamptz ELSE t.tell_at END,
-                    channel = CASE WHEN d.new_due IS NOT NULL OR EXISTS (SELECT 1 FROM crm_friendlink fl
-                        WHERE fl.member_id = t.member_id AND fl.guide_id = coalesce(d.helper_id, d.manager_id) AND fl.state = 'friend')
-                        THEN t.channel ELSE 'manual_call' END
-                FROM decided d WHERE t.id = d.id
+                    channel = CASE WHEN d.new_due IS NOT NULL OR d.is_friend THEN t.channel ELSE 'manual_call' END
+                FROM decided d WHERE t.id = d.id AND (d.new_due IS NOT NULL OR d.is_friend OR d.phone_consent)
                 RETURNING t.id, d.old_due, t.due_at AS new_due, d.assignee_id AS old, t.assignee_id AS new
             )
             INSERT INTO tasks_taskmove (task_id, reason, note, old_due_at, new_due_at, old_assignee_id, new_assignee_id, at)
@@ -221,10 +255,11 @@ def follow_friends(member_id: int, guide_id: int, state: str, *, now: datetime) 
 
     Lost: m30 and d3 become a call where he agreed to calls; the others are judged again when they are sent.
     """
-
-    open_tasks = Task.objects.filter(member_id=member_id, state="open", assignee_id=guide_id, held_at=None)
+    open_tasks = Task.objects.filter(member_id=member_id, state="open", assignee_id=guide_id)
     if state == "friend":
-        first = list(open_tasks.filter(evidence_any_of__contains=["friend_added"]).values_list("pk", flat=True))
+        first = list(
+            open_tasks.filter(held_at=None, evidence_any_of__contains=["friend_added"]).values_list("pk", flat=True)
+        )
         finish(first, kind="friend_added", level=3, now=now, is_auto=True, reached=False)
         Task.objects.filter(pk__in=first).update(outcome="friend_added", outcome_at=now)
         return open_tasks.filter(channel__in=["manual_call", "in_store"]).update(channel="wecom_message")
@@ -263,8 +298,9 @@ def skip_do_not_contact(member_ids: Sequence[int], *, now: datetime) -> int:
     """End the open tasks of members who said 别再打扰; their unopened steps are skipped as they come up."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE tasks_task SET state = 'skipped', closed_reason = 'do_not_contact', closed_at = %s, tell_at = NULL, "
-            "held_at = NULL, held_reason = NULL WHERE member_id = ANY(%s) AND state = 'open' RETURNING enrollment_id",
+            "UPDATE tasks_task t SET state = 'skipped', closed_reason = 'do_not_contact', closed_at = %s, tell_at = NULL, "
+            "held_at = NULL, held_reason = NULL FROM crm_member m WHERE m.id = t.member_id AND m.id = ANY(%s) "
+            "AND m.do_not_contact AND t.state = 'open' RETURNING t.enrollment_id",
             [now, list(member_ids)],
         )
         ended = [row[0] for row in cursor.fetchall()]

@@ -8,8 +8,9 @@ from django.db import connection, transaction
 from django.db.models import Count, Q
 from django.utils.translation import gettext_lazy as _
 
-from crm.events import HeirNamed, MemberChanged
+from crm.events import FriendChanged, HeirNamed, MemberChanged
 from crm.members.models import FriendLink, GuideHandover, Member, OwnershipTransfer
+from crm.members.scoped import HEIR_ROLES
 from crm.members.services.locking import lock_members
 from guides.org.models import RoleAssignment, Staff, Store
 from guides.org.queries import heads_of_stores
@@ -21,7 +22,6 @@ from yejibao.core.scope import Actor
 
 DECIDE_WITHIN = timedelta(hours=24)  # then the proposal is applied
 REFUSE_WITHIN = timedelta(hours=24)  # a member may refuse the new guide; then the friend goes over
-OWNER_ROLES = ("store_manager", "branch_member_manager", "hq_operator")
 
 
 class NotHisToGive(Forbidden):
@@ -71,7 +71,7 @@ def _check_may_give(actor: Actor, to: Staff) -> None:
         raise NotHisToGive()
     if to.state not in Staff.MAY_SIGN_IN or to.store_id is None:
         raise NotWorking()
-    reach = under_grants(actor.reach(*OWNER_ROLES), path="unit__path", store="pk")
+    reach = under_grants(actor.reach(*HEIR_ROLES), path="unit__path", store="pk")
     if not actor.is_system and not Store.objects.filter(reach, pk=to.store_id).exists():
         raise NotHisToGive()
 
@@ -116,13 +116,28 @@ def propose_heir(staff_id: int, *, resigned_at: datetime, now: datetime) -> Guid
 @transaction.atomic
 def choose_heir(handover: GuideHandover, *, heir: Staff, actor: Actor, now: datetime) -> GuideHandover:
     """Let the manager name the heir, and hand over at once. Raises AlreadyHandedOver, NotWorking or NotHisToGive."""
-    _check_may_give(actor, heir)
     guide = Staff.objects.select_related("store").get(pk=handover.guide_id)
-    if not actor.is_system and not Store.objects.visible_to(actor).filter(pk=guide.store_id).exists():
+    if not _receives_closed_store(guide.store, heir, actor=actor, now=now):
+        _check_may_give(actor, heir)
+    if not actor.is_system and not GuideHandover.objects.visible_to(actor).filter(pk=handover.pk).exists():
         raise NotFound()
     if heir.pk == guide.pk:
         raise NotWorking()
     return _hand_over(handover.pk, heir=heir, actor=actor, now=now)
+
+
+def _receives_closed_store(store: Store | None, heir: Staff, *, actor: Actor, now: datetime) -> bool:
+    """Tell whether this is a region manager naming the receiving store of a closed one: its manager becomes the heir.
+
+    Source: followup_3369.yaml, assignment.guide_resigned, store closed.
+    """
+    day = local_day(now)
+    if store is None or store.closed_on is None or store.closed_on > day or heir.store_id in (None, store.pk):
+        return False
+    reach = under_grants(actor.reach("region_manager"), path="unit__path", store="pk")
+    if Store.objects.filter(reach, pk__in=[store.pk, heir.store_id]).count() < 2:
+        return False
+    return heads_of_stores([heir.store_id], role="store_manager", day=day).get(heir.store_id) == heir.pk
 
 
 def apply_due_handovers(*, now: datetime) -> dict[str, int]:
@@ -199,11 +214,14 @@ def pass_on_friends(*, now: datetime) -> int:
             )
             INSERT INTO crm_friendlink (member_id, guide_id, external_user_id, state, remark, added_at)
             SELECT member_id, heir_id, external_user_id, 'friend', '', %(now)s FROM ready
-            ON CONFLICT (guide_id, external_user_id) DO NOTHING
+            ON CONFLICT (guide_id, external_user_id) DO NOTHING RETURNING member_id, guide_id
             """,
             {"before": now - REFUSE_WITHIN, "now": now},
         )
-        return cursor.rowcount
+        passed = cursor.fetchall()
+    friend = FriendLink.State.FRIEND
+    outbox.publish_many(FriendChanged(member, heir, friend, now.isoformat()) for member, heir in passed if member)
+    return len(passed)
 
 
 @transaction.atomic

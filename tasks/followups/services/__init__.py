@@ -1,7 +1,8 @@
 """All writes on tasks, by subject. One function = one business act = one transaction."""
 
 from .creating import open_care_tasks, open_handover_intros
-from .finishing import finish
+from .finishing import add_evidence, finish
+from .guards import NotYourDecision, NotYourTask, QuietHours
 from .managing import (
     UrgeResult,
     ask_skip,
@@ -15,8 +16,6 @@ from .managing import (
 )
 from .sending import (
     NotSendable,
-    QuietHours,
-    add_evidence,
     log_call,
     prepare_send,
     record_claimed,
@@ -27,6 +26,8 @@ from .sending import (
 
 __all__ = [
     "NotSendable",
+    "NotYourDecision",
+    "NotYourTask",
     "QuietHours",
     "UrgeResult",
     "add_evidence",

@@ -10,6 +10,9 @@ import yaml
 from django.db import connection
 
 from tasks.cadences import moments
+from yejibao.core import clock
+
+from ..people import friends, manager, staffed
 
 TYPES_FILE = Path(__file__).parents[2] / "data" / "task_types.yaml"
 INTROS_A_DAY = 20  # handover_intro: "20 per day", VIP first
@@ -27,19 +30,17 @@ INSERT INTO tasks_task (task_type, node, dedupe_key, member_id, assignee_id, own
     evidence_kind, outcome, closed_reason, tell_at, created_at)
 """
 
-_ASSIGNEE = """
+# The own guide, else her store's manager; nobody there or no way to reach the member: no task.
+_ASSIGNEE = f"""
+    LEFT JOIN guides_store own_store ON own_store.id = m.main_store_id
     CROSS JOIN LATERAL (SELECT coalesce(
-        (SELECT s.id FROM guides_staff s WHERE s.id = m.owner_guide_id AND s.state IN ('active', 'leave', 'transferred')),
-        (SELECT ra.staff_id FROM guides_roleassignment ra JOIN guides_staff s ON s.id = ra.staff_id JOIN guides_store ms
-            ON ms.unit_id = ra.unit_id WHERE ra.role = 'store_manager' AND ms.id = m.main_store_id
-            AND s.state IN ('active', 'leave', 'transferred') ORDER BY ra.id LIMIT 1)) AS id) who
+        (SELECT s.id FROM guides_staff s WHERE s.id = m.owner_guide_id AND {staffed("s")}), {manager("own_store.unit_id")}) AS id) who
     JOIN guides_staff person ON person.id = who.id
     JOIN guides_store hours ON hours.id = coalesce(person.store_id, m.main_store_id)
-    LEFT JOIN LATERAL (SELECT fl.state FROM crm_friendlink fl WHERE fl.member_id = m.id AND fl.guide_id = who.id
-        ORDER BY (fl.state = 'friend') DESC LIMIT 1) link ON true
+    CROSS JOIN LATERAL (SELECT CASE WHEN {friends("m.id", "who.id")} THEN 'wecom_message'
+                                    WHEN m.phone_consent THEN 'manual_call' END AS channel) way
 """
 
-_CHANNEL = "CASE WHEN link.state = 'friend' THEN 'wecom_message' ELSE 'manual_call' END"
 _TIER = (
     "CASE m.tier_631 WHEN 'core' THEN 1 WHEN 'potential' THEN 2 WHEN 'common' THEN 3 WHEN 'lapsed' THEN 4 ELSE 5 END"
 )
@@ -54,7 +55,7 @@ def open_care_tasks(enrollment_ids: Sequence[int], *, returned_on: date, now: da
         cursor.execute(
             f"""{_INSERT}
             SELECT 'aftersale_care', '', 'aftersale_care:' || e.anchor_order_id, m.id, who.id, m.owner_guide_id,
-                hours.id, e.anchor_order_id, 'open', 'service', {_CHANNEL}, %(priority)s, {_TIER},
+                hours.id, e.anchor_order_id, 'open', 'service', way.channel, %(priority)s, {_TIER},
                 {moments.at("%(day)s::date + 1", "hours.opens_at")}, {moments.at("%(day)s::date + 1", "hours.closes_at")},
                 {moments.at("%(day)s::date + 3", "hours.closes_at")},
                 '刚退了货，问一句哪里没照顾好，不提买东西',
@@ -62,11 +63,11 @@ def open_care_tasks(enrollment_ids: Sequence[int], *, returned_on: date, now: da
                 {moments.at("%(day)s::date + 1", "hours.opens_at")}, '', '', '', '',
                 {moments.at("%(day)s::date + 1", "hours.opens_at")}, %(now)s
             FROM tasks_enrollment e JOIN crm_member m ON m.id = e.member_id {_ASSIGNEE}
-            WHERE e.id = ANY(%(ids)s) AND m.status = 'active' AND NOT m.do_not_contact
+            WHERE e.id = ANY(%(ids)s) AND m.status = 'active' AND NOT m.do_not_contact AND way.channel IS NOT NULL
             ON CONFLICT (dedupe_key) DO NOTHING
             """,
             {"ids": list(enrollment_ids), "day": returned_on, "now": now, "priority": kind["priority"],
-             "evidence": kind["evidence_any_of"]},
+             "evidence": kind["evidence_any_of"], "today": clock.local_day(now)},
         )  # fmt: skip
         return cursor.rowcount
 
@@ -84,16 +85,17 @@ def open_handover_intros(handover_id: int, *, now: datetime) -> int:
             )
             {_INSERT}
             SELECT 'handover_intro', '', 'handover_intro:' || %(handover)s || ':' || m.id, m.id, who.id, m.owner_guide_id, hours.id,
-                NULL, 'open', 'service', {_CHANNEL}, %(priority)s, {_TIER}, %(now)s,
+                NULL, 'open', 'service', way.channel, %(priority)s, {_TIER}, %(now)s,
                 {moments.at("days.day + 2", "hours.closes_at")}, {moments.at("days.day + 7", "hours.closes_at")},
                 '原来的导购离开了，先认识一下，别急着谈衣服', jsonb_build_object('handover', %(handover)s), %(evidence)s,
                 CASE WHEN moved.place >= %(a_day)s THEN {moments.at("days.day", "hours.opens_at")} END, '', '', '', '',
                 greatest(%(now)s, {moments.at("days.day", "hours.opens_at")}), %(now)s
             FROM moved JOIN crm_member m ON m.id = moved.member_id {_ASSIGNEE}
             CROSS JOIN LATERAL (SELECT {moments.local_date("%(now)s")} + (moved.place / %(a_day)s)::int AS day) days
+            WHERE way.channel IS NOT NULL
             ON CONFLICT (dedupe_key) DO NOTHING
             """,
             {"handover": handover_id, "now": now, "a_day": INTROS_A_DAY, "priority": kind["priority"],
-             "evidence": kind["evidence_any_of"]},
+             "evidence": kind["evidence_any_of"], "today": clock.local_day(now)},
         )  # fmt: skip
         return cursor.rowcount

@@ -1,4 +1,4 @@
-"""Closing tasks with proof, as one set: used by one tap, by a receipt for many, and by the replay alike."""
+"""Closing tasks with proof, as one set: used by one tap, by a receipt for many, and by the replay alike. And the way back."""
 
 import json
 from collections.abc import Sequence
@@ -6,10 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 
+from crm.members.models import Member
 from tasks.cadences.changes import complete_walked
+from tasks.cadences.models import Enrollment
 from yejibao.core import clock
+from yejibao.core.scope import Actor
 from yejibao.core.sql import prepared
+
+from ..models import Reach, Task, TaskEvidence
+from ..reminders import plan_next
+
+TRUSTED = 2  # from this evidence level on the member was surely reached
+NO_PROOF = ("undone", "rejected", "call_tried")  # traces that say nothing was done
 
 _FINISH = """
 WITH target AS (
@@ -35,7 +45,7 @@ WITH target AS (
 ), reached AS (   -- the first of a member's tasks is the contact; those ticked 顺带 share it
     INSERT INTO tasks_reach (member_id, guide_id, task_id, channel, state, nature, level, at, day)
     SELECT DISTINCT ON (member_id) member_id, actor_id, id, %(channel)s::text, 'sent', nature, %(level)s::smallint, %(now)s, %(day)s
-    FROM target WHERE %(reached)s::bool ORDER BY member_id, id
+    FROM target WHERE %(reached)s::bool ORDER BY member_id, array_position(%(ids)s::bigint[], id)
     ON CONFLICT (task_id) DO NOTHING
 ), contact AS (
     UPDATE crm_member m SET last_contact_on = %(day)s FROM target x WHERE m.id = x.member_id AND %(reached)s::bool
@@ -52,7 +62,7 @@ def finish(
 ) -> list[int]:  # fmt: skip
     """Write evidence, reach and the end of open tasks with one statement. Returns those that were open.
 
-    `by` None means each task's assignee. A task that is not open any more keeps its state; what is proven is kept.
+    `by` None means each task's assignee. Of several tasks of one member the first is the contact. A task that is not open any more keeps its state; what is proven is kept.
     """
     if not task_ids:
         return []
@@ -74,3 +84,62 @@ def finish(
     )
     complete_walked([enrollment for _, enrollment, _ in rows if enrollment], now=now)
     return [pk for pk, _, was_open in rows if was_open]
+
+
+def add_evidence(
+    task: Task, *, kind: str, level: int, now: datetime, actor: Actor | None = None, payload: dict[str, Any] | None = None,
+    is_auto: bool = False,
+) -> TaskEvidence:  # fmt: skip
+    """Add proof to a task; the task keeps the highest level with its kind and time."""
+    by = actor.staff_id if actor else None
+    row = TaskEvidence.objects.create(
+        task=task, kind=kind, level=level, payload=payload or {}, is_auto=is_auto, at=now, by_id=by,
+        on_behalf_of_id=task.assignee_id if by and by != task.assignee_id else None,
+    )  # fmt: skip
+    if level > (task.evidence_level if task.evidence_level is not None else -1):
+        task.evidence_kind, task.evidence_level, task.evidence_at = kind, level, now
+        task.save(update_fields=["evidence_kind", "evidence_level", "evidence_at"])
+    return row
+
+
+def reopen(task: Task, *, kind: str, by: int | None, now: datetime, payload: dict[str, Any] | None = None) -> str:
+    """Take a done back and return the new state: open, or expired where its end is past or its cycle has ended since.
+
+    A cycle that was complete goes on. What left stays reached; what was only claimed is withdrawn.
+    """
+    cycle = None
+    if task.enrollment_id:
+        cycle = Enrollment.objects.select_for_update(of=("self",)).get(pk=task.enrollment_id)
+    state = Task.State.OPEN if now <= task.expire_at and _goes_on(cycle) else Task.State.EXPIRED
+    task.move_to(
+        state, done_at=None, done_by=None, undo_until=None, outcome="", outcome_at=None,
+        closed_at=None if state == Task.State.OPEN else now,
+    )  # fmt: skip
+    if cycle and state == Task.State.OPEN:
+        Enrollment.objects.filter(pk=cycle.pk, status="completed").update(status="active", closed_at=None)
+    if (task.evidence_level or 0) < TRUSTED:
+        _withdraw(task)
+    TaskEvidence.objects.create(task=task, kind=kind, level=0, at=now, by_id=by, payload=payload or {})
+    plan_next([task.pk], now=now)
+    return state
+
+
+def _goes_on(cycle: Enrollment | None) -> bool:
+    """Tell whether a cycle may have open tasks again: not ended by a return or a purchase, no newer one running."""
+    if cycle is None or cycle.status == "active":
+        return True
+    newer = Enrollment.objects.filter(
+        cadence_id=cycle.cadence_id, member_id=cycle.member_id, status="active", kind="full"
+    )
+    return cycle.status == "completed" and (cycle.kind != "full" or not newer.exists())
+
+
+def _withdraw(task: Task) -> None:
+    """Forget the contact a mere claim made; the evidence rows stay, the task keeps the best of what else is known."""
+    Reach.objects.filter(task=task, level__lt=TRUSTED).delete()
+    last = Reach.objects.filter(member_id=task.member_id).aggregate(day=Max("day"))["day"]
+    Member.objects.filter(pk=task.member_id).update(last_contact_on=last)
+    known = task.evidence.exclude(kind__in=(*NO_PROOF, "chat_claimed", "call_logged")).order_by("-level", "at").first()
+    task.evidence_kind = known.kind if known else ""
+    task.evidence_level, task.evidence_at = (known.level, known.at) if known else (None, None)
+    task.save(update_fields=["evidence_kind", "evidence_level", "evidence_at"])

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from guides.org.models import Staff
@@ -15,39 +17,38 @@ from yejibao.core.scope import Actor
 
 from .. import hours
 from ..labels import LATER_REASONS
-from ..models import SkipRequest, SpotCheck, Task, TaskEvidence, TaskMove, TaskNotice, Urge
-from .sending import _may_act, _open_or_conflict
+from ..models import SkipRequest, SpotCheck, Task, TaskMove, Urge
+from ..notices import link_tasks
+from .finishing import reopen
+from .guards import doer, lock, may_act, may_decide, must_be_open
 
 URGE_EVERY = timedelta(hours=2)
 
 
-class NotYourDecision(Forbidden):
-    code, title = "perm.task.approve_skip", _("自己的申请要上一级来批")
-
-
+@transaction.atomic
 def put_off(task: Task, *, actor: Actor, until: datetime, reason: str, now: datetime) -> Task:
-    """稍后: hide the card until a time in business hours before it expires. The due time stands, it counts as usual."""
-    _may_act(task, actor)
-    _open_or_conflict(task)
+    """稍后: hide the card until a time in business hours before it expires; then she is told. The due time stands."""
+    may_act(lock(task), actor)
+    must_be_open(task)
     if reason not in LATER_REASONS:
         raise Invalid(errors=[{"field": "reason", "code": "choice", "message": "选一个原因"}])
     if not now < until < task.expire_at or not hours.is_open(task.store, until):
         raise Invalid(errors=[{"field": "until", "code": "range", "message": "选一个营业时间内、失效之前的时间"}])
-    task.hidden_until, task.hidden_reason = until, reason
-    task.save(update_fields=["hidden_until", "hidden_reason"])
+    task.hidden_until, task.hidden_reason, task.tell_at = until, reason, until
+    task.save(update_fields=["hidden_until", "hidden_reason", "tell_at"])
     return task
 
 
 @transaction.atomic
 def ask_skip(task: Task, *, actor: Actor, reason: str, now: datetime) -> SkipRequest:
     """Ask to skip a task, with a reason for whoever decides."""
-    _may_act(task, actor)
-    _open_or_conflict(task)
+    may_act(lock(task), actor)
+    must_be_open(task)
     if len(reason.strip()) < 2:
         raise Invalid(errors=[{"field": "reason", "code": "required", "message": "写一下为什么跳过"}])
     request, created = SkipRequest.objects.get_or_create(
         task=task, state=SkipRequest.State.ASKED,
-        defaults={"asked_by_id": actor.staff_id, "reason": reason.strip()[:120], "asked_at": now},
+        defaults={"asked_by_id": doer(task, actor), "reason": reason.strip()[:120], "asked_at": now},
     )  # fmt: skip
     if not created:
         raise Conflict(_("已经申请过了，等店长批"))
@@ -57,13 +58,8 @@ def ask_skip(task: Task, *, actor: Actor, reason: str, now: datetime) -> SkipReq
 @transaction.atomic
 def decide_skip(request: SkipRequest, *, actor: Actor, approve: bool, now: datetime, answer: str = "") -> SkipRequest:
     """Approve or refuse. Nobody decides on his own request; a manager's own goes to the area supervisor."""
-    if request.asked_by_id == actor.staff_id or not actor.may("task.approve_skip"):
-        raise NotYourDecision()
-    task = request.task
-    asker_manages = request.asked_by.role_assignments.filter(role="store_manager", unit_id=task.store.unit_id).exists()
-    needed = "area_supervisor" if asker_manages else "store_manager"
-    if not any(task.store.unit.path.startswith(grant.path) for grant in actor.reach(needed) if grant.path):
-        raise NotYourDecision()
+    task = lock(request.task)
+    may_decide(task, actor, about=request.asked_by, now=now)
     state = SkipRequest.State.APPROVED if approve else SkipRequest.State.REFUSED
     if not SkipRequest.objects.filter(pk=request.pk, state=SkipRequest.State.ASKED).update(
         state=state, decided_by_id=actor.staff_id, decided_at=now, answer=answer[:120]
@@ -91,44 +87,43 @@ class UrgeResult:
 
 @transaction.atomic
 def urge(tasks: Sequence[Task], *, actor: Actor, now: datetime) -> UrgeResult:
-    """Urge the assignees of open tasks: one message a person, at most once per task in two hours, whoever taps."""
+    """Urge the assignees of open tasks: one message a person, at most once per task in two hours, whoever taps.
+
+    In quiet hours it waits for the morning. The caller read the tasks through `visible_to`.
+    """
     if not actor.has_role("store_manager", "area_supervisor", "branch_member_manager", "hq_operator"):
         raise Forbidden()
+    standing = _locked(tasks).filter(held_at=None).select_related("store", "assignee").order_by("assignee_id", "pk")
     recent = set(Urge.objects.filter(task__in=tasks, at__gt=now - URGE_EVERY).values_list("task_id", flat=True))
-    todo = [task for task in tasks if task.pk not in recent and task.state == Task.State.OPEN and task.held_at is None]
-    Urge.objects.bulk_create([Urge(task=task, by_id=actor.staff_id, at=now) for task in todo])
+    todo = [task for task in standing if task.pk not in recent and task.assignee.is_active]
+    Urge.objects.bulk_create([Urge(task=task, by_id=doer(task, actor), at=now) for task in todo])
     waiting = 0
-    by_person: dict[int, list[Task]] = {}
-    for task in todo:
-        by_person.setdefault(task.assignee_id, []).append(task)
-    people = Staff.objects.in_bulk(by_person)
     messages, links = [], []
-    for person_id, mine in by_person.items():
-        due = hours.next_opening(mine[0].store, now)
+    for person, theirs in groupby(todo, key=lambda task: task.assignee):
+        mine = list(theirs)
+        due = hours.next_push(mine[0].store, now, minute=person.digest_minute)
         waiting += len(mine) if due > now else 0
-        key = f"urge:{person_id}:{actor.staff_id}:{int(now.timestamp())}"
-        messages.append(
-            outbox.NewMessage("urge", key, people[person_id].wecom_user_id, due, f"staff:{person_id}", None, 2)
-        )
+        key = f"urge:{mine[0].pk}:{int(now.timestamp())}"
+        until = hours.closing(mine[0].store, clock.local_day(due))
+        messages.append(outbox.NewMessage("urge", key, person.wecom_user_id, due, f"staff:{person.pk}", until, 2))
         links += [(key, task.pk) for task in mine]
     outbox.enqueue(messages)
-    _link(links, "urge")
+    link_tasks(links, kind="urge")
     return UrgeResult(len(todo) - waiting, waiting, len(tasks) - len(todo))
 
 
-def _link(links: Sequence[tuple[str, int]], kind: str) -> None:
-    """Write which tasks a queued message names."""
-    from yejibao.core.models import OutboxMessage
-
-    ids = dict(OutboxMessage.objects.filter(dedupe_key__in={key for key, _ in links}).values_list("dedupe_key", "pk"))
-    TaskNotice.objects.bulk_create(
-        [TaskNotice(message_id=ids[key], task_id=task, kind=kind) for key, task in links], ignore_conflicts=True
-    )
+def _locked(tasks: Sequence[Task]) -> QuerySet[Task]:
+    """Return those of the tasks that are open now, locked in order of their ids."""
+    list(Task.objects.filter(pk__in=[task.pk for task in tasks]).order_by("pk").select_for_update().values_list("pk"))
+    return Task.objects.filter(pk__in=[task.pk for task in tasks], state=Task.State.OPEN)
 
 
 @transaction.atomic
 def reassign(tasks: Sequence[Task], *, actor: Actor, to: Staff, reason: str, now: datetime) -> int:
-    """Hand open tasks to a colleague of the same store (managers), each a recorded act. Ownership does not move."""
+    """Hand open tasks to a colleague of the same store (managers), each a recorded act. Ownership does not move.
+
+    Held tasks stay where they are. The caller read the tasks through `visible_to`.
+    """
     if not actor.may("task.dispatch"):
         raise Forbidden()
     if not to.is_active or to.store_id is None:
@@ -138,17 +133,15 @@ def reassign(tasks: Sequence[Task], *, actor: Actor, to: Staff, reason: str, now
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH moved AS (
-                UPDATE tasks_task t SET assignee_id = %(to)s, tell_at = %(now)s,
-                    channel = CASE WHEN t.channel = 'manual_call' OR EXISTS (SELECT 1 FROM crm_friendlink fl
-                        WHERE fl.member_id = t.member_id AND fl.guide_id = %(to)s AND fl.state = 'friend')
-                        THEN CASE WHEN EXISTS (SELECT 1 FROM crm_friendlink fl WHERE fl.member_id = t.member_id
-                                               AND fl.guide_id = %(to)s AND fl.state = 'friend')
-                             THEN 'wecom_message' ELSE 'manual_call' END
-                        ELSE 'manual_call' END
-                FROM (SELECT id, assignee_id AS old FROM tasks_task WHERE id = ANY(%(ids)s) AND state = 'open'
-                      AND assignee_id <> %(to)s FOR UPDATE) was
-                WHERE t.id = was.id RETURNING t.id, was.old
+            WITH was AS (
+                SELECT id, assignee_id AS old FROM tasks_task WHERE id = ANY(%(ids)s) AND state = 'open' AND held_at IS NULL
+                  AND assignee_id <> %(to)s ORDER BY id FOR UPDATE
+            ), moved AS (
+                UPDATE tasks_task t SET assignee_id = %(to)s, tell_at = %(now)s, hidden_until = NULL, hidden_reason = '',
+                    channel = CASE WHEN EXISTS (SELECT 1 FROM crm_friendlink fl WHERE fl.member_id = t.member_id
+                        AND fl.guide_id = %(to)s AND fl.state = 'friend') THEN 'wecom_message'
+                        WHEN t.channel = 'in_store' THEN 'in_store' ELSE 'manual_call' END
+                FROM was WHERE t.id = was.id RETURNING t.id, was.old
             )
             INSERT INTO tasks_taskmove (task_id, reason, note, old_assignee_id, new_assignee_id, by_id, at)
             SELECT id, 'reassign', %(note)s, old, %(to)s, %(by)s, %(now)s FROM moved
@@ -163,11 +156,14 @@ def reassign(tasks: Sequence[Task], *, actor: Actor, to: Staff, reason: str, now
 
 @transaction.atomic
 def move_due(tasks: Sequence[Task], *, actor: Actor, due_at: datetime, reason: str, now: datetime) -> int:
-    """Move the due time of open tasks, a recorded act; it stays in business hours and before the task expires."""
+    """Move the due time of open tasks, a recorded act; it stays in business hours and before the task expires.
+
+    The assignees are told. The caller read the tasks through `visible_to`.
+    """
     if not actor.may("task.dispatch"):
         raise Forbidden()
     local = due_at.astimezone(clock.SHANGHAI).time()
-    todo = [task for task in tasks if task.state == Task.State.OPEN]
+    todo = list(_locked(tasks).select_related("store"))
     if any(
         not task.store.opens_at <= local <= task.store.closes_at or not now < due_at <= task.expire_at for task in todo
     ):
@@ -176,7 +172,7 @@ def move_due(tasks: Sequence[Task], *, actor: Actor, due_at: datetime, reason: s
         [TaskMove(task=task, reason="manager", note=reason[:255], old_due_at=task.due_at, new_due_at=due_at,
                   by_id=actor.staff_id, at=now) for task in todo]
     )  # fmt: skip
-    Task.objects.filter(pk__in=[task.pk for task in todo], state="open").update(due_at=due_at)
+    Task.objects.filter(pk__in=[task.pk for task in todo]).update(due_at=due_at, tell_at=now)
     return len(todo)
 
 
@@ -185,10 +181,7 @@ def sample_spot_checks(*, week: date, share: float, now: datetime) -> int:
 
     The sample is stable: a task's number decides, not chance, so a rerun samples the same.
     """
-    start, end = (
-        clock.local_moment(week - timedelta(days=7), datetime.min.time()),
-        clock.local_moment(week, datetime.min.time()),
-    )
+    start, end = clock.local_moment(week - timedelta(days=7), time()), clock.local_moment(week, time())
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -209,23 +202,19 @@ def sample_spot_checks(*, week: date, share: float, now: datetime) -> int:
 
 @transaction.atomic
 def judge_spot_check(check: SpotCheck, *, actor: Actor, accept: bool, now: datetime, note: str = "") -> SpotCheck:
-    """Accept or reject a sampled task. Rejected: open again (overdue by its due time), or expired if its end is past."""
-    task = check.task
-    if not any(task.store.unit.path.startswith(grant.path) for grant in actor.reach("store_manager") if grant.path):
-        raise Forbidden()
-    if task.done_by_id == actor.staff_id:
-        raise Forbidden(_("自己做的任务不能自己抽查"))
+    """Accept or reject a sampled task. Rejected: open again (overdue by its due time), or expired if its end is past.
+
+    The store manager looks; at what the manager did himself, the area supervisor.
+    """
+    task = lock(check.task)
+    may_decide(task, actor, about=task.done_by, now=now)
     state = SpotCheck.State.ACCEPTED if accept else SpotCheck.State.REJECTED
     if not SpotCheck.objects.filter(pk=check.pk, state=SpotCheck.State.WAITING).update(
         state=state, checked_by_id=actor.staff_id, checked_at=now, note=note[:120]
     ):
         raise Conflict()
-    if not accept:
-        reopened = Task.State.OPEN if now <= task.expire_at else Task.State.EXPIRED
-        task.move_to(reopened, done_at=None, done_by=None, undo_until=None, tell_at=now if reopened == "open" else None)
-        TaskEvidence.objects.create(
-            task=task, kind="rejected", level=0, at=now, by_id=actor.staff_id, payload={"note": note}
-        )
+    if not accept and reopen(task, kind="rejected", by=actor.staff_id, now=now, payload={"note": note}) == "open":
+        Task.objects.filter(pk=task.pk).update(tell_at=now)
     audit.record(actor, "task.spot_checked", task, after={"accepted": accept}, reason=note)
     check.refresh_from_db()
     return check

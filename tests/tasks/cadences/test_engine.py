@@ -428,10 +428,12 @@ def test_unopened_steps_wait_for_the_heir(org, cycle):
     assert hand(cycle)[0] == "d3"
 
 
-def test_rest_days_entered_later_move_open_work(org, cycle):
+def test_rest_days_entered_later_move_open_work(org, cycle, member):
     helper = make_staff("guide", store=org.store)
     org.guide.backup_guide = helper
     org.guide.save()
+    member.phone_consent = True
+    member.save()
     open_until("2025-03-04 10:00")
     resting(org.guide, "2025-03-04", "2025-03-05")
     upkeep.cover_absence(org.guide.pk, ["2025-03-04"], now=parse_iso("2025-03-04 11:00"))

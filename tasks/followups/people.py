@@ -1,0 +1,29 @@
+"""Who can do a task and how he reaches the member, as SQL pieces for set-based statements."""
+
+
+def staffed(alias: str) -> str:
+    """Return SQL telling whether a person works here (on leave too)."""
+    return f"{alias}.state IN ('active', 'leave', 'transferred')"
+
+
+def away(staff: str, day: str) -> str:
+    """Return SQL telling whether a person does not work on a day (rest or leave)."""
+    return (
+        f"EXISTS (SELECT 1 FROM guides_shift sh WHERE sh.staff_id = {staff} AND sh.day = {day} "
+        "AND sh.kind IN ('rest', 'leave'))"
+    )
+
+
+def manager(unit: str) -> str:
+    """Return SQL for the store manager of a store's unit on %(today)s, NULL where there is none."""
+    return f"""(SELECT ra.staff_id FROM guides_roleassignment ra JOIN guides_staff ms ON ms.id = ra.staff_id
+    WHERE ra.role = 'store_manager' AND ra.unit_id = {unit} AND {staffed("ms")}
+      AND (ra.ends_on IS NULL OR ra.ends_on >= %(today)s) AND (ra.starts_on IS NULL OR ra.starts_on <= %(today)s)
+    ORDER BY (ms.state = 'active') DESC, ra.id LIMIT 1)"""
+
+
+def friends(member: str, staff: str) -> str:
+    """Return SQL telling whether a member is a person's friend, or is being passed on to him (离职继承)."""
+    return f"""EXISTS (SELECT 1 FROM crm_friendlink fl JOIN crm_member fm ON fm.id = fl.member_id
+        WHERE fl.member_id = {member} AND (fl.guide_id = {staff} AND fl.state = 'friend'
+            OR fm.owner_guide_id = {staff} AND fl.state = 'pending_transfer' AND fl.ended_at IS NULL))"""

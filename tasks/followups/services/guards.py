@@ -1,0 +1,78 @@
+"""Who may do something with a task, and whether it can be done now; the first lines of every act."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from guides.org.models import Staff
+from guides.org.queries import managers_of_stores
+from yejibao.core import clock
+from yejibao.core.errors import Conflict, Forbidden
+from yejibao.core.scope import Actor
+
+from .. import hours
+from ..models import Task
+
+
+class QuietHours(Conflict):
+    code, title = "quiet_hours", _("免打扰时段")
+
+
+class NotYourTask(Forbidden):
+    code, title = "perm.task", _("这件事不归你做")
+
+
+class NotYourDecision(Forbidden):
+    code, title = "perm.task.approve_skip", _("这件事要由别人来定")
+
+
+def lock(task: Task) -> Task:
+    """Take the row until the end of the transaction and bring the object up to date, so that two taps follow each other."""
+    task.refresh_from_db(from_queryset=Task.objects.select_for_update(of=("self",)))
+    return task
+
+
+def may_act(task: Task, actor: Actor) -> None:
+    """The assignee acts; her store manager may act for her (written on behalf). Everybody else is refused."""
+    if not (actor.is_system or task.assignee_id == actor.staff_id or _heads(task, actor, "store_manager")):
+        raise NotYourTask()
+
+
+def may_decide(task: Task, actor: Actor, *, about: Staff | None, now: datetime) -> None:
+    """Somebody above `about` decides: her store manager, or the area supervisor where that is the manager or none is there.
+
+    Nobody decides on his own. Raises NotYourDecision.
+    """
+    day = clock.local_day(now)
+    manages = about is not None and about.role_assignments.filter(
+        about.role_assignments.model.in_force(day), role="store_manager", unit_id=task.store.unit_id
+    )
+    above_the_store = manages or not managers_of_stores([task.store_id], day=day)
+    own = about is not None and about.pk == actor.staff_id
+    if own or not _heads(task, actor, "area_supervisor" if above_the_store else "store_manager"):
+        raise NotYourDecision()
+
+
+def must_be_open(task: Task) -> None:
+    """Raise Conflict where a task has ended or is held."""
+    if task.state != Task.State.OPEN:
+        raise Conflict(_("这件事已经是「%(state)s」了") % {"state": task.get_state_display()})
+    if task.held_at:
+        raise Conflict(_("这件事暂缓中，放出来以后再做"))
+
+
+def no_quiet_hours(task: Task, now: datetime) -> None:
+    """Raise QuietHours outside the hours of the assignee's store."""
+    if not hours.is_open(task.store, now):
+        opens = task.store.opens_at.strftime("%H:%M")
+        raise QuietHours(_("免打扰时段，%(opens)s 后可以发") % {"opens": opens}, opens_at=opens)
+
+
+def doer(task: Task, actor: Actor) -> int:
+    """Return who does it: the person who acts; for the system the assignee."""
+    return actor.staff_id or task.assignee_id
+
+
+def _heads(task: Task, actor: Actor, role: str) -> bool:
+    path = task.store.unit.path or "-"
+    return any(path.startswith(grant.path) for grant in actor.reach(role) if grant.path)
