@@ -21,6 +21,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls import path as url_path
 from django.urls.resolvers import RegexPattern, RoutePattern
 
+from crm.members.models import GuideHandover
 from guides.org.actors import role_names
 from guides.org.api import StaffViewSet
 from guides.org.models import Staff
@@ -328,6 +329,7 @@ def make_foreign(org: Org) -> Foreign:
         branch, store, guide, member, order,
         make_friend(member, guide),
         make_ticket(member, opened_at="2026-03-02 10:00"),
+        GuideHandover.objects.create(guide=make_staff(store=store, state="resigned"), resigned_at=now),
         make_task(member, guide),
         Script.objects.create(key="for_staff", task_type="care", audience="internal", text="…", created_at=now),
         ScriptFavourite.objects.create(guide=guide, text="我自己的说法", created_at=now),

@@ -132,6 +132,14 @@ class OwnershipTransfer(models.Model):
     at = models.DateTimeField()
 
 
+class GuideHandoverQuerySet(models.QuerySet["GuideHandover"]):
+    def visible_to(self, actor: Actor) -> GuideHandoverQuerySet:
+        """Handovers in the stores whose members an actor may give; of closed stores also the region's."""
+        from .scoped import handover_filter
+
+        return self.filter(handover_filter(actor))
+
+
 class GuideHandover(models.Model):
     """A guide resigned: who takes over. The manager picks within 24 h, then the proposal is applied."""
 
@@ -145,3 +153,5 @@ class GuideHandover(models.Model):
     resigned_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = GuideHandoverQuerySet.as_manager()

@@ -3,8 +3,10 @@
 from django.db.models import Q
 
 from guides.org.scoped import NOBODY, under_grants
+from yejibao.core import clock
 from yejibao.core.scope import Actor
 
+HEIR_ROLES = ("store_manager", "branch_member_manager", "hq_operator")  # org_and_roles.yaml, member.change_owner
 CARD_ROLES = ("store_manager", "branch_member_manager", "hq_operator", "hq_crm", "customer_service")
 
 
@@ -19,6 +21,15 @@ def member_filter(actor: Actor) -> Q:
     if grants:
         condition |= under_grants(grants, path="main_store__unit__path", store="main_store_id")
     return condition
+
+
+def handover_filter(actor: Actor) -> Q:
+    """Who may name an heir: the manager and those above who may change owners; the region's for a closed store."""
+    if actor.is_system:
+        return Q()
+    condition = under_grants(actor.reach(*HEIR_ROLES), path="guide__store__unit__path", store="guide__store")
+    region = under_grants(actor.reach("region_manager"), path="guide__store__unit__path", store="guide__store")
+    return condition | (Q(guide__store__closed_on__lte=clock.today()) & region)
 
 
 _work_sources: list[object] = []
