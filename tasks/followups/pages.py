@@ -25,6 +25,7 @@ from .acts import prepare, state_of
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .models import Task
 from .queries import Story, day_of, next_card, open_count, own_sales, read_task, story_of
+from .ticket_pages import fit_of
 
 guides_only = access.roles("guide", "store_manager")
 SKIP_IDEAS = ("他最近出差", "他说过别打扰", "已经当面聊过", "家里有事")
@@ -142,6 +143,7 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
     else:
         context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None
         context["lead"] = _lead(found)
+        context["fit"] = fit_of(found, actor=_actor(request), now=now)
         context["visit_idea"] = clock.local_moment(clock.local_day(now) + timedelta(days=1), VISIT_IDEA)
     context["elapsed"] = _elapsed(found, now)
     return render(request, "tasks/task.html", context)

@@ -19,6 +19,7 @@ from .labels import OUTCOMES
 from .models import PendingSend, Task
 from .queries.day import label_of
 from .queries.story import chips_of
+from .ticket_pages import fit_of
 
 OFFERS_SHOWN = 8
 OTHERS_SHOWN = 6
@@ -99,6 +100,7 @@ def _card(request: HttpRequest, desk: Desk, customer: Customer, now: datetime) -
             "sent_when": words.short_moment(desk.sent.done_at, now).removeprefix("今天 "),
             "outcome_name": str(OUTCOMES.get(desk.sent.outcome, "")),
             "chips": _chips(desk.sent),
+            "fit": fit_of(desk.sent, actor=request.actor, now=now),
         }
     if task := desk.now:
         offers = _offers(request, desk, task, now)

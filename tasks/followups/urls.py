@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import api, pages
+from . import api, pages, ticket_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("g/today/", pages.today, name="today"),
@@ -17,6 +17,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("g/tasks/<int:pk>/undo/", pages.undo, name="task-undo"),
     path("g/tasks/<int:pk>/later/", pages.later, name="task-later"),
     path("g/tasks/<int:pk>/skip/", pages.skip, name="task-skip"),
+    path("g/tasks/<int:pk>/fit/", ticket_pages.fit, name="task-fit"),
+    path("g/tasks/<int:pk>/fit/take-back/", ticket_pages.take_back, name="task-fit-take-back"),
     path("api/v1/tasks/", api.TaskListView.as_view(), name="api-tasks"),
     path("api/v1/tasks/<int:pk>/", api.TaskView.as_view(), name="api-task"),
     path("api/v1/tasks/<int:pk>/send/", api.SendView.as_view(), name="api-task-send"),
