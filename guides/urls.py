@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from .attendance import pages as roster
 from .attendance.api import RosterViewSet
 from .org import pages
 from .org.api import MeView, StaffViewSet, StoreViewSet, UnitViewSet
@@ -24,6 +25,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", pages.logout, name="logout"),
     path("me/", pages.me, name="me"),
     path("me/role/", pages.switch_role, name="switch-role"),
+    path("m/shifts/", roster.shifts, name="shifts"),
+    path("m/shifts/<int:pk>/", roster.set_day, name="shift-set"),
+    path("g/shifts/", roster.own_week, name="own-week"),
     path("hq/", pages.hq_home, name="hq-home"),
     path("api/v1/wecom/signature", SignatureView.as_view(), name="wecom-signature"),
     path("api/v1/me/", MeView.as_view(), name="me-api"),

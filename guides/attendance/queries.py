@@ -11,6 +11,20 @@ from .models import Shift
 AWAY = (Shift.Kind.REST, Shift.Kind.LEAVE)
 
 
+def kinds_of(people: Collection[Staff], start: date, end: date) -> dict[tuple[int, date], str]:
+    """Return what each day of `[start, end)` is for each person: work, rest or leave, by the rules of `away_days`."""
+    rows = Shift.objects.filter(staff__in=people, day__gte=start, day__lt=end).values_list("staff_id", "day", "kind")
+    known = {(staff_id, day): kind for staff_id, day, kind in rows}
+    days = [start + timedelta(days=number) for number in range((end - start).days)]
+    return {
+        (person.pk, day): known.get(
+            (person.pk, day), str(Shift.Kind.LEAVE if person.state == Staff.State.LEAVE else Shift.Kind.WORK)
+        )
+        for person in people
+        for day in days
+    }
+
+
 def away_days(staff_ids: Collection[int], start: date, end: date) -> dict[int, set[date]]:
     """Return the days of `[start, end)` on which each person does not work; people without such a day are left out.
 
