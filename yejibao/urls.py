@@ -7,5 +7,6 @@ urlpatterns = [
     path("", include("guides.urls")),
     path("", include("crm.urls")),
     path("", include("tasks.urls")),
+    path("", include("yejibao.cockpit.urls")),
     path("", include("yejibao.demo.urls")),
 ]

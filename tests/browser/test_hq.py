@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks.cadences.models import CadenceStep
+from tasks.cadences.jobs import prove_nightly
+from tasks.cadences.models import CadenceStep, Enrollment
 from tasks.cadences.recompute import recompute_hands
 from tasks.review.services import refresh_days
 from tasks.scripts.loading import load_scripts
@@ -15,6 +16,8 @@ from tests.core.test_look import FAULTS
 from tests.factories.crm import make_friend, make_member, make_order
 from tests.factories.guides import Org, holder_of, make_org, make_staff, session_of
 from tests.factories.tasks import enroll, load_rules, make_task, open_until
+from yejibao.core.heart import beat
+from yejibao.core.models import OutboxEvent, OutboxMessage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -88,6 +91,95 @@ def test_the_rules_fit_and_the_dry_run_comes_by_itself(open_page: Any, org: Org,
     page.locator("#trial .chart").wait_for()
     shot(page, f"19-rules-{width}")
     assert page.evaluate(FAULTS) == []
+
+
+@pytest.fixture
+def outbox(org: Org, clock: Any) -> Org:
+    """A day of pushes: most arrived, 42 hit people outside the visible range at 10:50, some were throttled."""
+    now = clock.now()
+    rows = []
+
+    def row(at: Any, state: str = "sent", person: Any = org.guide, **facts: Any) -> None:
+        facts = {"kind": "digest", "attempts": 1, "claimed_at": at, "sent_at": at if state == "sent" else None} | facts
+        rows.append(
+            OutboxMessage(
+                dedupe_key=f"browser:{len(rows)}", recipient=person.wecom_user_id, subject=f"staff:{person.pk}",
+                due_at=at, next_at=at, created_at=at, state=state, **facts,
+            )
+        )  # fmt: skip
+
+    start = now.replace(hour=1, minute=31)  # 9:31 in Shanghai
+    for slot in range(29):
+        at = start + timedelta(minutes=10 * slot)
+        for number in range(max(6, 34 - abs(slot - 4) * 3)):
+            row(at, attempts=1 + (number % 11 == 0), kind="task" if number % 4 else "digest")
+        if 8 <= slot <= 14:
+            for number in range(14 - slot + 1):
+                row(at, "failed", errcode=81013, person=org.guide if number % 2 else org.stranger)
+    for minutes in (250, 244, 130):
+        row(now - timedelta(minutes=minutes), "failed", errcode=45009)
+    row(now - timedelta(minutes=90), "parked", errcode=60020)
+    row(now - timedelta(minutes=200), "parked", errcode=-1, first_unknown_at=now - timedelta(minutes=200))
+    row(now - timedelta(minutes=70), "failed", errcode=40003, person=org.manager)
+    row(now - timedelta(minutes=1), "pending", attempts=0, claimed_at=None)
+    row(now - timedelta(minutes=3), "pending", attempts=2, errcode=45009)
+    row(now - timedelta(minutes=2), "unknown", first_unknown_at=now)
+    for _ in range(30):
+        row(now - timedelta(days=1))
+    OutboxMessage.objects.bulk_create(rows)
+    OutboxEvent.objects.create(
+        topic="crm.order_returned", payload={}, created_at=now, parked_at=now, attempts=5, error="DataError: …"
+    )
+    cycle = Enrollment.objects.filter(next_step="d90")[0]
+    Enrollment.objects.filter(pk=cycle.pk).update(step_reasons={"parked": 3, "parked_why": "task_due_before_expiry"})
+    for name in ("sender", "worker", "beat"):
+        beat(name)
+    prove_nightly()
+    return org
+
+
+@pytest.mark.parametrize("width", [1100, 1280, 1440, 1920])
+def test_push_health_fits(open_page: Any, outbox: Org, shot: Any, width: int) -> None:
+    page = open_page({"width": width, "height": 900}, sessionid=session_of(holder_of("hq_operator", outbox)))
+    page.goto("/hq/push/")
+    page.get_by_text("没送到的，按原因").wait_for()
+    shot(page, f"20-push-{width}")
+    assert page.evaluate(FAULTS) == []
+
+
+def test_what_failed_is_sent_again_and_closed(open_page: Any, outbox: Org, shot: Any) -> None:
+    page = open_page(WIDE, sessionid=session_of(holder_of("sys_admin", outbox)))
+    page.goto("/hq/")  # the first page of her role
+    page.get_by_role("link", name="收件人不在应用可见范围").click()
+    page.get_by_text("林**").first.wait_for()
+    assert "林晓雯" not in page.locator("main").inner_text()
+    shot(page, "20-push-cause")
+    assert page.evaluate(FAULTS) == []
+    rows = page.locator("tbody tr[id]")
+    before = rows.count()
+    rows.first.get_by_role("button", name="重发").click()
+    page.get_by_text("1 条重新排队了").wait_for()
+    assert rows.count() == before - 1
+    rows.first.locator("select").select_option("这条过时了")
+    rows.first.get_by_role("button", name="关闭").click()
+    page.get_by_text("关闭了").wait_for()
+    assert rows.count() == before - 2
+    page.goto("/hq/push/")
+    page.get_by_role("link", name="重发能重发的").click()
+    shot(page, "20-push-resend")
+    page.get_by_role("button", name="重发").click()
+    page.get_by_text("重新排队了").wait_for()
+    assert page.get_by_text("调用太快，被企业微信限流").count() == 1  # the one that is tried again by itself
+    assert set(OutboxMessage.objects.filter(retry_of__isnull=False).values_list("state", flat=True)) == {"pending"}
+
+
+def test_push_health_refreshes_itself(open_page: Any, outbox: Org) -> None:
+    page = open_page(WIDE, sessionid=session_of(holder_of("hq_operator", outbox)))
+    page.goto("/hq/push/")
+    OutboxMessage.objects.filter(errcode=81013).update(state="closed")
+    page.evaluate("htmx.ajax('GET', '/hq/push/', {target: '#push', swap: 'outerHTML'})")
+    page.get_by_text("收件人不在应用可见范围").wait_for(state="detached")
+    assert "有 6 类要处理" in page.locator("#matters").inner_text()
 
 
 def test_a_window_is_changed_tried_and_put_online(open_page: Any, org: Org, shot: Any, clock: Any) -> None:

@@ -1,0 +1,458 @@
+"""推送健康 in figures: what went out, what waits, what failed and why, and how the machinery is. Reads only."""
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import redis
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Count, Max, Min, Q
+
+from guides.org.models import Staff
+from tasks.cadences import parked
+from tasks.cadences.parked import Parked
+from tasks.cadences.words import hours
+from yejibao.core import clock, health, personal, words
+from yejibao.core.models import Heartbeat, OutboxEvent, OutboxMessage
+
+from .causes import CAUSE, Cause, cause_of, while_retried
+
+State = OutboxMessage.State
+RANGES = {"today": (1, "今天"), "7": (7, "7 天"), "30": (30, "30 天")}
+KINDS = {
+    "task": "任务卡", "digest": "任务摘要", "urge": "催办", "escalation": "超时提醒", "daily_list": "每日清单",
+    "weekly_list": "每周清单",
+}  # fmt: skip
+TOPICS = {
+    "crm.order_paid": "付款", "crm.order_returned": "退货", "crm.order_exchanged": "换货", "crm.order_received": "签收",
+    "crm.order_corrected": "订单更正", "crm.ticket_changed": "售后单变动", "crm.member_changed": "会员变动",
+    "crm.friend_changed": "好友变动", "crm.heir_named": "指定接手人", "guides.staff_resigned": "员工离职",
+    "guides.staff_away_changed": "员工请假",
+}  # fmt: skip
+TEN_MINUTES, DAY = 600, 86_400
+PAGE = 50
+PROOF_MAX_AGE = timedelta(hours=26)
+DEAD = Q(state__in=[State.FAILED, State.PARKED])
+KEPT_SECONDS = 60  # the long ranges: millions of rows
+
+
+# ---------------------------------------------------------------- what went out
+
+
+@dataclass
+class Flow:
+    """One stretch of days: messages that were due in it."""
+
+    sent: int = 0
+    again: int = 0  # of the sent ones: not at the first try
+    retrying: int = 0
+    dead: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rate(self) -> float | None:
+        """Return sent / (sent + failed + parked), None where nothing ended yet."""
+        ended = self.sent + self.dead
+        return self.sent / ended if ended else None
+
+
+@dataclass
+class Bars:
+    """The chart: at the first try, after retries, dead; one column for ten minutes or a day."""
+
+    labels: list[str] = field(default_factory=list)
+    series: list[list[int]] = field(default_factory=lambda: [[], [], []])
+
+    @property
+    def spoken(self) -> str:
+        total = [sum(row) for row in self.series]
+        return f"送达 {total[0] + total[1]} 条，其中重试 {total[1]} 条，没送到 {total[2]} 条"
+
+
+_FLOW = """
+SELECT m.due_at >= %(start)s AS is_now,
+    CASE WHEN m.due_at >= %(start)s
+         THEN floor(extract(epoch FROM coalesce(m.sent_at, m.claimed_at, m.due_at) - %(start)s) / %(step)s)::int END AS slot, m.kind,
+    count(*) FILTER (WHERE m.state = 'sent') AS sent,
+    count(*) FILTER (WHERE m.state = 'sent' AND m.attempts > 1) AS again,
+    count(*) FILTER (WHERE m.state IN ('pending', 'unknown', 'claimed') AND m.attempts > 0) AS retrying,
+    count(*) FILTER (WHERE m.state IN ('failed', 'parked')) AS dead
+FROM core_outboxmessage m
+WHERE m.created_at >= %(since)s AND m.due_at >= %(before)s AND m.due_at <= %(now)s
+  AND m.state NOT IN ('cancelled', 'expired', 'closed')
+GROUP BY 1, 2, 3
+"""
+
+
+def flow(range_: str, *, now: datetime) -> tuple[Flow, Flow, Bars]:
+    """Return the range's messages, those of the range before, and the chart. One statement over `created_at`."""
+    days, _ = RANGES[range_]
+    today = clock.local_day(now)
+    start = clock.local_moment(today - timedelta(days=days - 1), time())
+    before = clock.local_moment(today - timedelta(days=2 * days - 1), time())
+    step = TEN_MINUTES if days == 1 else DAY
+    key = f"push-flow:{range_}:{int(now.timestamp()) // KEPT_SECONDS}"
+    rows = _kept(key) if days > 1 else None
+    if rows is None:
+        with connection.cursor() as cursor:
+            # A message is due soon after it was made; one made at night leaves the next morning.
+            cursor.execute(
+                _FLOW, {"start": start, "before": before, "since": before - timedelta(days=1), "now": now, "step": step}
+            )
+            rows = cursor.fetchall()
+        if days > 1:
+            _keep(key, rows)
+    current, earlier = Flow(), Flow()
+    slots: dict[int, list[int]] = {}
+    for is_now, slot, kind, sent, again, retrying, dead in rows:
+        one = current if is_now else earlier
+        one.sent, one.again, one.retrying, one.dead = (
+            one.sent + sent, one.again + again, one.retrying + retrying, one.dead + dead,
+        )  # fmt: skip
+        one.kinds[kind] += sent
+        if is_now:
+            column = slots.setdefault(max(0, slot), [0, 0, 0])
+            for place, number in enumerate((sent - again, again + retrying, dead)):
+                column[place] += number
+    return current, earlier, _bars(slots, days=days, today=today, now=now, start=start)
+
+
+def _bars(slots: dict[int, list[int]], *, days: int, today: date, now: datetime, start: datetime) -> Bars:
+    bars = Bars()
+    if days == 1:
+        opening = int((clock.local_moment(today, time(9, 30)) - start).total_seconds() // TEN_MINUTES)
+        last = int((now - start).total_seconds() // TEN_MINUTES)
+        columns = range(min([opening, *slots, last]), last + 1)
+        bars.labels = [words.clock_time(start + timedelta(seconds=slot * TEN_MINUTES)) for slot in columns]
+    else:
+        columns = range(days)
+        shown = [today - timedelta(days=days - 1 - slot) for slot in columns]
+        bars.labels = [f"{day.month}-{day.day}" for day in shown]
+    for slot in columns:
+        for place, row in enumerate(bars.series):
+            row.append(slots.get(slot, [0, 0, 0])[place])
+    return bars
+
+
+def _kept(key: str) -> Any:
+    try:
+        return cache.get(key)
+    except redis.RedisError:
+        return None
+
+
+def _keep(key: str, value: Any) -> None:
+    with contextlib.suppress(redis.RedisError):  # only slower without
+        cache.set(key, value, KEPT_SECONDS * 2)
+
+
+# ---------------------------------------------------------------- what waits
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Messages on their way."""
+
+    waiting: int  # due, not tried yet
+    oldest_due_at: datetime | None
+    later: int  # due in the future
+    retrying: int
+    unknown: int
+
+    def oldest_words(self, now: datetime) -> str:
+        """Return how long the oldest has waited."""
+        if self.oldest_due_at is None:
+            return "没有积压"
+        seconds = int((now - self.oldest_due_at).total_seconds())
+        return f"最久 {seconds} 秒" if seconds < 120 else f"最久 {words.minutes_words(seconds // 60)}"
+
+
+def queue(*, now: datetime) -> Queue:
+    """Return what waits. Reads the partial index of pending and unknown rows only."""
+    due = Q(state=State.PENDING, attempts=0, next_at__lte=now)
+    found = OutboxMessage.objects.filter(state__in=[State.PENDING, State.UNKNOWN]).aggregate(
+        waiting=Count("pk", filter=due), oldest_due_at=Min("next_at", filter=due),
+        later=Count("pk", filter=Q(state=State.PENDING, attempts=0, next_at__gt=now)),
+        retrying=Count("pk", filter=Q(state=State.PENDING, attempts__gt=0)),
+        unknown=Count("pk", filter=Q(state=State.UNKNOWN)),
+    )  # fmt: skip
+    return Queue(**found)
+
+
+# ---------------------------------------------------------------- what failed, and why
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One line of the table: a cause with its messages."""
+
+    cause: Cause
+    count: int
+    people: int
+    stores: int
+    store: str  # the one store, where it is one
+    kinds: tuple[str, ...]
+    first_at: datetime | None
+    last_at: datetime | None
+    upto: int  # the newest message of it: what a confirmed button is about
+
+    @property
+    def whom(self) -> str:
+        """Return 211 位同事，42 家店，任务摘要."""
+        parts = [f"{self.people} 位同事"]
+        if self.stores:
+            parts.append(self.store if self.stores == 1 else f"{self.stores} 家店")
+        names = [KINDS.get(kind, kind) for kind in self.kinds]
+        parts.append(f"全是{names[0]}" if len(names) == 1 else "、".join(names))
+        return "，".join(parts)
+
+
+_TROUBLES = """
+SELECT t.cause, count(*), count(DISTINCT t.recipient), count(DISTINCT s.store_id), min(st.short_name),
+    array_agg(DISTINCT t.kind), min(t.claimed_at), max(t.claimed_at), max(t.id)
+FROM ({rows}) t(id, recipient, kind, claimed_at, cause)
+LEFT JOIN guides_staff s ON s.wecom_user_id = t.recipient LEFT JOIN guides_store st ON st.id = s.store_id
+GROUP BY t.cause ORDER BY count(*) DESC, t.cause
+"""
+
+
+def troubles() -> list[Trouble]:
+    """Return what failed or waits for a person, by cause, the largest first."""
+    return _by_cause(DEAD)
+
+
+def retried_causes() -> list[Trouble]:
+    """Return what the system tries again by itself, by the answer of the last try."""
+    found = _by_cause(Q(state__in=[State.PENDING, State.UNKNOWN], attempts__gt=0))
+    return [replace(one, cause=while_retried(one.cause)) for one in found]
+
+
+def _by_cause(which: Q) -> list[Trouble]:
+    rows = OutboxMessage.objects.filter(which).annotate(cause=CAUSE)
+    sql, params = rows.values_list("pk", "recipient", "kind", "claimed_at", "cause").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(_TROUBLES.format(rows=sql), params)
+        return [
+            Trouble(cause_of(key), count, people, stores, store or "", tuple(kinds), first, last, upto)
+            for key, count, people, stores, store, kinds, first, last, upto in cursor.fetchall()
+        ]
+
+
+def messages_of(causes: Sequence[str], *, upto: int | None = None) -> Any:
+    """Return the dead messages of some causes, up to a message id."""
+    rows = OutboxMessage.objects.filter(DEAD).annotate(cause=CAUSE).filter(cause__in=causes)
+    return rows if upto is None else rows.filter(pk__lte=upto)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One dead message as the list shows it: no names in full, nothing of the body but its masked title."""
+
+    pk: int
+    who: str
+    store: str
+    is_gone: bool
+    kind: str
+    title: str
+    state: str
+    attempts: int
+    tried_at: datetime | None
+    code: int | None
+
+
+def list_messages(cause: str, *, before: int | None = None) -> tuple[list[Line], int | None]:
+    """Return a page of a cause's messages, the newest first, and where the next page begins."""
+    rows = messages_of([cause]).order_by("-pk")
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    people = {
+        one.wecom_user_id: one
+        for one in Staff.objects.filter(wecom_user_id__in={row.recipient for row in found}).select_related("store")
+    }
+    lines = []
+    for row in found[:PAGE]:
+        person = people.get(row.recipient)
+        lines.append(
+            Line(
+                row.pk, personal.mask_name(person.name) if person else "查无此人",
+                person.store.short_name if person and person.store else "",
+                person is None or person.state not in Staff.MAY_SIGN_IN, KINDS.get(row.kind, row.kind), title_of(row),
+                row.get_state_display(), row.attempts, row.claimed_at, row.errcode,
+            )
+        )  # fmt: skip
+    return lines, lines[-1].pk if len(found) > PAGE else None
+
+
+def title_of(row: OutboxMessage) -> str:
+    """Return the title a message carries, with the member's name masked; "" for one that was never rendered."""
+    if not row.body_bytes:
+        return ""
+    try:
+        title = str(json.loads(bytes(row.body_bytes))["textcard"]["title"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+    if row.kind != "task":
+        return title
+    name, dot, rest = title.partition(" · ")
+    return f"{personal.mask_name(name)}{dot}{rest}"
+
+
+# ---------------------------------------------------------------- what was set aside inside the house
+
+
+@dataclass(frozen=True)
+class ParkedEvent:
+    """News no department could take: kind, tries, and the sort of error; never its text, which may quote a row."""
+
+    pk: int
+    topic: str
+    created_at: datetime
+    attempts: int
+    error: str
+
+
+def parked_events() -> list[ParkedEvent]:
+    """Return events set aside, the oldest first."""
+    rows = OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).order_by("pk")[:PAGE]
+    return [
+        ParkedEvent(row.pk, TOPICS.get(row.topic, row.topic), row.created_at, row.attempts, row.error.partition(":")[0])
+        for row in rows
+    ]
+
+
+def count_parked_events() -> int:
+    return OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).count()
+
+
+def parked_cycles() -> list[Parked]:
+    return parked.list_parked()
+
+
+# ---------------------------------------------------------------- how the machinery is
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One line of the panel; tone green, amber or red."""
+
+    name: str
+    note: str
+    tone: str
+    said: str
+
+
+def _line(name: str, note: str, is_ok: bool, *, bad: str = "留意", tone: str = "amber") -> Channel:
+    return Channel(name, note, "green" if is_ok else tone, "正常" if is_ok else bad)
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return "还没有动静"
+    return f"{round(seconds)} 秒前有动静" if seconds < 120 else f"{words.minutes_words(int(seconds) // 60)}没有动静"
+
+
+def channels(*, now: datetime) -> list[Channel]:
+    """Return the signs of health in words."""
+    signs = health.read_signs(now)
+    beats = signs["heartbeats"].get("processes", {})
+    lines = []
+    for name, label in (("sender", "发送"), ("worker", "后台"), ("beat", "定时")):
+        one = beats.get(name, {"ok": False, "age_seconds": None})
+        lines.append(_line(f"{label}进程", _seconds(one["age_seconds"]), one["ok"], bad="停了", tone="red"))
+    door = signs.get("wecom", {})
+    held = door.get("held_off_seconds") or {}
+    lines.append(_line("应用消息", f"被限流，{held['message/send']} 秒后再发" if "message/send" in held else "没有被限流",
+                       "message/send" not in held))  # fmt: skip
+    age = door.get("token_age_seconds")
+    lines.append(_line("令牌", "还没取过" if age is None else f"{words.minutes_words(age // 60)}前换的" if age >= 60 else "刚换过",
+                       "error" not in door))  # fmt: skip
+    outbox, events, engine = signs.get("outbox", {}), signs.get("events", {}), signs.get("enrollments", {})
+    lines.append(_line("发件箱", _lag(outbox, "due"), outbox.get("ok", False), bad="积压", tone="red"))
+    lines.append(_line("部门消息", _lag(events, "waiting"), events.get("ok", False)))
+    lines.append(_line("跟进引擎", _lag(engine, "due"), engine.get("ok", True), bad="慢了", tone="red"))
+    store = signs["redis"]
+    lines.append(
+        _line("Redis", f"{store['milliseconds']} 毫秒" if store["ok"] else "连不上，推送慢几秒，不会丢", store["ok"])
+    )
+    return lines
+
+
+def _lag(facts: dict[str, Any], name: str) -> str:
+    if "error" in facts:
+        return "读不到"
+    number, seconds = facts.get(name, 0), facts.get("oldest_due_seconds", 0)
+    if not number:
+        return "没有积压"
+    return f"{words.count(number)} 条在等，最久 {round(seconds)} 秒" if seconds < 120 else (
+        f"{words.count(number)} 条在等，最久 {words.minutes_words(int(seconds) // 60)}"
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The nightly count that nothing was lost."""
+
+    proved_at: datetime | None
+    missing: int
+    purchases: int
+    opened: int
+    is_stale: bool
+
+    @property
+    def is_alarm(self) -> bool:
+        return self.missing > 0
+
+    @property
+    def is_ok(self) -> bool:
+        return self.proved_at is not None and not self.missing and not self.is_stale
+
+
+def proof(*, now: datetime, cadence: str = "3369") -> Proof:
+    """Return the last conservation proof as the nightly job left it."""
+    row = Heartbeat.objects.filter(name=f"conservation:{cadence}").first()
+    if row is None:
+        return Proof(None, 0, 0, 0, is_stale=True)
+    facts = row.facts
+    return Proof(
+        row.at, int(facts.get("missing", 0)), int(facts.get("purchases", 0)), int(facts.get("opened", 0)),
+        is_stale=clock.system_now() - row.at > PROOF_MAX_AGE,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- resending
+
+
+def may_leave_at(now: datetime) -> datetime:
+    """Return when a push to staff may leave: now, or the next morning in quiet hours."""
+    opens, closes = (time.fromisoformat(text) for text in hours())
+    local = now.astimezone(clock.SHANGHAI).time()
+    if opens <= local < closes:
+        return now
+    day = clock.local_day(now)
+    return clock.local_moment(day if local < opens else day + timedelta(days=1), opens)
+
+
+def open_matters() -> int:
+    """Return how many sorts of trouble wait for somebody: the number beside the menu entry."""
+    key = "push-open-matters"
+    found: int | None = _kept(key)
+    if found is None:
+        found = OutboxMessage.objects.filter(DEAD).annotate(cause=CAUSE).aggregate(n=Count("cause", distinct=True))["n"]
+        found += bool(count_parked_events()) + bool(parked.count_parked())
+        _keep(key, found)
+    return found
+
+
+def forget_matters() -> None:
+    """Count the number beside the menu entry anew: somebody has just acted."""
+    with contextlib.suppress(redis.RedisError):
+        cache.delete("push-open-matters")
+
+
+def newest_dead() -> int:
+    """Return the id of the newest dead message."""
+    return OutboxMessage.objects.filter(DEAD).aggregate(upto=Max("pk"))["upto"] or 0

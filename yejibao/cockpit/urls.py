@@ -1,0 +1,19 @@
+"""Routes of the cockpit."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from . import pages
+
+app_name = "cockpit"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("hq/push/", pages.push, name="push"),
+    path("hq/push/causes/<slug:key>/", pages.cause, name="push-cause"),
+    path("hq/push/resend/", pages.resend, name="push-resend"),
+    path("hq/push/close/", pages.close, name="push-close"),
+    path("hq/push/messages/<int:pk>/resend/", pages.resend_one, name="push-resend-one"),
+    path("hq/push/messages/<int:pk>/close/", pages.close_one, name="push-close-one"),
+    path("hq/push/events/retry/", pages.retry_events, name="push-retry-events"),
+    path("hq/push/events/<int:pk>/close/", pages.close_event, name="push-close-event"),
+    path("hq/push/cycles/retry/", pages.retry_cycles, name="push-retry-cycles"),
+]
