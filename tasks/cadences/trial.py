@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import redis
+from celery import current_app
 from django.core.cache import cache
 
 from yejibao.core import clock
@@ -91,10 +92,8 @@ def run(versions: Sequence[CadenceVersion], *, now: datetime, is_fresh: bool = F
     if publishing.members_waiting(versions[0].cadence_id) < MANY:
         return count(versions, now=now)
     if cache.add(f"{key}:running", 1, RUNNING_SECONDS):
-        from .jobs import count_trial
-
         cache.delete(key)
-        count_trial.delay(versions=[version.pk for version in versions])
+        current_app.send_task("tasks.cadences.jobs.count_trial", kwargs={"versions": [v.pk for v in versions]})
     return Trial(now, None, None, is_running=True)
 
 
