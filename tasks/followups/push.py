@@ -31,44 +31,46 @@ TYPE_NAMES = {"aftersale_care": "售后关怀", "handover_intro": "交接问候"
 
 # Urgent tasks (priority 1) are told alone and at once. The others wait for their guide's window: half an hour each, from a
 # minute of her own after opening, which is never 0 or 30. Whoever comes while the first wave runs still goes with it. A task
-# in a queued digest waits for that window (`tell_at`), so each beat looks at what is new only. Nobody is told on a rest day.
+# in a queued digest waits for that window (`tell_at`) and, once it has come, for the sender; so each beat looks at what is
+# new only. Nobody is told on a rest day.
+_KEY = "'digest:' || {assignee} || ':' || extract(epoch FROM {at})::bigint"
+_WINDOW = "interval '30 minutes'"
 _QUEUE = f"""
 WITH due AS (
-    SELECT t.id, t.assignee_id, t.priority, t.tell_at, s.wecom_user_id, closing.at AS closing,
-        least(t.expire_at, closing.at) AS not_after, opening.at + wave.minutes * interval '1 minute' AS first_window,
-        %(now)s < opening.at + %(wave)s * interval '1 minute' AS is_first
+    SELECT t.id, t.assignee_id, t.priority, t.tell_at, s.wecom_user_id, day.closing, least(t.expire_at, day.closing) AS not_after,
+        CASE WHEN told.state IS NOT NULL AND next.at <= %(now)s THEN next.at + {_WINDOW} ELSE next.at END AS at
     FROM tasks_task t JOIN guides_staff s ON s.id = t.assignee_id JOIN guides_store st ON st.id = t.store_id
-    CROSS JOIN LATERAL (SELECT {moments.at("%(today)s::date", "st.opens_at")} AS at) opening
-    CROSS JOIN LATERAL (SELECT {moments.at("%(today)s::date", "st.closes_at")} AS at) closing
-    CROSS JOIN LATERAL (SELECT 1 + s.digest_minute %% %(wave)s AS minutes) spread
-    CROSS JOIN LATERAL (SELECT spread.minutes
-        + ((extract(minute FROM st.opens_at)::int + spread.minutes) %% 30 = 0)::int AS minutes) wave
+    CROSS JOIN LATERAL (SELECT {moments.at("%(today)s::date", "st.opens_at")} AS opening,
+        {moments.at("%(today)s::date", "st.closes_at")} AS closing) day
+    CROSS JOIN LATERAL (SELECT 1 + s.digest_minute %% %(wave)s AS minutes) own
+    CROSS JOIN LATERAL (SELECT day.opening + interval '1 minute' * (own.minutes
+        + ((extract(minute FROM st.opens_at)::int + own.minutes) %% 30 = 0)::int) AS at) first
+    CROSS JOIN LATERAL (SELECT first.at + {_WINDOW} * CASE WHEN %(now)s < day.opening + %(wave)s * interval '1 minute' THEN 0
+        ELSE greatest(0, ceil(extract(epoch FROM %(now)s - first.at) / 1800)) END AS at) next
+    LEFT JOIN LATERAL (   -- the digest of the window that runs
+        SELECT m.state, m.state = 'pending' AND m.body_sha = '' AS is_on_its_way FROM core_outboxmessage m
+        WHERE m.dedupe_key = {_KEY.format(assignee="t.assignee_id", at=f"(CASE WHEN next.at <= %(now)s THEN next.at ELSE next.at - {_WINDOW} END)")}
+    ) told ON t.priority > 1
     WHERE t.tell_at <= %(now)s AND t.state = 'open' AND t.held_at IS NULL AND {staffed("s")}
       AND (t.hidden_until IS NULL OR t.hidden_until <= %(now)s)
-      AND %(now)s >= opening.at AND %(now)s < closing.at
-      AND (t.priority = 1 OR NOT {away("t.assignee_id", "%(today)s")})
+      AND %(now)s >= day.opening AND %(now)s < day.closing
+      AND (t.priority = 1 OR NOT coalesce(told.is_on_its_way, false) AND NOT {away("t.assignee_id", "%(today)s")})
     ORDER BY t.priority > 1, t.tell_at LIMIT %(batch)s FOR UPDATE OF t SKIP LOCKED
 ), urgent AS (
     INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, state, body_sha, attempts,
         next_at, errmsg, msgid, created_at, closed_reason)
-    SELECT 'task', 'task:' || id || ':' || extract(epoch FROM tell_at)::bigint, wecom_user_id, 'task:' || id, %(now)s, not_after, 1,
-        'pending', '', 0, %(now)s, '', '', %(now)s, ''
+    SELECT 'task', 'task:' || id || ':' || assignee_id || ':' || extract(epoch FROM tell_at)::bigint, wecom_user_id, 'task:' || id,
+        %(now)s, not_after, 1, 'pending', '', 0, %(now)s, '', '', %(now)s, ''
     FROM due WHERE priority = 1 ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
-), windows AS (
-    SELECT d.id, d.assignee_id, d.wecom_user_id, d.closing, w.at
-    FROM due d CROSS JOIN LATERAL (SELECT d.first_window + interval '30 minutes' * CASE WHEN d.is_first THEN 0
-        ELSE greatest(0, ceil(extract(epoch FROM %(now)s - d.first_window) / 1800)) END AS at) w
-    WHERE d.priority > 1
 ), digests AS (
     INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, state, body_sha, attempts,
         next_at, errmsg, msgid, created_at, closed_reason)
-    SELECT DISTINCT 'digest', 'digest:' || assignee_id || ':' || extract(epoch FROM at)::bigint, wecom_user_id,
-        'staff:' || assignee_id, greatest(at, %(now)s), closing, 4, 'pending', '', 0, greatest(at, %(now)s), '', '',
-        %(now)s::timestamptz, ''
-    FROM windows WHERE at < closing ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
+    SELECT DISTINCT 'digest', {_KEY.format(assignee="assignee_id", at="at")}, wecom_user_id, 'staff:' || assignee_id,
+        greatest(at, %(now)s), closing, 4, 'pending', '', 0, greatest(at, %(now)s), '', '', %(now)s::timestamptz, ''
+    FROM due WHERE priority > 1 AND at < closing ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
 ), waiting AS (
-    UPDATE tasks_task t SET tell_at = CASE WHEN d.priority = 1 THEN {reminders.NEXT} ELSE greatest(w.at, t.tell_at) END
-    FROM due d LEFT JOIN windows w ON w.id = d.id WHERE t.id = d.id
+    UPDATE tasks_task t SET tell_at = CASE WHEN d.priority = 1 THEN {reminders.NEXT} ELSE greatest(d.at, t.tell_at) END
+    FROM due d WHERE t.id = d.id
 )
 SELECT (SELECT count(*) FROM urgent), (SELECT count(*) FROM digests), (SELECT count(*) FROM due)
 """
@@ -84,7 +86,7 @@ def queue_notices(*, now: datetime) -> dict[str, int]:
             if urgent or digests:
                 outbox.messages.wake_after_commit()
         total.update(urgent=urgent, digests=digests, due=due)
-        if due < QUEUE_BATCH or not (urgent or digests):  # what found its window full comes with the next beat
+        if due < QUEUE_BATCH:
             return dict(total)
 
 
