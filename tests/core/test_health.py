@@ -187,3 +187,10 @@ def test_people_read_it_as_a_page(client: Client) -> None:
 def test_statusz_from_outside_needs_a_role(client: Client, role: str, status: int) -> None:
     sign_in(client, holder_of(role, make_org()))
     assert client.get("/statusz", **OUTSIDE).status_code == status
+
+
+@pytest.mark.django_db
+def test_the_api_pages_are_for_people_who_signed_in(client: Client) -> None:
+    assert client.get("/api/schema/").status_code == 401
+    answer = client.get("/api/docs/", HTTP_ACCEPT="text/html")
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/api/docs/")

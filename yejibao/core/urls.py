@@ -1,6 +1,11 @@
 """Health, API schema and its pages."""
 
+from typing import Any
+
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -16,6 +21,12 @@ class SchemaView(SpectacularAPIView):
 class DocsView(SpectacularSwaggerSplitView):  # split: no inline script, which our content security policy refuses
     access = SignedIn(why="the schema names every route")
     permission_classes = [Declared]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Send a person who is not signed in to the sign-in page: this is a page, not an endpoint."""
+        if request.actor.kind == "anonymous" and "text/html" in request.headers.get("Accept", ""):  # type: ignore[attr-defined]
+            return redirect_to_login(request.get_full_path(), login_url="/login/")
+        return super().dispatch(request, *args, **kwargs)
 
 
 urlpatterns: list[URLPattern | URLResolver] = [

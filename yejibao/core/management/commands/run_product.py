@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import os
 import signal
@@ -43,6 +44,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.port, self.host = options["port"], options["host"]
         self.data = Path(os.environ["YEJIBAO_DATA"])
+        logging.disable(logging.INFO)  # this process speaks to a person; its children have log files
         self.is_demo = bool(settings.WECOM_SANDBOX_CONTROL)
         self._unfinished = self.data / "demo-unfinished"
         self.silent_since: dict[str, float] = {}
@@ -194,10 +196,10 @@ class Command(BaseCommand):
         if self.is_demo:
             self.say(f"  演示时间   {clock.now().astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}（总是白天）")
             self.say(f"  企业微信   {base}/sandbox/      选一个人登录，收推送、聊天、看待办")
-        self.say(f"  导购端     {base}/g/")
-        self.say(f"  店长端     {base}/m/")
+        self.say(f"  导购端     {base}/g/today/")
+        self.say(f"  店长端     {base}/m/review/")
         self.say(f"  总部后台   {base}/hq/")
-        self.say(f"  接口文档   {base}/api/docs/")
+        self.say(f"  接口文档   {base}/api/docs/    系统状态 {base}/statusz")
         people = _sign_in_table()
         if people and self.is_demo:
             self.say("")
