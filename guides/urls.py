@@ -28,6 +28,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("m/shifts/", roster.shifts, name="shifts"),
     path("m/shifts/<int:pk>/", roster.set_day, name="shift-set"),
     path("g/shifts/", roster.own_week, name="own-week"),
+    path("g/", pages.front),
+    path("m/", pages.front),
     path("hq/", pages.hq_home, name="hq-home"),
     path("api/v1/wecom/signature", SignatureView.as_view(), name="wecom-signature"),
     path("api/v1/me/", MeView.as_view(), name="me-api"),

@@ -29,13 +29,14 @@ def wanted(days: str, stores: str) -> str:
 def counts() -> str:
     """Return a query of (day, guide_id, store_id, task_type, COLUMNS) over a CTE `wanted`; parameters `now`, `answered`.
 
-    Credited to the assignee that stands on the task. A sale is dated by the moment it was credited.
+    Credited to the assignee that stands on the task. A sale is dated by the moment it was credited. What is done counts at
+    once, also before it was due (`early_count` of them): her manager sees it on the board when it is done, not at 22:00.
     """
     return f"""
         SELECT day, guide_id, store_id, task_type, {SUMS} FROM (
             SELECT w.day, t.assignee_id AS guide_id, t.store_id, t.task_type,
-                count(*) FILTER (WHERE t.state = 'done' AND t.due_at <= %(now)s) AS done_count,
-                count(*) FILTER (WHERE t.state = 'done' AND t.due_at <= %(now)s AND t.done_at <= t.due_at) AS on_time_count,
+                count(*) FILTER (WHERE t.state = 'done') AS done_count,
+                count(*) FILTER (WHERE t.state = 'done' AND t.done_at <= t.due_at) AS on_time_count,
                 count(*) FILTER (WHERE t.state = 'open' AND t.held_at IS NULL AND t.due_at <= %(now)s) AS overdue_count,
                 count(*) FILTER (WHERE t.state = 'expired' AND t.due_at <= %(now)s) AS expired_count,
                 count(*) FILTER (WHERE t.state = 'done' AND t.due_at > %(now)s) AS early_count,

@@ -67,7 +67,7 @@ class Figures:
     @property
     def targeted_count(self) -> int:
         """All tasks of these days after the skip rules, those due later as well."""
-        return self.due_count + self.early_count + self.upcoming_count
+        return self.due_count + self.upcoming_count
 
     @property
     def is_empty(self) -> bool:

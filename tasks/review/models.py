@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class DayFigures(models.Model):
     """Counts of the tasks due on a local date, as they stood at `computed_at` (models.yaml task_completion_rate).
 
-    What is due later than `computed_at` is in no rate yet: done in advance it is early, open it is upcoming. Sums of these
+    What is done counts at once (early: before it was due); open and not due yet it is upcoming and in no rate. Sums of these
     columns over days, guides or units are the numerators and denominators; a rate is divided last and never averaged.
     """
 
@@ -27,7 +27,7 @@ class DayFigures(models.Model):
     on_time_count = models.IntegerField(default=0)  # done by due_at
     overdue_count = models.IntegerField(default=0)  # open, not held, past due_at
     expired_count = models.IntegerField(default=0)
-    early_count = models.IntegerField(default=0)  # done, due_at still ahead
+    early_count = models.IntegerField(default=0)  # of the done: due_at still ahead
     upcoming_count = models.IntegerField(default=0)  # open, not held, due_at still ahead
     held_count = models.IntegerField(default=0)
     skipped_count = models.IntegerField(default=0)

@@ -81,7 +81,7 @@ def _query(period: Period, **facts: Any) -> str:
 def _cell(found: Figures, *, who: str, node: str, href: str, is_names: bool) -> Cell:
     share = found.completion
     if share is None:
-        idle = found.upcoming_count + found.early_count
+        idle = found.upcoming_count
         spoken = f"{who} {node} 还没到时间，{idle} 件" if idle else f"{who} {node} 没有"
         return Cell("–", "na", "0", 0, href if idle and is_names else "", is_names, f"{who} · {node}", spoken)
     is_low, is_high = share < LOW and found.overdue_count > 0, share >= 0.75

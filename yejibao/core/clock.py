@@ -84,12 +84,16 @@ def travelled(moment: datetime) -> Iterator[None]:
         globals()["_travelled"] = before
 
 
-def set_shared_offset(seconds: float) -> None:
-    """Shift the clock of every process that shares the offset file. Demo only."""
+def set_shared_offset(seconds: float, *, by_hand: bool = False) -> None:
+    """Shift the clock of every process that shares the offset file. Demo only.
+
+    `by_hand`: a person turned it, so for half an hour nobody else moves it out of the night.
+    """
     global _offset
     path = Path(settings.CLOCK_FILE)
     scratch = path.with_suffix(".new")
-    scratch.write_text(json.dumps({"offset_seconds": seconds}))
+    kept_until = _time.time() + 1800 if by_hand else 0
+    scratch.write_text(json.dumps({"offset_seconds": seconds, "kept_until": kept_until}))
     os.replace(scratch, path)
     _offset = (0.0, seconds)
 

@@ -359,7 +359,7 @@ def turn_clock(request: HttpRequest) -> HttpResponse:
         if type(minutes) is not int or not 1 <= minutes <= 7 * 24 * 60:
             raise Invalid(_("一次最多往前 7 天"))
         target = now + timedelta(minutes=minutes)
-    clock.set_shared_offset((target - clock.system_now()).total_seconds())
+    clock.set_shared_offset((target - clock.system_now()).total_seconds(), by_hand=True)
     return JsonResponse({"now": clock.now().isoformat(), "clock": words.short_moment(clock.now())})
 
 

@@ -18,7 +18,7 @@ from crm.catalogue.loading import load_catalogue
 from crm.catalogue.models import StyleColor
 from crm.members.models import FriendLink, Member
 from crm.orders.services import ingest_orders
-from crm.scoring.services import last_month_end, rank_tiers
+from crm.scoring.services import rank_tiers
 from guides.attendance.models import Shift
 from guides.org.actors import actor_for, role_names
 from guides.org.loading import load_org, read_spec
@@ -258,7 +258,8 @@ def _live(start: date, today: date, now: datetime, say: Callable[[str], None]) -
         replay.beat(moment, timedelta(minutes=30), None, tells=False, share=0.6)
         moment += timedelta(minutes=30)
     clock.release()
-    rank_tiers(as_of=last_month_end(today), now=now, budget=timedelta(minutes=1))
+    # Production ranks at month end; the demo as of yesterday, so that a newcomer does not meet last month's 未消费.
+    rank_tiers(as_of=today - timedelta(days=1), now=now, budget=timedelta(minutes=1))
 
 
 def _today(people: list[Staff], now: datetime, dice: random.Random) -> None:

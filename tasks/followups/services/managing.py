@@ -206,6 +206,8 @@ def judge_spot_check(check: SpotCheck, *, actor: Actor, accept: bool, now: datet
 
     The store manager looks; at what the manager did himself, the area supervisor.
     """
+    if not accept and len(note.strip()) < 2:
+        raise Invalid(errors=[{"field": "note", "code": "required", "message": "写一句依据，再记为不属实"}])
     task = lock(check.task)
     may_decide(task, actor, about=task.done_by, now=now)
     state = SpotCheck.State.ACCEPTED if accept else SpotCheck.State.REJECTED

@@ -76,14 +76,14 @@ def test_each_state_counts_where_the_definition_puts_it(org: Org) -> None:
     }  # fmt: skip
 
 
-def test_what_is_due_later_today_is_in_no_rate_yet(org: Org) -> None:
+def test_what_is_done_counts_at_once_what_is_open_only_when_due(org: Org) -> None:
     member = make_member(owner=org.guide)
     opened(member, org.guide, "2025-03-05 22:00")
     done(member, org.guide, "2025-03-05 22:00", "2025-03-05 12:00")
     opened(member, org.guide, "2025-03-05 14:59")
     refresh_days(now=NOW)
     assert figures(TaskDay.objects.get(day=TODAY)) == {
-        "overdue_count": 1, "early_count": 1, "upcoming_count": 1, "reached_count": 1
+        "done_count": 1, "on_time_count": 1, "early_count": 1, "overdue_count": 1, "upcoming_count": 1, "reached_count": 1
     }  # fmt: skip
     refresh_days(now=parse_iso("2025-03-05 22:00"))  # at its due the open one is overdue, the early one done on time
     assert figures(TaskDay.objects.get(day=TODAY)) == {

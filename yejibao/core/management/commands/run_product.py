@@ -159,7 +159,9 @@ class Command(BaseCommand):
         """In the demo it is always daytime: move the shared clock on, never back."""
         if not self.is_demo or not settings.CLOCK_FILE:
             return
-        before = timedelta(seconds=_read_offset(Path(settings.CLOCK_FILE)))
+        if _read_clock(Path(settings.CLOCK_FILE)).get("kept_until", 0) > time.time():
+            return  # a person turned the clock, to look at the night perhaps
+        before = timedelta(seconds=_read_clock(Path(settings.CLOCK_FILE)).get("offset_seconds", 0.0))
         after = house.demo_offset(datetime.now(UTC), before)
         if after != before or not Path(settings.CLOCK_FILE).exists():
             clock.set_shared_offset(after.total_seconds())
@@ -219,10 +221,10 @@ def _web_command(host: str, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _read_offset(path: Path) -> float:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return float(json.loads(path.read_text())["offset_seconds"])
-    return 0.0
+def _read_clock(path: Path) -> dict[str, float]:
+    with contextlib.suppress(OSError, ValueError):
+        return dict(json.loads(path.read_text()))
+    return {}
 
 
 def _sign_in_table() -> list[Any]:
