@@ -16,10 +16,10 @@ def away(staff: str, day: str) -> str:
 
 def manager(unit: str) -> str:
     """Return SQL for the store manager of a store's unit on %(today)s, NULL where there is none."""
-    return f"""(SELECT ra.staff_id FROM guides_roleassignment ra JOIN guides_staff ms ON ms.id = ra.staff_id
-    WHERE ra.role = 'store_manager' AND ra.unit_id = {unit} AND {staffed("ms")}
-      AND (ra.ends_on IS NULL OR ra.ends_on >= %(today)s) AND (ra.starts_on IS NULL OR ra.starts_on <= %(today)s)
-    ORDER BY (ms.state = 'active') DESC, ra.id LIMIT 1)"""
+    return f"""(SELECT held.staff_id FROM guides_roleassignment held JOIN guides_staff head ON head.id = held.staff_id
+    WHERE held.role = 'store_manager' AND held.unit_id = {unit} AND {staffed("head")}
+      AND (held.ends_on IS NULL OR held.ends_on >= %(today)s) AND (held.starts_on IS NULL OR held.starts_on <= %(today)s)
+    ORDER BY (head.state = 'active') DESC, held.id LIMIT 1)"""
 
 
 def friends(member: str, staff: str) -> str:
