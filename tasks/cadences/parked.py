@@ -10,6 +10,7 @@ from yejibao.core import audit
 from yejibao.core.scope import Actor
 
 from .models import Enrollment
+from .publishing import step_label
 
 SHOWN = 50
 
@@ -25,13 +26,18 @@ class Parked:
     why: str
     next_try_at: datetime
 
+    @property
+    def step_name(self) -> str:
+        return f"{step_label(self.step)}回访"
 
-def _rows() -> QuerySet[Enrollment]:
+
+def rows() -> QuerySet[Enrollment]:
+    """Return the cycles set aside."""
     return Enrollment.objects.filter(step_reasons__has_key="parked", next_due_at__isnull=False)
 
 
 def count_parked() -> int:
-    return _rows().count()
+    return rows().count()
 
 
 def list_parked() -> list[Parked]:
@@ -41,7 +47,7 @@ def list_parked() -> list[Parked]:
             one.pk, one.member.name, one.next_step or "", int(one.step_reasons["parked"]),
             str(one.step_reasons.get("parked_why", "")), one.next_due_at,
         )
-        for one in _rows().select_related("member").order_by("next_due_at", "pk")[:SHOWN]
+        for one in rows().select_related("member").order_by("next_due_at", "pk")[:SHOWN]
         if one.next_due_at
     ]  # fmt: skip
 
@@ -49,8 +55,8 @@ def list_parked() -> list[Parked]:
 @transaction.atomic
 def retry_parked(ids: list[int] | None = None, *, actor: Actor, now: datetime) -> int:
     """Let the engine look at cycles set aside at its next beat, all of them unless told which. Returns how many."""
-    rows = _rows() if ids is None else _rows().filter(pk__in=ids)
-    found = list(rows.order_by("pk").select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+    waiting = rows() if ids is None else rows().filter(pk__in=ids)
+    found = list(waiting.order_by("pk").select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
     if found:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE tasks_enrollment SET next_due_at = %s WHERE id = ANY(%s)", [now, found])

@@ -42,7 +42,9 @@ WITH window_ AS (
     JOIN crm_member m ON m.id = e.member_id
     LEFT JOIN guides_staff person ON person.id = CASE WHEN step.assignee = 'serving_guide'
         THEN coalesce(e.serving_guide_id, m.owner_guide_id) ELSE m.owner_guide_id END
-    JOIN guides_store hours ON hours.id = coalesce(person.store_id, m.main_store_id, e.store_id)
+    CROSS JOIN LATERAL (   -- OFFSET 0: the planner takes the row estimate for one and would read all stores for each hand
+        SELECT * FROM guides_store st WHERE st.id = coalesce(person.store_id, m.main_store_id, e.store_id) OFFSET 0
+    ) hours
     LEFT JOIN LATERAL (
         SELECT ft.* FROM (SELECT 1) one
         {moments.first_touch(touch="e.touch_at", known="e.known_at", hours="hours", step="step")}
@@ -65,7 +67,10 @@ SELECT (SELECT count(*) FROM window_), (SELECT count(*) FROM moved),
 
 
 def recompute_hands(*, now: datetime, batch: int = 5000, seconds: float = 20.0) -> dict[str, int]:
-    """Bring waiting hands under the published rules until all are or time is up. Safe to run twice or beside itself."""
+    """Bring waiting hands under the published rules until all are or time is up. Safe to run twice or beside itself.
+
+    With 1,000,000 hands waiting: 57 s of one core, 90 s on a busy machine of two, a third of a second a batch.
+    """
     deadline = clock.monotonic() + seconds
     total = 0
     while True:

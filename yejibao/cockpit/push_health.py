@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from guides.org.models import Staff
 from tasks.cadences import parked
@@ -96,7 +96,8 @@ def flow(range_: str, *, now: datetime) -> tuple[Flow, Flow, Bars]:
     start = clock.local_moment(today - timedelta(days=days - 1), time())
     before = clock.local_moment(today - timedelta(days=2 * days - 1), time())
     step = TEN_MINUTES if days == 1 else DAY
-    key = f"push-flow:{range_}:{int(now.timestamp()) // KEPT_SECONDS}"
+    kept_for = KEPT_SECONDS * (10 if days == 30 else 1)
+    key = f"push-flow:{range_}:{int(now.timestamp()) // kept_for}"
     rows = _kept(key) if days > 1 else None
     if rows is None:
         with connection.cursor() as cursor:
@@ -106,7 +107,7 @@ def flow(range_: str, *, now: datetime) -> tuple[Flow, Flow, Bars]:
             )
             rows = cursor.fetchall()
         if days > 1:
-            _keep(key, rows)
+            _keep(key, rows, seconds=kept_for)
     current, earlier = Flow(), Flow()
     slots: dict[int, list[int]] = {}
     for is_now, slot, kind, sent, again, retrying, dead in rows:
@@ -146,9 +147,9 @@ def _kept(key: str) -> Any:
         return None
 
 
-def _keep(key: str, value: Any) -> None:
+def _keep(key: str, value: Any, *, seconds: int = KEPT_SECONDS) -> None:
     with contextlib.suppress(redis.RedisError):  # only slower without
-        cache.set(key, value, KEPT_SECONDS * 2)
+        cache.set(key, value, seconds)
 
 
 # ---------------------------------------------------------------- what waits
@@ -243,7 +244,7 @@ def _by_cause(which: Q) -> list[Trouble]:
         ]
 
 
-def messages_of(causes: Sequence[str], *, upto: int | None = None) -> Any:
+def messages_of(causes: Sequence[str], *, upto: int | None = None) -> QuerySet[OutboxMessage]:
     """Return the dead messages of some causes, up to a message id."""
     rows = OutboxMessage.objects.filter(DEAD).annotate(cause=CAUSE).filter(cause__in=causes)
     return rows if upto is None else rows.filter(pk__lte=upto)
@@ -317,15 +318,18 @@ class ParkedEvent:
 
 def parked_events() -> list[ParkedEvent]:
     """Return events set aside, the oldest first."""
-    rows = OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).order_by("pk")[:PAGE]
     return [
         ParkedEvent(row.pk, TOPICS.get(row.topic, row.topic), row.created_at, row.attempts, row.error.partition(":")[0])
-        for row in rows
+        for row in _parked_events().order_by("pk")[:PAGE]
     ]
 
 
 def count_parked_events() -> int:
-    return OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).count()
+    return _parked_events().count()
+
+
+def _parked_events() -> QuerySet[OutboxEvent]:
+    return OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False)
 
 
 def parked_cycles() -> list[Parked]:
@@ -403,6 +407,11 @@ class Proof:
     is_stale: bool
 
     @property
+    def ago(self) -> str:
+        """Return how long ago; by the clock of the database, which is the one that wrote it."""
+        return words.ago(self.proved_at, clock.system_now())
+
+    @property
     def is_alarm(self) -> bool:
         return self.missing > 0
 
@@ -437,12 +446,19 @@ def may_leave_at(now: datetime) -> datetime:
 
 
 def open_matters() -> int:
-    """Return how many sorts of trouble wait for somebody: the number beside the menu entry."""
+    """Return how many sorts of trouble wait for somebody: the number beside the menu entry, on every page of HQ."""
     key = "push-open-matters"
     found: int | None = _kept(key)
     if found is None:
-        found = OutboxMessage.objects.filter(DEAD).annotate(cause=CAUSE).aggregate(n=Count("cause", distinct=True))["n"]
-        found += bool(count_parked_events()) + bool(parked.count_parked())
+        sorts = OutboxMessage.objects.filter(DEAD).annotate(cause=CAUSE).order_by().values_list("cause").distinct()
+        parts = [sorts.query.sql_with_params(), _parked_events().values("pk")[:1].query.sql_with_params(),
+                 parked.rows().values("pk")[:1].query.sql_with_params()]  # fmt: skip
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT " + " + ".join(f"(SELECT count(*) FROM ({sql}) t{at})" for at, (sql, _) in enumerate(parts)),
+                [param for _, params in parts for param in params],
+            )
+            found = int(cursor.fetchone()[0])
         _keep(key, found)
     return found
 

@@ -299,7 +299,7 @@ def _copies(cursor, table: str, row: int, changes: str) -> None:
 def test_an_edited_rule_with_a_crowd_of_hands_waiting(hq, org, online):
     """20,000 hands in batches that resume; the tick between two batches opens by the new rule alone.
 
-    Once measured with 1,000,000 waiting hands on two shared cores: see `recompute.py`.
+    Once measured with 1,000,000: see `recompute_hands`.
     """
     crowd(org, 20_000)
     before = dict(Enrollment.objects.filter(next_step="d60").values_list("pk", "next_due_at"))
