@@ -140,12 +140,6 @@ def test_two_openers_at_once_open_each_step_once(due: list[int]) -> None:
 def test_without_the_openers_lock_the_claims_keep_them_apart(due: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock counts a guide's day across batches; that a step opens once does not hang on it."""
     numbers = iter(range(10**6))
-
-    class EachItsOwn:
-        def __getattr__(self, name: str) -> Any:
-            raise AssertionError
-
-    monkeypatch.setattr(opening, "OPEN_LOCK", 0)
     real = opening._judge_and_move
 
     def unlocked(now: Any, batch: int, only: Any) -> Any:
