@@ -241,7 +241,7 @@ def rules_publish(request: HttpRequest) -> HttpResponse:
         "draft": editions.shown, "online": editions.online, "trial": result,
         "changed": changes_between(list(editions.online.steps.order_by("position")), editions.steps),
         "affected": publishing.members_waiting(editions.online.cadence_id), "etag": etag_of(editions.steps),
-        "nav_current": "rules",
+        "nav_current": "rules", "trial_url": _url("rules-trial"), "sees_guides": _sees_guides(request),
     }  # fmt: skip
     return render(request, "cadences/publish.html", context)
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 import redis
 from celery import current_app
 from django.core.cache import cache
+from kombu.exceptions import OperationalError
 
 from yejibao.core import clock
 
@@ -89,12 +90,20 @@ def run(versions: Sequence[CadenceVersion], *, now: datetime, is_fresh: bool = F
     found = None if is_fresh else _get(key)
     if found:
         return found
-    if publishing.members_waiting(versions[0].cadence_id) < MANY:
+    if publishing.members_waiting(versions[0].cadence_id) < MANY or not _ask_worker(versions, key):
         return count(versions, now=now)
-    if cache.add(f"{key}:running", 1, RUNNING_SECONDS):
-        cache.delete(key)
-        current_app.send_task("tasks.cadences.jobs.count_trial", kwargs={"versions": [v.pk for v in versions]})
     return Trial(now, None, None, is_running=True)
+
+
+def _ask_worker(versions: Sequence[CadenceVersion], key: str) -> bool:
+    """Have it counted aside, once however often it is asked for; False where no broker takes the order."""
+    try:
+        if cache.add(f"{key}:running", 1, RUNNING_SECONDS):
+            cache.delete(key)
+            current_app.send_task("tasks.cadences.jobs.count_trial", kwargs={"versions": [v.pk for v in versions]})
+    except (redis.RedisError, OperationalError):
+        return False
+    return True
 
 
 def count(versions: Sequence[CadenceVersion], *, now: datetime) -> Trial:

@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 from django.test import Client
+from kombu.exceptions import OperationalError
 
 from tasks.cadences import trial
 from tasks.cadences.jobs import count_trial
@@ -281,6 +282,16 @@ def test_the_dry_run_of_many_is_made_by_a_worker(hq, org, monkeypatch):
         assert "正在按今天的数据算" in text_of(hq.get("/hq/rules/trial/"))
     (about,) = asked
     assert count_trial(**about) == {"planned": 1}
+    assert "未来 30 天任务" in text_of(hq.get("/hq/rules/trial/"))
+
+
+def test_without_a_broker_the_page_counts_itself(hq, org, monkeypatch):
+    def nobody_there(name, kwargs):
+        raise OperationalError("no broker")
+
+    cycles(org)
+    monkeypatch.setattr(trial, "MANY", 0)
+    monkeypatch.setattr(trial.current_app, "send_task", nobody_there, raising=False)
     assert "未来 30 天任务" in text_of(hq.get("/hq/rules/trial/"))
 
 

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 import pytest
 from django.db import connection, transaction
 
-from tasks.cadences import recompute
 from tasks.cadences.conservation import prove
 from tasks.cadences.forecast import Busy, forecast
 from tasks.cadences.models import CadenceStep, CadenceVersion, Enrollment
@@ -234,25 +233,6 @@ def test_a_step_inserted_behind_the_hand_is_not_opened_any_more(hq, org, online)
     open_until("2025-03-20 10:00")
     assert list(Task.objects.filter(node="d7").values_list("enrollment", flat=True)) == [ahead.pk]
     assert prove(cadence_id=online.cadence_id).missing == 0
-
-
-def test_what_another_transaction_holds_is_read_later_and_nobody_waits(hq, org, online, monkeypatch):
-    """The statement leaves out a locked row and stops before it, so that it is looked at again."""
-    first, held, last = (cycle_of(org.guide) for _ in range(3))
-    open_until("2025-03-04 10:00")
-    version = publish_version(draft_with(hq, online, open_day=20, due_day=22, expire_day=27), actor=hq, now=NOW)
-    monkeypatch.setattr(
-        recompute, "_BATCH",
-        recompute._BATCH.replace("AND e.next_due_at IS NOT NULL\n    ORDER BY e.id FOR",
-                                 f"AND e.id <> {held.pk} AND e.next_due_at IS NOT NULL ORDER BY e.id FOR"),
-    )  # fmt: skip
-    assert recompute_hands(now=NOW) == {"recomputed": 3}  # first and last, then last again: the held one stops it
-    version.refresh_from_db()
-    assert version.recompute_after_id == held.pk - 1
-    monkeypatch.undo()
-    recompute_hands(now=NOW)
-    assert [hand(cycle)[1] for cycle in (first, held, last)] == ["2025-03-21 09:30"] * 3
-    assert progress(CadenceVersion.objects.get(pk=version.pk)).is_through
 
 
 def crowd(org, many: int) -> None:
