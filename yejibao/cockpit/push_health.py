@@ -356,6 +356,8 @@ def _line(name: str, note: str, is_ok: bool, *, bad: str = "留意", tone: str =
 def _seconds(seconds: float | None) -> str:
     if seconds is None:
         return "还没有动静"
+    if seconds < 2:
+        return "刚有动静"
     return f"{round(seconds)} 秒前有动静" if seconds < 120 else f"{words.minutes_words(int(seconds) // 60)}没有动静"
 
 
@@ -376,7 +378,13 @@ def channels(*, now: datetime) -> list[Channel]:
                        "error" not in door))  # fmt: skip
     outbox, events, engine = signs.get("outbox", {}), signs.get("events", {}), signs.get("enrollments", {})
     lines.append(_line("发件箱", _lag(outbox, "due"), outbox.get("ok", False), bad="积压", tone="red"))
-    lines.append(_line("部门消息", _lag(events, "waiting"), events.get("ok", False)))
+    lines.append(
+        _line(
+            "部门消息",
+            f"{events['parked']} 条没人接得住" if events.get("parked") else _lag(events, "waiting"),
+            events.get("ok", False),
+        )
+    )
     lines.append(_line("跟进引擎", _lag(engine, "due"), engine.get("ok", True), bad="慢了", tone="red"))
     store = signs["redis"]
     lines.append(
