@@ -100,10 +100,15 @@ def _ask_worker(versions: Sequence[CadenceVersion], key: str) -> bool:
     try:
         if cache.add(f"{key}:running", 1, RUNNING_SECONDS):
             cache.delete(key)
-            current_app.send_task("tasks.cadences.jobs.count_trial", kwargs={"versions": [v.pk for v in versions]})
+            _order_count(versions=[version.pk for version in versions])
     except (redis.RedisError, OperationalError):
         return False
     return True
+
+
+def _order_count(*, versions: list[int]) -> None:
+    """By name: a job leans on this module, not the other way round."""
+    current_app.send_task("tasks.cadences.jobs.count_trial", kwargs={"versions": versions})
 
 
 def count(versions: Sequence[CadenceVersion], *, now: datetime) -> Trial:

@@ -277,7 +277,7 @@ def test_the_dry_run_of_many_is_made_by_a_worker(hq, org, monkeypatch):
     cycles(org)
     asked = []
     monkeypatch.setattr(trial, "MANY", 0)
-    monkeypatch.setattr(trial.current_app, "send_task", lambda name, kwargs: asked.append(kwargs), raising=False)
+    monkeypatch.setattr(trial, "_order_count", lambda **about: asked.append(about))
     for _ in range(2):
         assert "正在按今天的数据算" in text_of(hq.get("/hq/rules/trial/"))
     (about,) = asked
@@ -286,12 +286,12 @@ def test_the_dry_run_of_many_is_made_by_a_worker(hq, org, monkeypatch):
 
 
 def test_without_a_broker_the_page_counts_itself(hq, org, monkeypatch):
-    def nobody_there(name, kwargs):
+    def nobody_there(**about):
         raise OperationalError("no broker")
 
     cycles(org)
     monkeypatch.setattr(trial, "MANY", 0)
-    monkeypatch.setattr(trial.current_app, "send_task", nobody_there, raising=False)
+    monkeypatch.setattr(trial, "_order_count", nobody_there)
     assert "未来 30 天任务" in text_of(hq.get("/hq/rules/trial/"))
 
 
