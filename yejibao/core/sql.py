@@ -17,6 +17,9 @@ def prepared(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         raise RuntimeError("a prepared statement of the engine runs inside its transaction")
     # Django's own cursors bind on the client, where nothing can be prepared.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        # The plan may be made while a table is nearly empty and used when it is not: never one that reads it whole.
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off")
         cursor.execute(sql, params, prepare=True)
-        return list(cursor.fetchall()) if cursor.description else []
+        rows = list(cursor.fetchall()) if cursor.description else []
+        cursor.execute("SET LOCAL enable_seqscan = on")
+        return rows

@@ -262,6 +262,8 @@ def crowd(org, many: int) -> None:
             """,
             [template.pk],
         )
+        # as autovacuum would have done long before a real company has so many
+        cursor.execute("ANALYZE crm_member, crm_order, tasks_enrollment")
 
 
 def _copies(cursor, table: str, row: int, changes: str) -> None:
