@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from tasks.followups.reminders import plan_next
 from yejibao.core import clock
 
 from . import items, moments
@@ -84,7 +85,8 @@ def follow_receipts(order_ids: Sequence[int], *, now: datetime) -> None:
             f"""
             UPDATE tasks_enrollment e SET day_anchor_date = r.day,
                 next_due_at = CASE WHEN e.next_step IS NULL OR step.open_day IS NULL THEN e.next_due_at
-                    ELSE greatest({moments.at("r.day + step.open_day", "hours.opens_at")}, %(now)s) END
+                    ELSE greatest({moments.at("coalesce((e.step_days->>r.key)::date, r.day + step.open_day)", "hours.opens_at")},
+                                  %(now)s) END
             FROM (SELECT e.id, {moments.local_date("o.received_at")} AS day, e.next_step AS key, e.cadence_id,
                          coalesce(owner.store_id, e.store_id) AS store_id
                   FROM tasks_enrollment e JOIN crm_order o ON o.id = e.anchor_order_id
@@ -149,7 +151,7 @@ def move_d3(days: dict[int, tuple[str, int]], *, reason: str, now: datetime) -> 
                 WHERE t.id = d.id AND t.due_at <> d.new_due RETURNING t.id, d.old_due, d.new_due
             )
             INSERT INTO tasks_taskmove (task_id, reason, note, old_due_at, new_due_at, at)
-            SELECT id, %(reason)s, '', old_due, new_due, %(now)s FROM moved
+            SELECT id, %(reason)s, '', old_due, new_due, %(now)s FROM moved RETURNING task_id
             """,
             {
                 "ids": list(days),
@@ -159,6 +161,7 @@ def move_d3(days: dict[int, tuple[str, int]], *, reason: str, now: datetime) -> 
                 "now": now,
             },  # fmt: skip
         )
+        plan_next([row[0] for row in cursor.fetchall()], now=now)
 
 
 @transaction.atomic

@@ -95,7 +95,7 @@ def _judge_and_move(now: datetime, batch: int, only: list[int] | None) -> Counte
 # Facts -> person -> relation -> verdict -> ceiling -> tasks and hands. Rules are re-read from the published version, so an
 # edit holds for hands that still stand under the old one.
 _OPEN = f"""
-WITH facts AS (
+WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each use
     SELECT e.*, step.id AS step_id, step.key AS step_key, step.task_type, step.nature, step.channels, step.assignee AS assignee_rule,
         coalesce((step.priority_by_buyer->>e.buyer)::int, step.priority) AS priority, step.always_shown, step.held_by_ticket,
         step.weekly_cap_exempt, step.friend_lost, step.may_wait_for_return, step.rest_day_grace, step.evidence_any_of, step.why,
@@ -301,10 +301,7 @@ WITH facts AS (
     SELECT v.task_type, v.step_key, v.id, v.published_id, v.member_id, v.final_assignee, v.owner_now,
         coalesce(v.final_store, v.main_store_id), v.anchor_order_id, 'open', v.nature, v.channel, v.priority, v.tier_rank,
         greatest(v.step_open_at, %(now)s), v.due_at, v.step_expire_at,
-        left(replace(replace(replace(v.why,
-            '{{item}}', coalesce({items.title("v.items->0")}, '衣服')),
-            '{{more}}', CASE WHEN jsonb_array_length(v.items) > 1 THEN '等 ' || jsonb_array_length(v.items) || ' 件' ELSE '' END),
-            '{{days}}', ((%(today)s)::date - v.anchor_on)::text), 160),
+        {items.why("v.why", "v.items", "(%(today)s)::date - v.anchor_on")},
         jsonb_build_object('items', v.items, 'timing', v.timing, 'buyer', v.buyer, 'gift', v.is_gift, 'delivery', v.is_delivery,
             'days_from', v.anchor_on)
             || CASE WHEN v.step_key = 'd3' AND v.carry_over_items <> '[]'::jsonb

@@ -11,6 +11,7 @@ from yejibao.core import clock
 
 from .models import Task
 from .people import away, friends, manager, staffed
+from .reminders import plan_next
 from .services.finishing import finish
 
 HANDOVER_HOLD_HOURS = 48
@@ -243,11 +244,13 @@ def cover_absence(staff_id: int, days: Sequence[str], *, now: datetime) -> int:
             )
             INSERT INTO tasks_taskmove (task_id, reason, note, old_due_at, new_due_at, old_assignee_id, new_assignee_id, at)
             SELECT id, CASE WHEN old <> new THEN 'backup' ELSE 'leave' END, '', old_due, new_due, old, new, %(now)s
-            FROM moved WHERE old <> new OR old_due <> new_due
+            FROM moved WHERE old <> new OR old_due <> new_due RETURNING task_id, old_assignee_id = new_assignee_id
             """,
             {"staff": staff_id, "days": list(days), "now": now, "today": clock.local_day(now)},
         )
-        return cursor.rowcount
+        moved = cursor.fetchall()
+        plan_next([task for task, stays in moved if stays], now=now)
+        return len(moved)
 
 
 def follow_friends(member_id: int, guide_id: int, state: str, *, now: datetime) -> int:

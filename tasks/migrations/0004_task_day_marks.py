@@ -19,19 +19,16 @@ END $$;
 
 CREATE OR REPLACE FUNCTION tasks_mark_changed_days() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- the days it counted on before and counts on now; a sale counts on the day of its evidence
+    -- The days it counted on before and counts on now; a sale counts on the day of its evidence. A row that did not change
+    -- stands twice. No join: without statistics on the two tables it would compare each row with each.
     INSERT INTO tasks_daymark (day, store_id)
-    SELECT DISTINCT (v.moment AT TIME ZONE 'Asia/Shanghai')::date, v.store_id
-    FROM old_rows o JOIN new_rows n USING (id)
-    CROSS JOIN LATERAL (VALUES
-        (o.due_at, o.store_id), (n.due_at, n.store_id), (o.evidence_at, o.store_id), (n.evidence_at, n.store_id)
-    ) v(moment, store_id)
-    WHERE v.moment IS NOT NULL
-      AND (o.state, o.due_at, o.assignee_id, o.store_id, o.held_at, o.done_at, o.evidence_level, o.evidence_at, o.outcome,
-           o.outcome_at)
-          IS DISTINCT FROM
-          (n.state, n.due_at, n.assignee_id, n.store_id, n.held_at, n.done_at, n.evidence_level, n.evidence_at, n.outcome,
-           n.outcome_at);
+    SELECT DISTINCT (v.moment AT TIME ZONE 'Asia/Shanghai')::date, changed.store_id
+    FROM (
+        SELECT store_id, due_at, evidence_at FROM (SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows) r
+        GROUP BY id, state, due_at, assignee_id, store_id, held_at, done_at, evidence_level, evidence_at, outcome, outcome_at
+        HAVING count(*) = 1
+    ) changed CROSS JOIN LATERAL (VALUES (changed.due_at), (changed.evidence_at)) v(moment)
+    WHERE v.moment IS NOT NULL;
     RETURN NULL;
 END $$;
 

@@ -522,7 +522,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@access.roles("store_manager")
+@access.roles("store_manager", "area_supervisor")
 def judge(request: HttpRequest, pk: int) -> HttpResponse:
     """属实 or 不属实."""
     check = _found(SpotCheck.objects.filter(task__in=queries.named_tasks(_actor(request)), pk=pk).select_related(

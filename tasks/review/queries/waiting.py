@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from guides.org.models import OrgUnit, RoleAssignment
+from guides.org.models import OrgUnit, RoleAssignment, Staff
 from tasks.followups.models import SkipRequest, SpotCheck, TaskEvidence
 from yejibao.core.personal import mask_name
 from yejibao.core.scope import Actor
@@ -64,43 +64,54 @@ def waiting_for(actor: Actor, unit: OrgUnit, *, day: date) -> Waiting:
             )
             for one in _requests(actor, unit, manages=manages, supervises=supervises, day=day)
         ]  # fmt: skip
-    if manages:
-        waiting.checks = _checks(actor, unit)
+        waiting.checks = _checks(actor, unit, manages=manages, supervises=supervises, unmasked=unmasked, day=day)
     return waiting
 
 
+def _is_head(person: str, store: str, day: date) -> Exists:
+    """Tell whether somebody (OuterRef path) manages the store of a row."""
+    return Exists(_heads(store, day).filter(staff=OuterRef(person)))
+
+
+def _heads(store: str, day: date) -> QuerySet[RoleAssignment]:
+    held = RoleAssignment.objects.filter(RoleAssignment.in_force(day), role="store_manager")
+    return held.filter(unit_id=OuterRef(f"{store}__unit_id"), staff__state__in=Staff.MAY_SIGN_IN)
+
+
+def _decided_by(above: Q, *, manages: bool, supervises: bool) -> Q:
+    """Return what a reader decides on: the manager what is not above the store, the supervisor what is."""
+    return (~above if manages else Q(pk=None)) | (above if supervises else Q(pk=None))
+
+
 def _requests(actor: Actor, unit: OrgUnit, *, manages: bool, supervises: bool, day: date) -> list[SkipRequest]:
-    by_manager = Exists(
-        RoleAssignment.objects.filter(
-            RoleAssignment.in_force(day), staff=OuterRef("asked_by_id"), role="store_manager",
-            unit_id=OuterRef("task__store__unit_id"),
-        )
-    )  # fmt: skip
     asked = (
         SkipRequest.objects.filter(
             state=SkipRequest.State.ASKED, task__state="open", task__store__unit__path__startswith=unit.path or "-"
         )
         .exclude(asked_by_id=actor.staff_id)
-        .annotate(by_manager=by_manager)
-        .filter((Q(by_manager=False) if manages else Q(pk=None)) | (Q(by_manager=True) if supervises else Q(pk=None)))
+        .annotate(by_head=_is_head("asked_by_id", "task__store", day), is_led=Exists(_heads("task__store", day)))
+        .filter(_decided_by(Q(by_head=True) | Q(is_led=False), manages=manages, supervises=supervises))
     )
     return list(asked.select_related("task__member", "task__order", "asked_by").order_by("asked_at", "pk")[:SHOWN])
 
 
-def _checks(actor: Actor, unit: OrgUnit) -> list[Check]:
+def _checks(actor: Actor, unit: OrgUnit, *, manages: bool, supervises: bool, unmasked: bool, day: date) -> list[Check]:
     said = TaskEvidence.objects.filter(task=OuterRef("task_id"), is_auto=False).order_by("-at", "-pk")
     rows = (
         SpotCheck.objects.filter(
             state=SpotCheck.State.WAITING, task__state="done", store__unit__path__startswith=unit.path or "-"
         )
         .exclude(task__done_by_id=actor.staff_id)
+        .annotate(by_head=_is_head("task__done_by_id", "store", day), is_led=Exists(_heads("store", day)))
+        .filter(_decided_by(Q(by_head=True) | Q(is_led=False), manages=manages, supervises=supervises))
         .annotate(payload=said.values("payload")[:1])
         .select_related("task__member", "task__assignee")
         .order_by("week", "pk")[:SHOWN]
     )
     return [
         Check(
-            pk=one.pk, guide_id=one.task.assignee_id, guide_name=one.task.assignee.name, member_name=one.task.member.name,
+            pk=one.pk, guide_id=one.task.assignee_id, guide_name=one.task.assignee.name,
+            member_name=one.task.member.name if unmasked else mask_name(one.task.member.name),
             step_name=step_name(one.task.task_type), evidence_name=EVIDENCE_NAMES.get(one.task.evidence_kind, "手动确认"),
             said=(one.payload or {}).get("note", ""), done_at=one.task.done_at,
         )
