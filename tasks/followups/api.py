@@ -266,12 +266,13 @@ class Act(APIView):
 
     access = DOERS
     form: type[serializers.Serializer[Any]] = NothingIn
+    also_handed_on = False
 
     def post(self, request: Request, pk: int) -> Response:
         form = self.form(data=request.data)
         form.is_valid(raise_exception=True)
         wanted, now = dict(form.validated_data), clock.now()
-        task = read_task(request.actor, pk)
+        task = read_task(request.actor, pk, or_prepared=self.also_handed_on)
         answer, replayed = idempotency.once(
             request._request, wanted, lambda: self.act(request, task, wanted, now), keeping=(services.NotSendable,)
         )
@@ -323,6 +324,7 @@ class SentView(Act):
     """The client said that the message left (sendChatMessage:ok): evidence level 2, the task is done."""
 
     form = SentIn
+    also_handed_on = True  # the message did leave
 
     def act(self, request: Request, task: Task, wanted: dict[str, Any], now: datetime) -> dict[str, Any]:
         return state_of(services.record_sent(task, actor=request.actor, now=now, **wanted))

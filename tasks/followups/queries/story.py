@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from crm.members.models import FriendLink, Member
 from tasks.cadences.loading import read_book
@@ -42,10 +43,17 @@ EVIDENCE_WORDS = {
 CLOSING = ("chat_sent", "chat_claimed", "call_logged", "friend_added", "visit_booked", "coupon_issued", "order_linked")
 
 
-def read_task(actor: Actor, pk: int) -> Task:
-    """Return a task the actor may see, with its people. Raises NotFound, also for a task that is somebody else's."""
-    tasks = Task.objects.visible_to(actor).with_people()
-    task = tasks.select_related("store__unit", "order__store", "enrollment", "assignee__store").filter(pk=pk).first()
+def read_task(actor: Actor, pk: int, *, or_prepared: bool = False) -> Task:
+    """Return a task the actor may see, with its people. Raises NotFound, also for a task that is somebody else's.
+
+    `or_prepared`: also one she prepared a message for before it was handed on, to report that the message left.
+    """
+    tasks = Task.objects.visible_to(actor)
+    if or_prepared:
+        prepared = PendingSend.objects.filter(guide_id=actor.staff_id, task_id=pk)
+        tasks = Task.objects.filter(Q(pk__in=tasks) | Q(pk__in=prepared.values("task_id")))
+    tasks = tasks.with_people().select_related("store__unit", "order__store", "enrollment", "assignee__store")
+    task = tasks.filter(pk=pk).first()
     if task is None:
         raise NotFound("这条任务找不到，或者不是你的。")
     return task

@@ -63,9 +63,12 @@ def record_sent(
     """The client said the message left (`sendChatMessage:ok`): evidence level 2, the task is done.
 
     A receipt inside quiet hours is rejected. A task that ended in the meantime keeps its state; evidence and reach are
-    still written, because the message did leave. The same receipt twice counts once.
+    still written, because the message did leave; so is what somebody sent whose task was handed on after she prepared it.
+    The same receipt twice counts once.
     """
-    may_act(lock(task), actor)
+    lock(task)
+    if not task.pending_sends.filter(guide_id=actor.staff_id).exists():
+        may_act(task, actor)
     no_quiet_hours(task, now)
     if task.state != Task.State.OPEN and task.evidence.filter(kind="chat_sent").exists():
         return task

@@ -4,6 +4,7 @@ from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from crm.members.models import FriendLink, Member
 from guides.org.models import Staff
@@ -15,7 +16,7 @@ from tasks.scripts.loading import load_scripts
 from tasks.scripts.models import ScriptUse
 from tests.conftest import TestClock
 from tests.factories.crm import make_friend, make_member, make_order, make_ticket
-from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, make_store
+from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, make_store, sign_in
 from tests.factories.tasks import LOADED_AT, enroll, hand, load_rules, local, make_task, open_at, open_until, task_of
 from yejibao.core import outbox
 from yejibao.core.clock import parse_iso
@@ -155,6 +156,21 @@ def test_superseded_between_prepare_and_receipt_keeps_its_state_and_the_proof(or
     assert Reach.objects.get().task_id == task.pk
     sent(task, org.guide, NOON + 2 * SECOND)
     assert TaskEvidence.objects.filter(kind="chat_sent").count() == 1
+
+
+def test_sent_after_the_task_was_handed_on_is_kept(org: Org, task: Task, client: Client) -> None:
+    """She had prepared it and the message left; the colleague need not write again."""
+    colleague = make_staff("guide", store=org.store)
+    prepare(task, org.guide)
+    services.reassign([task], actor=actor(org.manager), to=colleague, reason="去吃饭了", now=NOON)
+    address = f"/api/v1/tasks/{task.pk}/sent/"
+    body = {"text": "王哥，合身吗？", "receipt": {"errMsg": "sendChatMessage:ok"}}
+    for person, status in ((org.stranger, 404), (org.guide, 200)):
+        assert sign_in(client, person).post(address, body, content_type="application/json").status_code == status
+    task.refresh_from_db()
+    proof = TaskEvidence.objects.get(kind="chat_sent")
+    assert (task.state, proof.by_id, proof.on_behalf_of_id) == ("done", org.guide.pk, colleague.pk)
+    assert sign_in(client, org.guide).get(f"/api/v1/tasks/{task.pk}/").status_code == 404
 
 
 def test_ticked_together_both_are_done_by_one_contact(org: Org, task: Task, member: Member) -> None:
