@@ -63,6 +63,7 @@ def test_phone(world: World, client_of: Callable[..., Any], shot: Any) -> None:
     shot(page, "client-390-sent")
     page.locator("[data-side-close]").click()
     page.locator("[data-side=member]").click()
+    page.locator("#wx-lines .bub.in p").first.wait_for()
     assert page.locator("#wx-lines .bub.in p").all_inner_texts() == [world.chat()[0]["text"]]
     page.locator("#wx-text").fill("谢谢，周日我带爱人过来看看")
     page.locator("#wx-say .btn").click()
