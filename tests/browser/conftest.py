@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError as PageTimeout
 
 from crm.members.models import FriendLink, Member
 from guides.org.models import Staff
@@ -127,3 +129,12 @@ def beside(page: Any) -> Any:
 def open_chat(page: Any, name: str) -> None:
     page.locator(".wx-row", has_text=name).click()
     page.wait_for_selector("#wx-lines")
+
+
+def to_list(page: Any) -> None:
+    """Leave the first screen. The client may still be settling: the button that was visible may give way to another."""
+    for _ in range(15):
+        with suppress(PageTimeout):
+            page.locator("[data-go=list]:visible").first.click(timeout=1000)
+            return
+    raise AssertionError("no way to the list of chats")

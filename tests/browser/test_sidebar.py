@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import PHONE
 from tests.factories.guides import session_of
 
-from .conftest import World, beside, open_chat
+from .conftest import World, beside, open_chat, to_list
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PC_CLIENT = {"width": 1200, "height": 760}
@@ -123,7 +123,7 @@ def test_outside_the_client_the_words_can_be_copied(world: World, open_page: Cal
 def test_what_cannot_go_out_keeps_the_words(world: World, client_of: Callable[..., Any], shot: Any) -> None:
     page = client_of(world.guide, PHONE)
     shot(page, "client-390-start")
-    page.locator("[data-go=list]:visible").first.click()
+    to_list(page)
     shot(page, "client-390-list")
     page.locator("[data-open='#control']:visible").click()
     page.locator("[data-local=refuse]").click()

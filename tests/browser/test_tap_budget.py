@@ -8,7 +8,7 @@ import pytest
 from tasks.followups.models import Task
 from tests.conftest import PHONE
 
-from .conftest import World, beside, open_chat
+from .conftest import World, beside, open_chat, to_list
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PC_CLIENT = {"width": 1200, "height": 760}
@@ -46,7 +46,7 @@ def assert_sent(page: Any, world: World) -> None:
 
 def test_phone(world: World, client_of: Callable[..., Any], shot: Any) -> None:
     page = client_of(world.guide, PHONE)
-    page.locator("[data-go=list]:visible").first.click()
+    to_list(page)
     frame = open_push(page, world)
     shot(page, "client-390-task")
     thumb = Thumb()

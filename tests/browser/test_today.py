@@ -16,7 +16,7 @@ from tests.factories.guides import make_org, session_of
 from tests.factories.tasks import LOADED_AT, enroll, load_rules, make_task, open_at
 from yejibao.core.clock import parse_iso
 
-from .conftest import World
+from .conftest import World, to_list
 from .test_tap_budget import open_push
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -158,7 +158,7 @@ def test_the_green_button_of_a_card_opens_the_chat_with_the_words_ready(
     world: World, client_of: Callable[..., Any]
 ) -> None:
     page = client_of(world.guide, PHONE)
-    page.locator("[data-go=list]:visible").first.click()
+    to_list(page)
     open_push(page, world)
     inner = next(frame for frame in page.frames if "/g/tasks/" in frame.url)
     inner.goto("/g/today/")
