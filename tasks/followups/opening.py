@@ -8,7 +8,6 @@ enrollment. The order of the rules is that of followup_3369.yaml `skip_rules`; t
 import logging
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
@@ -40,7 +39,7 @@ def open_due(*, now: datetime, batch: int = 1000, budget: timedelta = timedelta(
 
 def _open_batch(now: datetime, batch: int) -> Counter[str]:
     try:
-        return _judge_and_move(now, batch, only=None)
+        return _judge_and_move(now, batch)
     except DatabaseError as error:
         log.exception("a batch of %s failed to open; halving", batch)
         if batch > 1:
@@ -72,7 +71,7 @@ def _set_aside(now: datetime, *, why: str = "") -> Counter[str]:
 
 
 @transaction.atomic
-def _judge_and_move(now: datetime, batch: int, only: list[int] | None) -> Counter[str]:
+def _judge_and_move(now: datetime, batch: int) -> Counter[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [OPEN_LOCK])
         if not cursor.fetchone()[0]:
@@ -357,12 +356,3 @@ WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each
 )
 SELECT action, reason, count(*) FROM verdict GROUP BY action, reason
 """
-
-
-def open_one(enrollment_id: int, *, now: datetime) -> dict[str, Any]:
-    """Explain, for tests and the support desk, what the engine would say about one enrollment now. Changes nothing."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_OPEN, {"ids": [enrollment_id], "now": now, "today": clock.local_day(now)})
-        action, reason, _ = cursor.fetchone()
-        transaction.set_rollback(True)
-    return {"action": action, "reason": reason}

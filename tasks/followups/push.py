@@ -320,8 +320,3 @@ def escalate(*, now: datetime) -> int:
     outbox.enqueue(messages.values())
     link_tasks(links, kind="escalation")
     return len(links)
-
-
-def people_waiting(now: datetime) -> int:
-    """Return how many guides wait to be told something, for the health page."""
-    return Staff.objects.filter(tasks__tell_at__lte=now, tasks__state="open").distinct().count()

@@ -142,9 +142,9 @@ def test_without_the_openers_lock_the_claims_keep_them_apart(due: list[int], mon
     numbers = iter(range(10**6))
     real = opening._judge_and_move
 
-    def unlocked(now: Any, batch: int, only: Any) -> Any:
+    def unlocked(now: Any, batch: int) -> Any:
         monkeypatch.setattr(opening, "OPEN_LOCK", next(numbers))
-        return real(now, batch, only)
+        return real(now, batch)
 
     monkeypatch.setattr(opening, "_judge_and_move", unlocked)
     at_once(*[lambda: open_due(now=PAID, batch=2)] * 3)

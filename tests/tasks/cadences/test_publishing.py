@@ -301,7 +301,7 @@ def test_an_edited_rule_with_a_crowd_of_hands_waiting(hq, org, online):
         from tasks.followups.opening import _judge_and_move
 
         Enrollment.objects.exclude(pk=late.pk).filter(next_due_at__lte=day).update(next_due_at=day + timedelta(days=1))
-        assert _judge_and_move(day, 10, only=None) == {"later": 1}
+        assert _judge_and_move(day, 10) == {"later": 1}
         late.refresh_from_db()
         assert late.next_due_at == day + timedelta(days=2)
         transaction.set_rollback(True)
