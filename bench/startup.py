@@ -1,7 +1,5 @@
 """Seconds from `bin/run` to the first page: on an empty data folder, and on the same one again."""
 
-import argparse
-import json
 import shutil
 import signal
 import socket
@@ -10,22 +8,24 @@ import sys
 import time
 import urllib.request
 
+from bench.figures import Options, Report, at_most
 from yejibao import devserv
 
 NEEDS_DATABASE = False
 AIM_FIRST, AIM_AGAIN = 60, 10
 
 
-def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="bin/bench startup")
-    parser.add_argument("--no-demo", action="store_true", help="without building the demo world")
-    options = parser.parse_args(arguments)
+def main(options: Options) -> Report:
+    own = options.parse("startup", ("--no-demo", {"action": "store_true", "help": "without building the demo world"}))
     data = devserv.scratch_folder("bench-startup")
     shutil.rmtree(data, ignore_errors=True)
-    extra = ["--no-demo"] if options.no_demo else []
+    extra = ["--no-demo"] if own.no_demo else []
     first = _seconds_to_page(data, extra)
     again = _seconds_to_page(data, extra)
-    print(json.dumps({"first": first, "again": again, "aim": {"first": AIM_FIRST, "again": AIM_AGAIN}}))
+    return Report(
+        value=first, unit="s to the first page", limit=AIM_FIRST, limit_is="the aim for an empty data folder",
+        goals=[at_most("first start", first, AIM_FIRST), at_most("second start", again, AIM_AGAIN)],
+    )  # fmt: skip
 
 
 def _seconds_to_page(data: object, extra: list[str]) -> float:
