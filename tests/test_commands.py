@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import shutil
 import socket
 import stat
@@ -95,10 +96,18 @@ def run_product(data: Path, *options: str, **env: str) -> subprocess.CompletedPr
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen()
-        yield s.getsockname()[1]
+    """A port in use whose lower neighbour is free and stays so: both lie below those that others are given by chance."""
+    for port in random.sample(range(15_000, 30_000), 200):
+        with socket.socket() as s, socket.socket() as neighbour:
+            try:
+                s.bind(("127.0.0.1", port))
+                neighbour.bind(("127.0.0.1", port - 1))
+            except OSError:
+                continue
+            neighbour.close()
+            s.listen()
+            yield port
+            return
 
 
 def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, taken_port: int) -> None:
