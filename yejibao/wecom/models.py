@@ -4,6 +4,10 @@ from django.db import models
 
 from yejibao.core.personal import EncryptedField
 
+from .inbox.models import InboxEntry, Mirror
+
+__all__ = ["BudgetWindow", "Credential", "InboxEntry", "Mirror"]
+
 
 class Credential(models.Model):
     """An access token or ticket in force; the row that processes share. Redis holds a copy in front of it."""
