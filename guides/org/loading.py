@@ -192,14 +192,19 @@ def _name_backups(fresh: list[tuple[Spec, Staff]], staff: dict[str, Staff]) -> N
     for row, person in fresh:
         if row.get("backup"):
             person.backup_guide = _known(staff, row["backup"], _("代办人"))
-    Staff.objects.bulk_update(
-        [person for _row, person in fresh if person.backup_guide_id], ["backup_guide"], batch_size=BATCH
-    )
-    first = {store_id: mates[0] for store_id, mates in guides.items()}
-    without = list(Store.objects.filter(pk__in=first, duty_guide=None))
-    for store in without:
-        store.duty_guide = first[store.pk]
-    Store.objects.bulk_update(without, ["duty_guide"], batch_size=BATCH)
+    named = {person.pk: person.backup_guide_id for _row, person in fresh if person.backup_guide_id}
+    duty = {store_id: mates[0].pk for store_id, mates in guides.items()}
+    with connection.cursor() as cursor:  # one statement each: bulk_update takes half of a large company's time
+        cursor.execute(
+            "UPDATE guides_staff s SET backup_guide_id = given.mate"
+            " FROM unnest(%s::bigint[], %s::bigint[]) given(id, mate) WHERE s.id = given.id",
+            [list(named), list(named.values())],
+        )
+        cursor.execute(
+            "UPDATE guides_store s SET duty_guide_id = given.first"
+            " FROM unnest(%s::bigint[], %s::bigint[]) given(id, first) WHERE s.id = given.id AND s.duty_guide_id IS NULL",
+            [list(duty), list(duty.values())],
+        )
 
 
 def _known(found: Mapping[str, Any], code: str, what: Any) -> Any:
