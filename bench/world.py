@@ -76,20 +76,15 @@ def members(count: int) -> None:
         "tier_631": "(ARRAY['core', 'potential', 'potential', 'potential', 'common', 'common', 'common'])[1 + i %% 7]",
         "member_level": "'V' || 1 + i %% 4", "purchase_node": "'first'", "purchase_count": "1", "spend_365_fen": "128000",
     }  # fmt: skip
+    with_guide = f"generate_series(%(first)s::bigint, %(last)s) i JOIN bench_guide g ON g.n = {_guide_of('i')}"
     params = {"first": first, "last": last, "phone": encrypt("13800132075", column="crm_member.phone")}
     with _filling(Member, FriendLink):
-        _fill(
-            Member,
-            facts,
-            f"generate_series(%(first)s::bigint, %(last)s) i JOIN bench_guide g ON g.n = {_guide_of('i')}",
-            params,
-        )
+        _fill(Member, facts, with_guide, params)
         link = {
             "id": "i", "member_id": "i", "guide_id": "g.id", "external_user_id": "'wm' || lpad(i::text, 30, '0')",
             "added_at": "timestamptz '2023-01-02' + (i %% 900) * interval '1 day'",
         }  # fmt: skip
-        friends = f"generate_series(%(first)s::bigint, %(last)s) i JOIN bench_guide g ON g.n = {_guide_of('i')}"
-        _fill(FriendLink, link, f"{friends} WHERE i %% 10 < {FRIENDS}", params)
+        _fill(FriendLink, link, f"{with_guide} WHERE i %% 10 < {FRIENDS}", params)
     progress(f"members: {count:,}")
 
 
@@ -150,7 +145,9 @@ def _cycles(count: int, *, oldest: int, newest: int, step: str | None, now: date
         "anchor_on": "day", "touch_at": "paid_at", "known_at": "paid_at", "day_anchor_date": "day",
         "is_day_anchor_frozen": "age > 3", "plan": "%(plan)s::varchar[]", "next_step": "step",
         "next_due_at": f"CASE step WHEN 'm30' THEN paid_at ELSE (day + {hand} + g.opens_at) AT TIME ZONE 'Asia/Shanghai' END",
-        "steps_planned": "5", "owner_guide_id": "g.id", "serving_guide_id": "g.id", "store_id": "g.store_id",
+        "steps_planned": "5",
+        "steps_skipped": "array_position(%(plan)s::varchar[], step) - 1",  # what came before left no task here
+        "owner_guide_id": "g.id", "serving_guide_id": "g.id", "store_id": "g.store_id",
         "items": "(%(items)s::jsonb[])[1 + i %% 8]", "created_at": "paid_at",
     }  # fmt: skip
     _fill(Enrollment, cycle, bought, params)
@@ -184,16 +181,16 @@ def orders(count: int, *, now: datetime, returning: int = 25) -> None:
     The others are by members without one, so there must be that many left.
     """
     first = _next(Order)
-    if Member.objects.count() < first + count:
+    if _next(Member) < first + count:
         raise ValueError("not enough members for so many purchases")
     params = {"first": first, "last": first + count - 1, "count": count, "now": now, "returning": returning}
     params |= {"today": clock.local_day(now), "line": _next(OrderLine)}
-    cycles = max(1, Enrollment.objects.aggregate(last=models.Max("id"))["last"] or 0)
+    cycles = _next(Enrollment) - 1
     bought = f"""
     generate_series(%(first)s::bigint, %(last)s) i
     CROSS JOIN LATERAL (SELECT %(now)s::timestamptz - (%(last)s - i) * interval '20 minutes' / %(count)s AS paid_at) g0
-    CROSS JOIN LATERAL (SELECT CASE WHEN i %% 100 < %(returning)s AND {cycles} > 1
-        THEN 1 + (i * {GUIDE_STRIDE}::bigint) %% {cycles} ELSE i END AS place) g1
+    CROSS JOIN LATERAL (SELECT CASE WHEN i %% 100 < %(returning)s AND {cycles} > 0
+        THEN 1 + (i * {GUIDE_STRIDE}::bigint) %% {max(1, cycles)} ELSE i END AS place) g1
     CROSS JOIN LATERAL (SELECT {_member_of("place")} AS member) g2
     JOIN bench_guide g ON g.n = {_guide_of("member")}
     """
@@ -227,7 +224,7 @@ def clear() -> None:
 
 def _member_of(place: str) -> str:
     """Return SQL for the member of the n-th purchase."""
-    return f"(1 + ({place}) * {STRIDE}::bigint %% {Member.objects.count()})"
+    return f"(1 + ({place}) * {STRIDE}::bigint %% {_next(Member) - 1})"
 
 
 def _guide_of(member: str) -> str:
