@@ -2,21 +2,33 @@
 
 from .aftersale.models import Ticket
 from .catalogue.models import StyleColor
-from .members.models import FriendLink, GuideHandover, Member, OwnershipTransfer
+from .friends.models import Contact, ContactWay, LinkReview
+from .members.models import FriendLink, GuideHandover, Member, MemberIdentity, MemberMerge, OwnershipTransfer
 from .orders.models import FeedSource, Order, OrderChange, OrderLine
 from .scoring.models import ScoringRun, TierRank
+from .tags.models import MemberTag, Tag, TagChange, TagGroup, TagValue
 
 __all__ = [
+    "Contact",
+    "ContactWay",
     "FeedSource",
     "FriendLink",
     "GuideHandover",
+    "LinkReview",
     "Member",
+    "MemberIdentity",
+    "MemberMerge",
+    "MemberTag",
     "Order",
     "OrderChange",
     "OrderLine",
     "OwnershipTransfer",
     "ScoringRun",
     "StyleColor",
+    "Tag",
+    "TagChange",
+    "TagGroup",
+    "TagValue",
     "Ticket",
     "TierRank",
 ]

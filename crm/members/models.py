@@ -52,6 +52,7 @@ class Member(models.Model):
     main_store = models.ForeignKey(
         "guides.Store", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
     )
+    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     join_channel = models.CharField(max_length=32, blank=True)
     registered_at = models.DateTimeField(null=True)
     # consent
@@ -95,12 +96,52 @@ class Member(models.Model):
         return self.salutation or self.name[:1] + ("女士" if self.gender == "f" else "先生")
 
 
+class MemberIdentity(models.Model):
+    """One of the names under which systems know a member (OneID). A name belongs to one member at a time."""
+
+    class Kind(models.TextChoices):
+        CARD = "pos_card", _("会员卡号")
+        PHONE = "phone", _("手机号")
+        UNIONID = "unionid", _("微信 UnionID")
+        OPENID = "openid", _("微信 OpenID")
+        EXTERNAL = "external_user_id", _("企微外部联系人")
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="identities")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    value = models.CharField(max_length=128)  # of a phone its blind index; an openid with its app: "wx…:o…"
+    source = models.CharField(max_length=16)  # till | wecom | mini_program | guide | hq
+    added_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "value"], name="identity_kind_value")]
+        indexes = [models.Index(fields=["member"], name="identity_member")]
+
+
+class MemberMerge(models.Model):
+    """Two members turned out to be one person. The act keeps what it moved, so that it can be taken back."""
+
+    kept = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="merges")
+    gone = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=255)
+    moved = models.JSONField(default=dict)  # table -> ids of the rows that changed hands
+    filled = models.JSONField(default=list)  # columns the kept one took over because he had none
+    at = models.DateTimeField()
+    by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
+    undone_at = models.DateTimeField(null=True)
+    undone_by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["gone"], condition=Q(undone_at=None), name="merge_one_in_force")]
+        indexes = [models.Index(fields=["-at"], name="merge_newest")]
+
+
 class FriendLink(models.Model):
     """A WeCom relation between a guide and a customer, linked to a member where known."""
 
     class State(models.TextChoices):
         FRIEND = "friend", _("好友")
         DELETED_BY_MEMBER = "deleted_by_member", _("会员已删除导购")
+        DELETED_BY_GUIDE = "deleted_by_guide", _("导购已删除会员")
         BLOCKED = "blocked", _("已拉黑")
         PENDING_TRANSFER = "pending_transfer", _("交接中")
 
@@ -112,12 +153,23 @@ class FriendLink(models.Model):
     added_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     readd_tried_at = models.DateTimeField(null=True)  # never re-add more than once in 30 days
+    # what the platform says of it
+    way = models.ForeignKey("crm.ContactWay", null=True, on_delete=models.SET_NULL, related_name="friends")
+    way_token = models.CharField(max_length=64, blank=True)  # its `state`: also of codes and links that are not ours
+    add_way = models.PositiveSmallIntegerField(null=True)  # 1 QR code, 2 phone search … (externalcontact/get)
+    phone_indexes = ArrayField(models.CharField(max_length=32), default=list, blank=True)  # of phones in the remark
+    corp_tag_ids = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    seen_at = models.DateTimeField(null=True)  # when the platform last listed it
+
+    LOST = (State.DELETED_BY_MEMBER, State.DELETED_BY_GUIDE, State.BLOCKED)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["guide", "external_user_id"], name="friend_guide_external")]
         indexes = [
             models.Index(fields=["member", "guide"], name="friend_member_guide"),
             models.Index(fields=["external_user_id"], name="friend_external"),
+            models.Index(fields=["guide", "-added_at"], name="friend_newest"),  # 新好友
+            models.Index(fields=["way"], name="friend_way", condition=Q(way__isnull=False)),
         ]
 
 

@@ -5,8 +5,10 @@ from django.db import models
 from yejibao.core.personal import EncryptedField
 
 from .inbox.models import InboxEntry, Mirror
+from .syncing.models import SyncPart, SyncRun
+from .welcome.models import WelcomeMessage
 
-__all__ = ["BudgetWindow", "Credential", "InboxEntry", "Mirror"]
+__all__ = ["BudgetWindow", "Credential", "InboxEntry", "Mirror", "SyncPart", "SyncRun", "WelcomeMessage"]
 
 
 class Credential(models.Model):
