@@ -10,6 +10,7 @@ from yejibao.core.errors import DomainError, Unavailable
 from yejibao.core.middleware import answer
 
 from .actors import actor_of_request
+from .tokens import take_token
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ class ResolveActor:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        take_token(request)
         try:
             actor_of_request(request)
         except DomainError as refusal:
