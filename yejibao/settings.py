@@ -254,8 +254,16 @@ WECOM_API_BASE = env("WECOM_API_BASE", "http://127.0.0.1:8001/cgi-bin/")
 WECOM_OAUTH_BASE = env(
     "WECOM_OAUTH_BASE", PUBLIC_BASE_URL + "/sandbox" if not PRODUCTION else "https://open.weixin.qq.com"
 )
-WECOM_CALLBACK_TOKEN = env("WECOM_CALLBACK_TOKEN")
-WECOM_CALLBACK_AES_KEY = env("WECOM_CALLBACK_AES_KEY")
+# Receivers of callbacks, by the name in /wecom/callback/NAME/: Token and EncodingAESKey as in the console. Our own app has
+# WECOM_CALLBACK_TOKEN and WECOM_CALLBACK_AES_KEY; others have WECOM_CALLBACK_CONTACTS_TOKEN (通讯录同步) and so on.
+WECOM_CALLBACKS = {
+    name.removeprefix("WECOM_CALLBACK").removesuffix("TOKEN").strip("_").lower() or "yejibao": (
+        value,
+        env(name.removesuffix("TOKEN") + "AES_KEY"),
+    )
+    for name, value in os.environ.items()
+    if name.startswith("WECOM_CALLBACK_") and name.endswith("_TOKEN") and value
+}
 # The control side of the stand-in; empty = there is none, as in production.
 WECOM_SANDBOX_CONTROL = env("WECOM_SANDBOX_CONTROL", "" if PRODUCTION else "http://127.0.0.1:8001/control/")
 SENDER_WAKE_TICK = "tasks.followups.jobs.open_due_tasks"

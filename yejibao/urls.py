@@ -4,6 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("yejibao.core.urls")),
+    path("", include("yejibao.wecom.urls")),
     path("", include("guides.urls")),
     path("", include("crm.urls")),
     path("", include("tasks.urls")),

@@ -1,12 +1,15 @@
 """Hints through Redis: "look now". Losing one costs seconds, never a row."""
 
 import logging
+import time
 from functools import cache
 
 import redis
 from django.conf import settings
 
 log = logging.getLogger("yejibao.outbox")
+
+GONE_SECONDS = 5.0
 
 
 @cache
@@ -20,9 +23,16 @@ def channel(name: str) -> str:
     return f"yj:{settings.SLOT}:nudge:{name}"
 
 
+_gone_until = 0.0  # a Redis that does not answer is left alone: nobody waits for a hint twice
+
+
 def nudge(name: str) -> None:
-    """Wake whoever listens to `name` (`events` the drain job, `messages` the sender). Never raises."""
+    """Wake whoever listens to `name` (`messages` the sender, `inbox` its workers). Never raises."""
+    global _gone_until
+    if time.monotonic() < _gone_until:
+        return
     try:
         client().publish(channel(name), "1")
     except redis.RedisError as error:
+        _gone_until = time.monotonic() + GONE_SECONDS
         log.info("no nudge for %s: %s", name, type(error).__name__)

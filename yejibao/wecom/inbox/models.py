@@ -3,9 +3,17 @@
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core.personal import EncryptedField
+
+
+class InboxQuerySet(models.QuerySet["InboxEntry"]):
+    def with_text(self) -> "InboxQuerySet":
+        """Entries that still have their text and can be worked off again."""
+        has_text = RawSQL("wecom_inboxentry.body <> ''", (), output_field=models.BooleanField())
+        return self.alias(has_text=has_text).filter(has_text=True)  # an encrypted column takes no lookups
 
 
 class InboxEntry(models.Model):
@@ -33,6 +41,8 @@ class InboxEntry(models.Model):
         max_length=255, blank=True
     )  # class and code of the last failure, never a text of the event
     body = EncryptedField(blank=True)  # the XML; "" once it is no longer needed
+
+    objects = InboxQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "digest"], name="inbox_source_digest")]

@@ -1,0 +1,109 @@
+"""What the inbox screen, /statusz and /metrics show. No text of an event ever leaves this room."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+
+from .models import InboxEntry, Mirror
+from .receivers import refused_on
+
+State = InboxEntry.State
+PAGE = 50
+LATE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """One kind of callback in a stretch of time."""
+
+    kind: str
+    total: int
+    done: int
+    waiting: int
+    unhandled: int
+    parked: int
+    last_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the inbox is at this moment."""
+
+    waiting: int
+    oldest_due_at: datetime | None
+    in_hand: int
+    parked: int
+    unhandled: int
+    last_received_at: datetime | None
+
+    def lag_seconds(self, now: datetime) -> float:
+        """Return for how long the oldest due entry has waited."""
+        return max(0.0, (now - self.oldest_due_at).total_seconds()) if self.oldest_due_at else 0.0
+
+
+def standing(*, now: datetime) -> Standing:
+    """Return what waits and what wants a person. Reads partial indexes only."""
+    waiting = InboxEntry.objects.filter(state=State.WAITING).aggregate(
+        number=Count("pk"), oldest=Min("next_at", filter=Q(next_at__lte=now)),
+        in_hand=Count("pk", filter=Q(claim_token__isnull=False)),
+    )  # fmt: skip
+    trouble = dict(
+        InboxEntry.objects.filter(state__in=[State.PARKED, State.UNHANDLED])
+        .values_list("state")
+        .annotate(n=Count("pk"))
+    )
+    newest = InboxEntry.objects.order_by("-pk").values_list("received_at", flat=True).first()
+    return Standing(
+        waiting["number"], waiting["oldest"], waiting["in_hand"], trouble.get(State.PARKED, 0),
+        trouble.get(State.UNHANDLED, 0), newest,
+    )  # fmt: skip
+
+
+def kinds_since(since: datetime) -> list[KindRow]:
+    """Return the kinds that came since a moment, the busiest first."""
+    rows = (
+        InboxEntry.objects.filter(received_at__gte=since)
+        .values("kind")
+        .annotate(
+            total=Count("pk"),
+            done=Count("pk", filter=Q(state=State.DONE)),
+            waiting=Count("pk", filter=Q(state=State.WAITING)),
+            unhandled=Count("pk", filter=Q(state=State.UNHANDLED)),
+            parked=Count("pk", filter=Q(state=State.PARKED)),
+            last_at=Max("received_at"),
+        )  # fmt: skip
+        .order_by("-total", "kind")
+    )
+    return [KindRow(**row) for row in rows]
+
+
+def list_trouble(*, kind: str | None = None, before: int | None = None) -> tuple[list[InboxEntry], int | None]:
+    """Return a page of entries that want a person, the newest first, and where the next page begins."""
+    rows = InboxEntry.objects.filter(state__in=[State.PARKED, State.UNHANDLED]).defer("body", "digest").order_by("-id")
+    rows = rows if kind is None else rows.filter(kind=kind)
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def range_of(kinds: Sequence[str], states: Sequence[str]) -> QuerySet[InboxEntry]:
+    """Return entries of these kinds and states, for a count before a replay."""
+    rows = InboxEntry.objects.filter(state__in=states)
+    return rows.filter(kind__in=kinds) if kinds else rows
+
+
+def refused(now: datetime) -> dict[str, int]:
+    """Return what was turned away today and yesterday, by reason."""
+    tally: dict[str, int] = {}
+    for day in (now, now - timedelta(days=1)):
+        for name, number in refused_on(day).items():
+            reason = name.rpartition("/")[2]
+            tally[reason] = tally.get(reason, 0) + number
+    return tally
+
+
+def warnings() -> list[Mirror]:
+    """Return what the platform last said of our apps' standing, where it is a warning."""
+    good = ("reopen_inactive_agent", "active_restored")
+    return list(Mirror.objects.filter(kind="app").exclude(state__in=good).order_by("-happened_at"))
