@@ -6,3 +6,4 @@ class GuidesConfig(AppConfig):
 
     def ready(self) -> None:
         from . import handlers  # noqa: F401  subscribes
+        from .org import doctor  # noqa: F401  registers

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from yejibao import devserv
+from yejibao.core import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -61,7 +62,7 @@ INSTALLED_APPS = [
     "yejibao.demo",
 ]
 MIDDLEWARE = [
-    "yejibao.core.middleware.RequestId",
+    "yejibao.core.middleware.Trace",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -157,6 +158,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"yj:{SLOT}:cache",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 0.5},  # a page that is only slower without it must not hang
     }
 }
 SESSION_ENGINE = "guides.org.sessions"  # with its own idle and longest times
@@ -217,6 +219,7 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 METRICS_TOKEN = env("METRICS_TOKEN")
+METRICS_DIR = env("METRICS_DIR")  # where the web processes of a machine add up their counts; empty: each for itself
 TRUSTED_PROXY_COUNT = env_int("TRUSTED_PROXY_COUNT", 0)  # our own proxies in front, each adds to X-Forwarded-For
 
 # ---------------------------------------------------------------- REST
@@ -264,18 +267,15 @@ WECOM_CALLBACKS = {
     for name, value in os.environ.items()
     if name.startswith("WECOM_CALLBACK_") and name.endswith("_TOKEN") and value
 }
+# Names of the console's ownership files (WW_verify_….txt), comma between; their content follows from the name.
+WECOM_VERIFY_FILES = env_list("WECOM_VERIFY_FILES")
 # The control side of the stand-in; empty = there is none, as in production.
 WECOM_SANDBOX_CONTROL = env("WECOM_SANDBOX_CONTROL", "" if PRODUCTION else "http://127.0.0.1:8001/control/")
+WECOM_SENDS_PER_SECOND = env_int("WECOM_SENDS_PER_SECOND", 1500)  # ours; the platform names none for message/send
 SENDER_WAKE_TICK = "tasks.followups.jobs.open_due_tasks"
 BRAND_NAME = env("BRAND_NAME", "衡裁")
 
 # ---------------------------------------------------------------- logs
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "yejibao": {"level": env("LOG_LEVEL", "INFO")}},
-}
+LOG_FORMAT = env("LOG_FORMAT", "json" if PRODUCTION else "plain")  # json: one object a line
+LOGGING = logs.config(level=env("LOG_LEVEL", "INFO"), style=LOG_FORMAT)
 SILENCED_SYSTEM_CHECKS = ["security.W019"]

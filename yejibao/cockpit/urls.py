@@ -2,11 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import pages
+from . import doctor, pages
 
 app_name = "cockpit"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("hq/doctor/", doctor.page, name="doctor"),
+    path("hq/doctor/report/", doctor.report, name="doctor-report"),
     path("hq/push/", pages.push, name="push"),
     path("hq/push/causes/<slug:key>/", pages.cause, name="push-cause"),
     path("hq/push/resend/", pages.resend, name="push-resend"),

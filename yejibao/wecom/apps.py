@@ -16,5 +16,6 @@ class WecomConfig(AppConfig):
     def ready(self) -> None:
         """Keep addresses with tokens out of the logs: urllib3 writes whole URLs at DEBUG."""
         from . import signs  # noqa: F401  registers with /statusz
+        from .doctor import checks  # noqa: F401  registers with the doctor
 
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)

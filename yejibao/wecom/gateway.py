@@ -97,7 +97,7 @@ class _Client(WeChatClient):
 
     def __init__(self, app: App, base: str) -> None:
         self.API_BASE_URL = base
-        self.credentials = Credentials(app, "token", self._ask_for_token)
+        self.credentials = Credentials(app, "token", self.ask_for_token)
         super().__init__(app.corp_id, app.secret, timeout=(CONNECT_SECONDS, READ_SECONDS), auto_retry=False)
         self._http.trust_env = False  # no proxy or netrc of the machine: neither is meant for this host
         adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=32)
@@ -112,7 +112,7 @@ class _Client(WeChatClient):
     def fetch_access_token(self) -> None:
         self.credentials.refresh(self.credentials.get())
 
-    def _ask_for_token(self) -> tuple[str, int]:
+    def ask_for_token(self) -> tuple[str, int]:
         answer = request(
             lambda: self._http.get(
                 self.API_BASE_URL + "gettoken",
@@ -185,6 +185,10 @@ class Gateway:
     def credentials(self) -> Credentials:
         """The token, shared with the asynchronous client."""
         return self._client.credentials
+
+    def check_secret(self) -> None:
+        """Ask for a token afresh, past every copy that is kept. Never in a loop: wrong secrets block the address."""
+        self._client.ask_for_token()
 
     # ------------------------------------------------------------ generic calls
     def get(self, api: str, **params: Any) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def get_agent(state: State, app: App, query: Mapping[str, str]) -> dict[str, Any
         raise Refusal(301002, "no privilege for this agentid")
     seen = [{"userid": row["userid"]} for row in state.people.values() if row.get("visible", True)]
     return {
-        **OK, "agentid": app.agentid, "name": "业绩宝", "close": 0, "redirect_domain": "", "home_url": "",
+        **OK, "agentid": app.agentid, "name": "业绩宝", "close": int(not app.enabled), "redirect_domain": app.redirect_domain,
+        "home_url": app.home_url,
         "allow_userinfos": {"user": seen}, "allow_partys": {"partyid": []}, "allow_tags": {"tagid": []},
     }  # fmt: skip
 

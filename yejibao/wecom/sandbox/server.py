@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import control, messages, reads
+from . import control, messages, office, reads
 from .state import App, Fault, Refusal, State
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ READS: dict[str, Callable[[State, App, Mapping[str, str]], dict[str, Any]]] = {
 WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "message/send": messages.send,
     "message/recall": messages.recall,
+    "checkin/getcorpcheckinoption": office.list_checkin_rules,
+    "oa/getapprovalinfo": office.list_approvals,
 }
 NOT_COUNTED = frozenset({"message/send", "gettoken"})  # no part of the basic frequency
 
@@ -95,20 +97,24 @@ class Server:
             return _json({"errcode": 404, "errmsg": "unknown path"}, status=404)
         state.counts[api] += 1
         state.second_peaks[api].add(asyncio.get_running_loop().time())
+        arrived = state.clock.time()  # before a slow answer, so that pace can be judged by it
         fault = state.fault_for(api) if state.faults else None
         if fault is None:
-            return _json(self._answer(request, api, raw, ip, None))
+            return _json(self._answer(request, api, raw, ip, None, arrived))
         state.in_flight[api] += 1  # only a slow answer makes calls overlap
         try:
             early = await self._strike_early(request, fault)
             if early is not None:
                 return early
-            return await self._strike_late(request, fault, self._answer(request, api, raw, ip, fault))
+            return await self._strike_late(request, fault, self._answer(request, api, raw, ip, fault, arrived))
         finally:
             state.in_flight[api] -= 1
 
-    def _answer(self, request: web.BaseRequest, api: str, raw: bytes, ip: str, fault: Fault | None) -> dict[str, Any]:
+    def _answer(
+        self, request: web.BaseRequest, api: str, raw: bytes, ip: str, fault: Fault | None, arrived: float
+    ) -> dict[str, Any]:
         state = self.state
+        state.arrived = arrived
         query = request.query
         body: Any = None
         try:
@@ -120,8 +126,8 @@ class Server:
                 app = state.app_of_token(query.get("access_token", ""))
                 if app.trusted_ips is not None and ip not in app.trusted_ips:
                     raise Refusal(60020, "not allow to access from your ip")
-                if app.families is not None and api.partition("/")[0] not in app.families:
-                    raise Refusal(48002, "api forbidden")
+                if app.families is not None and (family := api.partition("/")[0]) not in app.families:
+                    raise Refusal(301055 if family == "oa" else 48002, "api forbidden")
                 if fault is not None and fault.errcode is not None and not fault.after_effect:
                     raise Refusal(fault.errcode, "fault on demand")
                 self._count(api, ip, request)

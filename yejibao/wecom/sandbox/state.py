@@ -80,6 +80,8 @@ class App:
     enabled: bool = True
     families: list[str] | None = None  # granted families of calls such as "externalcontact"; None: all
     trusted_ips: list[str] | None = None
+    redirect_domain: str = ""  # 可信域名
+    home_url: str = ""
     token: str = ""
     ticket: tuple[str, float] = ("", 0.0)
 
@@ -204,16 +206,21 @@ class State:
         self.windows: dict[str, Window] = defaultdict(Window)
         self.in_flight: dict[str, int] = defaultdict(int)
         self.calls: deque[dict[str, Any]] = deque(maxlen=self.figures.keep_calls)
-        # messages
+        self.arrived = 0.0  # when the call that is being answered came in
         self.sequence = 0
+        self.chats: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        self.forget_messages()
+        self.reset_stats()
+        self.dirty = True
+
+    def forget_messages(self) -> None:
+        """As if no message had ever come; people, tokens and faults stay."""
         self.received: dict[str, deque[dict[str, Any]]] = {}
         self.by_msgid: dict[str, dict[str, Any]] = {}
         self.duplicates: dict[bytes, tuple[float, str]] = {}
         self.task_ids: set[tuple[int, str]] = set()
         self.member_hits: dict[tuple[int, str], deque[float]] = defaultdict(deque)
         self.day_count: tuple[str, int] = ("", 0)
-        self.chats: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-        self.reset_stats()
         self.dirty = True
 
     def reset_stats(self) -> None:
@@ -301,7 +308,7 @@ class State:
         for row in body.get("apps", ()):
             number = int(row["agentid"])
             app = self.apps.setdefault(number, App(number, str(row.get("secret", ""))))
-            for key in ("secret", "enabled", "families", "trusted_ips"):
+            for key in ("secret", "enabled", "families", "trusted_ips", "redirect_domain", "home_url"):
                 if key in row:
                     setattr(app, key, row[key])
         self._index_contacts()

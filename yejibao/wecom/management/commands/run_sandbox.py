@@ -4,6 +4,7 @@ import asyncio
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -36,6 +37,9 @@ class Command(BaseCommand):
             default_app=(settings.WECOM_AGENT_ID, settings.WECOM_SECRET),
             clock=Clock(clock.now),
         )
+        own = state.apps[settings.WECOM_AGENT_ID]
+        own.redirect_domain = urlsplit(settings.PUBLIC_BASE_URL).netloc
+        own.home_url = f"{settings.PUBLIC_BASE_URL}/g/today/"
 
         def announce(url: str) -> None:
             self.stdout.write(f"sandbox listening on {url}")
