@@ -5,7 +5,7 @@ new. What cannot be read (cards, clicks, warnings) goes by the event's own time.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +49,7 @@ def note(
     facts: Mapping[str, Any] | None = None,
 ) -> bool:  # fmt: skip
     """Write what is known of a thing as of `at`; return whether it was news. Facts are merged, names of people stay out."""
-    values = {
+    values: dict[str, Any] = {
         "kind": kind, "key": key[:128], "state": state[:32], "version": version, "at": at,
         "deleted_at": at if is_deleted else None, "facts": json.dumps(dict(facts or {})),
     }  # fmt: skip
@@ -58,7 +58,7 @@ def note(
         return bool(cursor.rowcount)
 
 
-def _read_again(read: Callable[[], dict[str, Any]], gone: Iterable[int]) -> dict[str, Any] | None:
+def _read_again(read: Callable[[], dict[str, Any]], gone: Container[int]) -> dict[str, Any] | None:
     """Return what the platform says now, {} where the thing is gone, None where this app may not ask."""
     try:
         return read()
@@ -100,7 +100,7 @@ def keep_corp_tags(events: list[CorpTagChanged]) -> None:
     asks_all = any(not event.tag_id for event in events)
     groups = sorted({event.tag_id for event in events if event.is_group and event.tag_id})
     tags = sorted({event.tag_id for event in events if not event.is_group and event.tag_id})
-    answers = []
+    answers: list[dict[str, Any]] = []
     if asks_all:
         answers.append({})
     else:  # a group id makes the platform overlook the tag ids beside it

@@ -58,7 +58,7 @@ def refused_on(day: datetime) -> dict[str, int]:
         return {}
     except RedisGone:
         return {}
-    return {str(name): int(number) for name, number in found.items()}  # type: ignore[union-attr]
+    return {str(name): int(number) for name, number in found.items()}
 
 
 def is_complete(token: str, aes_key: str) -> bool:

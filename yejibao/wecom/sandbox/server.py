@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import control, messages, office, reads
+from . import control, control_callbacks, messages, office, reads, things
 from .state import App, Fault, Refusal, State
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,9 @@ WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "checkin/getcorpcheckinoption": office.list_checkin_rules,
     "oa/getapprovalinfo": office.list_approvals,
 }
+READS |= things.READS
+WRITES |= things.WRITES
+CONTROLS = control.ROUTES | control_callbacks.ROUTES
 NOT_COUNTED = frozenset({"message/send", "gettoken"})  # no part of the basic frequency
 
 
@@ -68,6 +72,7 @@ class Server:
     async def stop(self) -> None:
         if self._runner:
             await self._runner.cleanup()
+        await self.state.callbacks.close()
         self.save()
 
     def save(self) -> None:
@@ -202,7 +207,7 @@ class Server:
 
     # ------------------------------------------------------------ control
     async def _control(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
-        act = control.ROUTES.get((request.method, name))
+        act: Callable[..., Any] | None = CONTROLS.get((request.method, name))
         if act is None:
             return _json({"ok": False, "error": "no such control"}, status=404)
         raw = await request.read()
@@ -211,6 +216,8 @@ class Server:
             if not isinstance(body, dict):
                 raise ValueError("a JSON object is wanted")
             answer = act(self.state, dict(request.query), body)
+            if inspect.isawaitable(answer):
+                answer = await answer
         except control.Rejected as error:
             return _json({"ok": False, "error": str(error)}, status=error.status)
         except (ValueError, KeyError, TypeError) as error:

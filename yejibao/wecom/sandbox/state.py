@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from .callbacks import Callbacks, Receiver
+
 SHANGHAI_OFFSET = timedelta(hours=8)
 
 
@@ -111,11 +113,12 @@ class Fault:
     percent: float = 100.0
     next_n: int | None = None
     hits: int = 0
+    why: str = ""  # who ordered it, where that is not a person
 
     @classmethod
     def parse(cls, number: int, body: dict[str, Any]) -> "Fault":
         """Build from JSON; `hang: true` is a minute, `times` is `next_n`. Raises ValueError for an unknown field."""
-        known = {item.name for item in fields(cls)} - {"id", "hits"} | {"times"}
+        known = {item.name for item in fields(cls)} - {"id", "hits", "why"} | {"times"}
         if unknown := set(body) - known:
             raise ValueError(f"unknown fault fields: {sorted(unknown)}")
         values = dict(body)
@@ -183,14 +186,17 @@ class State:
     default_app: tuple[int, str]
     clock: Clock
     figures: Figures = field(default_factory=Figures)
+    receivers: dict[str, Receiver] = field(default_factory=dict)  # where apps are called, from the command line
 
     def __post_init__(self) -> None:
+        self.callbacks = Callbacks(self.corp_id, self.clock.time, self.receivers)
         self.reset()
 
     def reset(self, *, seed: int = 1) -> None:
         self.figures = Figures()
         self.clock.set(None)
         self.random = random.Random(seed)
+        self.callbacks.reset(self.random)
         agentid, secret = self.default_app
         self.apps: dict[int, App] = {agentid: App(agentid, secret)}
         self.tokens: dict[str, Token] = {}
@@ -198,6 +204,7 @@ class State:
         self.departments: dict[int, dict[str, Any]] = {1: {"id": 1, "name": "总部", "parentid": 0, "order": 1}}
         self.contacts: dict[str, dict[str, Any]] = {}
         self.contacts_of: dict[str, list[str]] = defaultdict(list)
+        self.things: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)  # kind -> id -> {id, facts, gone}
         self.codes: dict[str, dict[str, Any]] = {}
         self.faults: list[Fault] = []
         self.fault_number = 0
@@ -347,6 +354,7 @@ class State:
                 "people": list(self.people.values()),
                 "departments": list(self.departments.values()),
                 "contacts": self.contacts,
+                "things": self.things,
                 "received": {person: list(items)[-200:] for person, items in self.received.items()},
                 "duplicates": [(key.hex(), *value) for key, value in self.duplicates.items()],
                 "chats": [(*pair, items[-500:]) for pair, items in self.chats.items()],
@@ -362,6 +370,8 @@ class State:
         self.set_world({"people": data["people"], "departments": data["departments"]})
         self.contacts = data["contacts"]
         self._index_contacts()
+        for kind, held in data.get("things", {}).items():
+            self.things[kind] |= held
         for person, items in data["received"].items():
             self.received[person] = deque(items, maxlen=self.figures.keep_per_person)
             for item in items:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from yejibao.core import clock
+from yejibao.wecom.sandbox.callbacks import Receiver
 from yejibao.wecom.sandbox.server import serve
 from yejibao.wecom.sandbox.state import Clock, State
 
@@ -28,6 +29,10 @@ class Command(BaseCommand):
             "--state", type=Path, default=None, help="file that keeps people, chats and messages between runs"
         )
 
+        parser.add_argument(
+            "--calls-back", default="", metavar="URL", help="the product's address: its receivers are called back"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run."""
         if settings.PRODUCTION:
@@ -36,6 +41,11 @@ class Command(BaseCommand):
             corp_id=settings.WECOM_CORP_ID,
             default_app=(settings.WECOM_AGENT_ID, settings.WECOM_SECRET),
             clock=Clock(clock.now),
+            receivers={
+                name: Receiver(name, f"{options['calls_back'].rstrip('/')}/wecom/callback/{name}/", token, aes_key)
+                for name, (token, aes_key) in settings.WECOM_CALLBACKS.items()
+                if options["calls_back"]
+            },
         )
         own = state.apps[settings.WECOM_AGENT_ID]
         own.redirect_domain = urlsplit(settings.PUBLIC_BASE_URL).netloc
