@@ -113,6 +113,12 @@ def received(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[
     return {"messages": rows[-limit:] if limit else rows, "now": state.clock.time()}
 
 
+def forget_received(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+    """Forget the messages and what suppresses their duplicates; people, tokens and faults stay."""
+    state.forget_messages()
+    return {}
+
+
 def calls(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
     """Return the latest calls of any kind, of one API with `?api=`."""
     return {"calls": [row for row in state.calls if not query.get("api") or row["api"] == query["api"]]}
@@ -228,6 +234,7 @@ ROUTES = {
     ("POST", "clock"): set_clock,
     ("POST", "expire_tokens"): expire_tokens,
     ("GET", "received"): received,
+    ("DELETE", "received"): forget_received,
     ("GET", "calls"): calls,
     ("GET", "stats"): stats,
     ("DELETE", "stats"): reset_stats,

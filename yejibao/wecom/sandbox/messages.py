@@ -46,7 +46,7 @@ def send(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]:
     if key and not duplicate_of:
         state.duplicates[key] = (until, msgid)
     record = {
-        "seq": number, "msgid": msgid, "at": now, "api": "message/send", "agentid": app.agentid, "request": body,
+        "seq": number, "msgid": msgid, "at": now, "arrived": state.arrived, "api": "message/send", "agentid": app.agentid, "request": body,
         "recipients": people, "invalid": invalid, "unlicensed": unlicensed, "recalled": False, "flags": {},
     }  # fmt: skip
     for person in reachable:
