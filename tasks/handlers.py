@@ -18,7 +18,6 @@ from guides.events import StaffAwayChanged, StaffResigned
 from tasks.cadences import changes
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.items import refresh_items
-from tasks.cadences.models import EnrollmentCause
 from tasks.followups import credit, upkeep
 from tasks.followups.services import open_care_tasks, open_handover_intros
 from yejibao.core import clock, outbox
@@ -28,8 +27,8 @@ from yejibao.core import clock, outbox
 def start_after_purchase(events: list[OrderPaid]) -> None:
     """A purchase starts, joins or restarts the 3369 cycle, and is credited to the last touch."""
     orders = [event.order_id for event in events]
+    enroll_orders(orders, cadence="3369", now=clock.now())  # first: cycles are locked before tasks
     credit.credit_orders(orders, now=clock.now())
-    enroll_orders(orders, cadence="3369", now=clock.now())
 
 
 @outbox.subscribe(OrderReturned)
@@ -59,8 +58,7 @@ def follow_receipts(events: list[OrderReceived]) -> None:
 @outbox.subscribe(OrderCorrected)
 def follow_corrections(events: list[OrderCorrected]) -> None:
     """Corrected lines change what the cycle is about."""
-    causes = EnrollmentCause.objects.filter(order_id__in=[event.order_id for event in events], enrollment__isnull=False)
-    refresh_items(list(causes.values_list("enrollment_id", flat=True).distinct()))
+    refresh_items(changes.lock_cycles_of([event.order_id for event in events]))
 
 
 @outbox.subscribe(TicketChanged)

@@ -1,9 +1,12 @@
 """What happens to a cycle after its order: returns, exchanges, receipts, alterations, tickets, and members who leave.
 
 All set-based over the ids of a batch of events, and safe to run twice: each reads the present state of the order.
+
+A cycle is locked before its tasks, everywhere: `lock_cycles` here and in the guide's acts, the claim of the opener. And in a
+statement of its own: the statement after it sees the task the opener wrote while we waited, the waiting one would not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -12,6 +15,19 @@ from tasks.followups.reminders import plan_next
 from yejibao.core import clock
 
 from . import items, moments
+from .models import Enrollment, EnrollmentCause
+
+
+def lock_cycles(enrollment_ids: Iterable[int]) -> list[int]:
+    """Lock cycles until the end of the transaction, in order of their ids; return those that exist."""
+    cycles = Enrollment.objects.filter(pk__in=set(enrollment_ids)).order_by("pk").select_for_update(no_key=True)
+    return list(cycles.values_list("pk", flat=True))
+
+
+def lock_cycles_of(order_ids: Sequence[int]) -> list[int]:
+    """Lock the cycles these orders belong to and return their ids."""
+    causes = EnrollmentCause.objects.filter(order_id__in=order_ids)
+    return lock_cycles(pk for pk in causes.values_list("enrollment_id", flat=True) if pk)
 
 
 @transaction.atomic
@@ -21,16 +37,15 @@ def follow_returns(order_ids: Sequence[int], *, now: datetime) -> list[int]:
     Full return of one of two joined orders counts as a partial return, also of the anchor. Returns the enrollments that
     were cancelled (their members get a care task).
     """
+    cycles = lock_cycles_of(order_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT e.id, bool_or(o.status = 'paid' AND o.net_amount_fen > 0) AS something_left
-            FROM tasks_enrollment e
-            JOIN tasks_enrollmentcause c ON c.enrollment_id = e.id JOIN crm_order o ON o.id = c.order_id
-            WHERE e.id IN (SELECT enrollment_id FROM tasks_enrollmentcause WHERE order_id = ANY(%s))
-            GROUP BY e.id
+            SELECT c.enrollment_id, bool_or(o.status = 'paid' AND o.net_amount_fen > 0) AS something_left
+            FROM tasks_enrollmentcause c JOIN crm_order o ON o.id = c.order_id
+            WHERE c.enrollment_id = ANY(%s) GROUP BY c.enrollment_id
             """,
-            [list(order_ids)],
+            [cycles],
         )
         found = cursor.fetchall()
     emptied = [pk for pk, left in found if not left]
@@ -39,7 +54,10 @@ def follow_returns(order_ids: Sequence[int], *, now: datetime) -> list[int]:
 
 
 def cancel_cycles(enrollment_ids: Sequence[int], *, reason: str, now: datetime) -> list[int]:
-    """Cancel active cycles with their open tasks and unopened steps. A superseded cycle stays superseded."""
+    """Cancel active cycles, locked by the caller, with their open tasks and unopened steps.
+
+    A superseded cycle stays superseded. Returns those that were cancelled.
+    """
     if not enrollment_ids:
         return []
     with connection.cursor() as cursor:
@@ -67,7 +85,9 @@ def cancel_members(member_ids: Sequence[int], *, now: datetime) -> None:
     """Cancel everything of members who are gone (closed account)."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM tasks_enrollment WHERE member_id = ANY(%s) AND status = 'active'", [list(member_ids)]
+            "SELECT id FROM tasks_enrollment WHERE member_id = ANY(%s) AND status = 'active' "
+            "ORDER BY id FOR NO KEY UPDATE",
+            [list(member_ids)],
         )
         cancel_cycles([row[0] for row in cursor.fetchall()], reason="member_deleted", now=now)
         cursor.execute(
@@ -80,6 +100,7 @@ def cancel_members(member_ids: Sequence[int], *, now: datetime) -> None:
 @transaction.atomic
 def follow_receipts(order_ids: Sequence[int], *, now: datetime) -> None:
     """Move the day anchor of delivered orders to the day they were signed for, unless d3 has opened already."""
+    lock_cycles_of(order_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -105,18 +126,13 @@ def follow_receipts(order_ids: Sequence[int], *, now: datetime) -> None:
 @transaction.atomic
 def follow_exchanges(order_ids: Sequence[int], exchanged_at: datetime, *, now: datetime) -> None:
     """Replace the items; before d3 is done, d3 moves to the exchange date + 3. The other nodes keep the anchor."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT enrollment_id FROM tasks_enrollmentcause WHERE order_id = ANY(%s) AND enrollment_id IS NOT NULL",
-            [list(order_ids)],
-        )
-        ids = [row[0] for row in cursor.fetchall()]
+    ids = lock_cycles_of(order_ids)
     items.refresh_items(ids)
     move_d3({pk: (clock.local_day(exchanged_at).isoformat(), 3) for pk in ids}, reason="exchange", now=now)
 
 
 def move_d3(days: dict[int, tuple[str, int]], *, reason: str, now: datetime) -> None:
-    """Move the third-day question of cycles to a base date + n days: the hand if it is not open, else the open task.
+    """Move the third-day question of cycles, locked by the caller, to a base date + n days: the hand, or the open task.
 
     `days` maps enrollment -> (ISO date, days after it). A d3 that is done, skipped or expired stays as it is.
     """
@@ -179,6 +195,7 @@ def follow_alterations(ticket_ids: Sequence[int], *, now: datetime) -> None:
             JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = 'd3'
             WHERE tk.id = ANY(%(ids)s) AND tk.kind = 'alteration' AND tk.pickup_at IS NOT NULL AND tk.state <> 'cancelled'
               AND {moments.local_date("tk.pickup_at")} + 1 > e.day_anchor_date + step.open_day
+            ORDER BY e.id FOR NO KEY UPDATE OF e
             """,
             {"ids": list(ticket_ids)},
         )
@@ -186,15 +203,29 @@ def follow_alterations(ticket_ids: Sequence[int], *, now: datetime) -> None:
     move_d3(days, reason="alteration", now=now)
 
 
+_WALKED = """
+    e.status = 'active' AND e.next_step IS NULL AND (%(ids)s::bigint[] IS NULL OR e.id = ANY(%(ids)s))
+    AND NOT EXISTS (SELECT 1 FROM tasks_task t WHERE t.enrollment_id = e.id AND t.state = 'open')
+"""
+
+
 def complete_walked(enrollment_ids: Sequence[int] | None = None, *, now: datetime) -> int:
-    """Complete cycles whose hand has passed the last step and that have no open task. Returns how many."""
+    """Complete cycles whose hand has passed the last step and that have no open task: these, or all. Returns how many.
+
+    Called by those who hold tasks already, so it waits for nobody: a cycle somebody works on is left to him, and what
+    two left to each other to the night.
+    """
     with connection.cursor() as cursor:
+        ids = list(enrollment_ids) if enrollment_ids is not None else None
         cursor.execute(
-            """
-            UPDATE tasks_enrollment e SET status = 'completed', closed_at = %(now)s
-            WHERE e.status = 'active' AND e.next_step IS NULL AND (%(ids)s::bigint[] IS NULL OR e.id = ANY(%(ids)s))
-              AND NOT EXISTS (SELECT 1 FROM tasks_task t WHERE t.enrollment_id = e.id AND t.state = 'open')
-            """,
-            {"ids": list(enrollment_ids) if enrollment_ids is not None else None, "now": now},
+            f"SELECT e.id FROM tasks_enrollment e WHERE {_WALKED} FOR NO KEY UPDATE SKIP LOCKED", {"ids": ids}
+        )
+        walked = [row[0] for row in cursor.fetchall()]
+        if not walked:
+            return 0
+        # Asked again now that nobody else can open or take back one of their tasks.
+        cursor.execute(
+            f"UPDATE tasks_enrollment e SET status = 'completed', closed_at = %(now)s WHERE {_WALKED}",
+            {"ids": walked, "now": now},
         )
         return cursor.rowcount

@@ -29,6 +29,7 @@ def enroll_orders(order_ids: Sequence[int], *, cadence: str = "3369", now: datet
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ENROLL_LOCK])
+        prepared(_LOCK_RUNNING, {"ids": list(order_ids), "cadence": book.cadence_id})
         while True:
             roles = _one_round(book, list(order_ids), now)
             if not roles:
@@ -64,6 +65,15 @@ def _one_round(book: Rulebook, order_ids: list[int], now: datetime) -> dict[str,
     items.refresh_items(sorted({pk for pk in joining if pk} | {pk for _, pk, _, how in caused if how == "absorb"}))
     return dict(counts)
 
+
+# The running cycles of these members, before anything is read of them and in a statement of its own (changes.py): what
+# the opener or a guide has just done to their tasks is seen by all that follows.
+_LOCK_RUNNING = """
+SELECT e.id FROM tasks_enrollment e
+WHERE e.cadence_id = %(cadence)s AND e.status = 'active'
+  AND e.member_id IN (SELECT o.member_id FROM crm_order o WHERE o.id = ANY(%(ids)s))
+ORDER BY e.id FOR NO KEY UPDATE
+"""
 
 # The role of each order, written as its cause. A new enrollment's id is drawn here and used by _START, so that the cause
 # is written once (the foreign key is checked at commit).
@@ -123,7 +133,6 @@ WITH fresh AS (
     SELECT e.id, f.new_id, e.plan, e.next_step, e.items, e.carry_over_items
     FROM tasks_enrollment e JOIN fresh f ON f.member_id = e.member_id
     WHERE e.cadence_id = %(cadence)s AND e.kind = 'full' AND e.status = 'active' AND e.id <> f.new_id
-    FOR UPDATE OF e
 ), closed AS (
     UPDATE tasks_enrollment e SET status = 'superseded', superseded_by_id = r.new_id, closed_reason = 'repurchased',
         closed_at = %(now)s, next_step = NULL, next_due_at = NULL,

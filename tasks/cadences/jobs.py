@@ -8,6 +8,7 @@ from celery import shared_task
 from yejibao.core import clock
 
 from . import trial
+from .changes import complete_walked
 from .conservation import prove
 from .models import Cadence, CadenceVersion
 from .recompute import recompute_hands
@@ -35,6 +36,7 @@ def prove_nightly(**_: Any) -> dict[str, int]:
     """Prove each cadence and keep the result for the health page; anything missing is an alarm."""
     from yejibao.core.heart import beat
 
+    complete_walked(now=clock.now())
     missing = {}
     for cadence in Cadence.objects.all():
         proof = prove(cadence_id=cadence.pk)

@@ -15,6 +15,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from . import clock
 from .errors import Conflict, DomainError, Invalid, Malformed
 from .models import IdempotencyKey
+from .sql import twice_if_deadlocked
 
 
 class KeyMismatch(Invalid):
@@ -34,12 +35,17 @@ def run(*, actor: str, key: str, request_sha: str, work: Callable[[], tuple[int,
     """Run `work` once for (actor, key) and return (status, body, replayed).
 
     Success and business refusals (DomainError below 500) are stored; anything else is not, so it may be tried again.
+    Where it lost a deadlock, it is: `work` starts from the rows as they are, not from what it did the first time.
     """
     if not key:
-        status, body = work()
+        status, body = twice_if_deadlocked(work)
         return status, body, False
     if len(key) > 64:
         raise Malformed("Idempotency-Key 最多 64 个字符")
+    return twice_if_deadlocked(lambda: _run(actor, key, request_sha, work))
+
+
+def _run(actor: str, key: str, request_sha: str, work: Callable[[], tuple[int, Any]]) -> tuple[int, Any, bool]:
     with transaction.atomic():
         with connection.cursor() as cursor:  # the second of two at once is told so, it does not wait
             cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{actor}/{key}"])

@@ -1,14 +1,18 @@
-"""Large set-based statements, planned once a connection.
+"""Large set-based statements, planned once a connection; and the second try of a transaction that lost a deadlock.
 
 Planning a statement of a dozen joins costs more than running it on a small batch, so the hot ones are prepared on the
 server with a generic plan. Parameters are bound by the server; `%(name)s` as everywhere.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import OperationalError, connection
+
+log = logging.getLogger("yejibao.sql")
+T = TypeVar("T")
 
 
 def prepared(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -23,3 +27,25 @@ def prepared(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         rows = list(cursor.fetchall()) if cursor.description else []
         cursor.execute("SET LOCAL enable_seqscan = on")
         return rows
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Tell whether the database ended this transaction because two waited for each other."""
+    return isinstance(error.__cause__, psycopg.errors.DeadlockDetected)
+
+
+def twice_if_deadlocked(work: Callable[[], T]) -> T:
+    """Run a whole transaction, and once more where it was the one the database ended to let another go on.
+
+    Locks are taken in one order (tasks/cadences/changes.py), but not by every statement over many rows, and the drain of
+    the events holds what all its handlers took. Inside somebody's transaction there is no second try: it is his that ended.
+    """
+    if connection.in_atomic_block:
+        return work()
+    try:
+        return work()
+    except OperationalError as error:
+        if not is_deadlock(error):
+            raise
+        log.warning("a deadlock was lost; once more")
+        return work()

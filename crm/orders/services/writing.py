@@ -132,7 +132,8 @@ def write_changes(states: Sequence[OrderState], *, now: datetime) -> None:
 def load_states(order_ids: Iterable[int]) -> dict[int, OrderState]:
     """Lock stored orders, in order of their ids, and return their states."""
     states: dict[int, OrderState] = {}
-    for order in Order.objects.filter(pk__in=list(order_ids)).order_by("pk").select_for_update(of=("self",)):
+    orders = Order.objects.filter(pk__in=list(order_ids)).order_by("pk")
+    for order in orders.select_for_update(of=("self",), no_key=True):  # its cycle may be enrolled meanwhile
         states[order.pk] = OrderState(
             row=None,
             links=Links(order.store_id, order.guide_id, order.member_id),

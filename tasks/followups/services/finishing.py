@@ -25,7 +25,7 @@ _FINISH = """
 WITH target AS (
     SELECT t.id, t.state = 'open' AND t.held_at IS NULL AS is_open, t.member_id, t.assignee_id, t.nature, t.enrollment_id,
         coalesce(%(by)s::bigint, t.assignee_id) AS actor_id, %(level)s::smallint > coalesce(t.evidence_level, -1) AS is_higher
-    FROM tasks_task t WHERE t.id = ANY(%(ids)s) FOR UPDATE
+    FROM tasks_task t WHERE t.id = ANY(%(ids)s) ORDER BY t.id FOR NO KEY UPDATE
 ), closed AS (
     UPDATE tasks_task t SET
         state = CASE WHEN x.is_open THEN 'done' ELSE t.state END,
@@ -103,13 +103,15 @@ def add_evidence(
 
 
 def reopen(task: Task, *, kind: str, by: int | None, now: datetime, payload: dict[str, Any] | None = None) -> str:
-    """Take a done back and return the new state: open, or expired where its end is past or its cycle has ended since.
+    """Take the done of a locked task back and return its new state: open, or expired where its end is past or its cycle
+    has ended since.
 
     A cycle that was complete goes on. What left stays reached; what was only claimed is withdrawn.
     """
-    cycle = None
-    if task.enrollment_id:
-        cycle = Enrollment.objects.select_for_update(of=("self",)).get(pk=task.enrollment_id)
+    cycle = Enrollment.objects.get(pk=task.enrollment_id) if task.enrollment_id else None
+    if cycle and cycle.status == Enrollment.Status.COMPLETED:
+        # A purchase that is starting his next cycle at this moment refers to the member: wait for it, then look.
+        Member.objects.select_for_update(of=("self",)).get(pk=task.member_id)
     state = Task.State.OPEN if now <= task.expire_at and _goes_on(cycle) else Task.State.EXPIRED
     task.move_to(
         state, done_at=None, done_by=None, undo_until=None, outcome="", outcome_at=None,

@@ -1,11 +1,13 @@
 """Who may do something with a task, and whether it can be done now; the first lines of every act."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.utils.translation import gettext_lazy as _
 
 from guides.org.models import Staff
 from guides.org.queries import managers_of_stores
+from tasks.cadences.changes import lock_cycles
 from yejibao.core import clock
 from yejibao.core.errors import Conflict, Forbidden
 from yejibao.core.scope import Actor
@@ -26,9 +28,16 @@ class NotYourDecision(Forbidden):
     code, title = "perm.task.approve_skip", _("这件事要由别人来定")
 
 
-def lock(task: Task) -> Task:
-    """Take the row until the end of the transaction and bring the object up to date, so that two taps follow each other."""
-    task.refresh_from_db(from_queryset=Task.objects.select_for_update(of=("self",)))
+def lock(task: Task, *, also: Collection[int] = ()) -> Task:
+    """Take the row until the end of the transaction and bring the object up to date, so that two taps follow each other.
+
+    `also` are other tasks of the same member that this act touches. The cycles first, then the tasks, each in order of
+    their ids: as the engine takes them (cadences/changes.py), so that nobody waits for one who waits for him.
+    """
+    tasks = Task.objects.filter(pk__in=[task.pk, *also], member_id=task.member_id)
+    lock_cycles(cycle for cycle in tasks.values_list("enrollment_id", flat=True) if cycle)
+    list(tasks.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk"))
+    task.refresh_from_db()
     return task
 
 

@@ -66,7 +66,7 @@ def record_sent(
     still written, because the message did leave; so is what somebody sent whose task was handed on after she prepared it.
     The same receipt twice counts once.
     """
-    lock(task)
+    lock(task, also=also)
     if not task.pending_sends.filter(guide_id=actor.staff_id).exists():
         may_act(task, actor)
     no_quiet_hours(task, now)
@@ -84,7 +84,7 @@ def record_claimed(
     care_mode: bool = False,
 ) -> Task:  # fmt: skip
     """The guide says she pasted it herself (我发了): level 0, marked 手动, sampled by the spot check."""
-    may_act(lock(task), actor)
+    may_act(lock(task, also=also), actor)
     must_be_open(task)
     no_quiet_hours(task, now)
     return _finish(
@@ -96,7 +96,7 @@ def record_claimed(
 @transaction.atomic
 def log_call(task: Task, *, actor: Actor, result: str, note: str, now: datetime, also: Sequence[int] = ()) -> Task:
     """Keep the result of a call. Connected is level 2; 未接 closes the task only the second time, on another day."""
-    may_act(lock(task), actor)
+    may_act(lock(task, also=also), actor)
     must_be_open(task)
     no_quiet_hours(task, now)
     if result not in CALL_RESULTS:
@@ -141,13 +141,14 @@ def undo(task: Task, *, actor: Actor, now: datetime) -> Task:
 
     Raises Conflict when it is too late, or when the cycle has ended since (returned, bought again).
     """
-    may_act(lock(task), actor)
-    if task.state != Task.State.DONE or task.undo_until is None or now > task.undo_until:
-        raise Conflict(_("过了撤销的时间"))
+    task.refresh_from_db()
     together = Task.objects.filter(
         member_id=task.member_id, state=Task.State.DONE, done_at=task.done_at, done_by_id=task.done_by_id
-    )
-    for one in together.exclude(pk=task.pk).select_for_update(of=("self",)):
+    ).exclude(pk=task.pk)
+    may_act(lock(task, also=together.values_list("pk", flat=True)), actor)
+    if task.state != Task.State.DONE or task.undo_until is None or now > task.undo_until:
+        raise Conflict(_("过了撤销的时间"))
+    for one in together.order_by("pk"):
         reopen(one, kind="undone", by=actor.staff_id, now=now)
     if reopen(task, kind="undone", by=actor.staff_id, now=now) != Task.State.OPEN and now <= task.expire_at:
         raise Conflict(_("他这一轮跟进已经结束，不用撤销了"))

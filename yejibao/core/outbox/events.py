@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from .. import clock
 from ..scope import Actor
+from ..sql import is_deadlock, twice_if_deadlocked
 from .models import OutboxEvent
 
 log = logging.getLogger("yejibao.outbox")
@@ -77,17 +78,25 @@ def drain_events(*, batch: int = 1000, seconds: float = 25.0) -> dict[str, int]:
     tally: Counter[str] = Counter()
     deadline = clock.monotonic() + seconds
     while clock.monotonic() < deadline:
-        with transaction.atomic():
-            if not _lock():
-                break
-            claimed = list(
-                OutboxEvent.objects.filter(done_at=None, parked_at=None).order_by("id").select_for_update()[:batch]
-            )
-            if not claimed:
-                break
-            for topic, run in groupby(claimed, key=lambda row: row.topic):
-                tally[topic] += _handle(topic, list(run))
+        handled = twice_if_deadlocked(lambda: _drain_batch(batch))
+        if handled is None:
+            break
+        tally.update(handled)
     return dict(tally)
+
+
+@transaction.atomic
+def _drain_batch(batch: int) -> Counter[str] | None:
+    """Handle one batch; None when nothing waits or somebody else is at it."""
+    if not _lock():
+        return None
+    claimed = list(OutboxEvent.objects.filter(done_at=None, parked_at=None).order_by("id").select_for_update()[:batch])
+    if not claimed:
+        return None
+    tally: Counter[str] = Counter()
+    for topic, run in groupby(claimed, key=lambda row: row.topic):
+        tally[topic] += _handle(topic, list(run))
+    return tally
 
 
 def _lock() -> bool:
@@ -107,6 +116,8 @@ def _handle(topic: str, rows: Sequence[OutboxEvent]) -> int:
         OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(done_at=clock.now())
         return len(rows)
     except Exception as error:
+        if is_deadlock(error):
+            raise  # no event's fault, and a part of the transaction cannot undo the locks of the rest
         if len(rows) > 1:
             middle = len(rows) // 2
             return _handle(topic, rows[:middle]) + _handle(topic, rows[middle:])
