@@ -84,3 +84,25 @@ class HeirNamed(Event):
 
     topic: ClassVar[str] = "crm.heir_named"
     handover_id: int
+
+
+@dataclass(frozen=True)
+class MembersMerged(Event):
+    """Two members turned out to be one person, or (`is_undone`) that was taken back. The rows have changed hands already."""
+
+    topic: ClassVar[str] = "crm.members_merged"
+    kept_id: int
+    gone_id: int
+    is_undone: bool = False
+
+
+@dataclass(frozen=True)
+class MemberTagged(Event):
+    """What counts of a member's tag changed. `source` is who said so (tags.yaml: sources)."""
+
+    topic: ClassVar[str] = "crm.member_tagged"
+    member_id: int
+    tag: str  # its key
+    source: str
+    staff_id: int | None
+    at: str

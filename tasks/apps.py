@@ -8,8 +8,11 @@ class TasksConfig(AppConfig):
         from crm.members.scoped import add_work
 
         from . import handlers  # noqa: F401  subscribes
+        from .cadences import merging
         from .followups import health, push  # noqa: F401  registers signs of health and renderers
         from .followups.scoped import members_with_open_work
+        from .review import health as figures  # noqa: F401  registers signs of health
         from .review import push as lists  # noqa: F401  registers renderers
 
         add_work(members_with_open_work)
+        merging.register()

@@ -19,6 +19,7 @@ from crm.catalogue.models import StyleColor
 from crm.members.models import FriendLink, Member
 from crm.orders.services import ingest_orders
 from crm.scoring.services import rank_tiers
+from crm.tags.loading import load_tags
 from guides.attendance.models import Shift
 from guides.org.actors import actor_for, role_names
 from guides.org.loading import load_org, read_spec
@@ -103,6 +104,7 @@ def build_company(*, say: Callable[[str], None], began: datetime) -> list[Staff]
     say("  规则、话术、商品 …")
     load_3369(now=began)
     load_scripts(now=began)
+    load_tags(now=began)
     load_catalogue()
     say("  组织和人 …")
     load_org(read_spec(), now=began)

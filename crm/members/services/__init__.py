@@ -2,7 +2,19 @@
 
 from .consent import close_member, opt_in, opt_out, set_do_not_contact
 from .friends import end_friend, record_friend
+from .identities import IdentityTaken, claim_identity, give_identities, members_by, note_identities
 from .locking import lock_members
+from .merging import (
+    AlreadyUndone,
+    MayNotMerge,
+    NotMergeable,
+    SamePerson,
+    add_holding,
+    after_merge,
+    before_merge,
+    merge_members,
+    undo_merge,
+)
 from .ownership import (
     AlreadyHandedOver,
     NotHisToGive,
@@ -19,16 +31,29 @@ from .phones import NoPhone, reveal_phone
 
 __all__ = [
     "AlreadyHandedOver",
+    "AlreadyUndone",
+    "IdentityTaken",
+    "MayNotMerge",
     "NoPhone",
     "NotHisToGive",
+    "NotMergeable",
     "NotWorking",
+    "SamePerson",
+    "add_holding",
+    "after_merge",
     "apply_due_handovers",
+    "before_merge",
     "change_owner",
     "choose_heir",
+    "claim_identity",
     "close_member",
     "default_heir",
     "end_friend",
+    "give_identities",
     "lock_members",
+    "members_by",
+    "merge_members",
+    "note_identities",
     "opt_in",
     "opt_out",
     "pass_on_friends",
@@ -37,4 +62,5 @@ __all__ = [
     "refuse_transfer",
     "reveal_phone",
     "set_do_not_contact",
+    "undo_merge",
 ]

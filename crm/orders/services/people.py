@@ -9,7 +9,8 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from crm.members.models import FriendLink, Member
+from crm.members.models import FriendLink, Member, MemberIdentity
+from crm.members.services import note_identities
 from guides.org.models import Staff, Store
 from yejibao.core.personal import blind_index, normal_phone
 
@@ -75,7 +76,7 @@ def resolve(
         if errors:
             wrong[place] = errors
     if to_create:
-        _create(to_create, rows, stores, guides, source=source)
+        _create(to_create, rows, stores, guides, source=source, now=now)
         book.load(set(to_create), set())
     for place, row in rows.items():
         if place in wrong:
@@ -115,7 +116,7 @@ def _unknown_places(row: OrderIn, stores: dict[str, int], guides: dict[str, int]
 
 
 class _Book:
-    """Members by number, and by phone as long as only one active member has it."""
+    """Members by number, and by phone as long as only one active member has it. Numbers of merged ones lead to who was kept."""
 
     SEVERAL = -1
 
@@ -127,12 +128,24 @@ class _Book:
         condition = Q(member_no__in=numbers - {""})
         if indexes - {""}:
             condition |= Q(phone_index__in=indexes - {""}, status=Member.Status.ACTIVE)
+        is_merged = False
         for pk, number, index, status in Member.objects.filter(condition).values_list(
             "pk", "member_no", "phone_index", "status"
         ):
             self.by_number[number] = pk
+            is_merged = is_merged or status == Member.Status.MERGED
             if index and status == Member.Status.ACTIVE:
                 self.by_phone[index] = self.SEVERAL if self.by_phone.get(index, pk) != pk else pk
+        lost = indexes - {""} - self.by_phone.keys()  # a phone whose card went into another
+        if is_merged or lost:
+            self._follow_merges(numbers, lost)
+
+    def _follow_merges(self, numbers: set[str], indexes: set[str]) -> None:
+        cards = Q(kind=MemberIdentity.Kind.CARD, value__in=numbers - {""})
+        phones = Q(kind=MemberIdentity.Kind.PHONE, value__in=indexes, member__status=Member.Status.ACTIVE)
+        found = MemberIdentity.objects.filter(cards | phones).values_list("kind", "value", "member_id")
+        for kind, value, pk in found:
+            (self.by_number if kind == MemberIdentity.Kind.CARD else self.by_phone)[value] = pk
 
     def find(self, want: _Wanted) -> int | None:
         if want.member_no and want.member_no in self.by_number:
@@ -147,6 +160,7 @@ def _create(
     guides: dict[str, int],
     *,
     source: str,
+    now: datetime,
 ) -> None:
     """Create members, in order of their numbers, so that two batches wait and never lock each other."""
     members, friends = [], []
@@ -170,8 +184,8 @@ def _create(
         if profile.friend_external_id and profile.owner_guide:
             friends.append((number, guides[profile.owner_guide], profile.friend_external_id, row.paid_at))
     Member.objects.bulk_create(members, ignore_conflicts=True)
+    ids = dict(Member.objects.filter(member_no__in=to_create).values_list("member_no", "pk"))
     if friends:
-        ids = dict(Member.objects.filter(member_no__in=to_create).values_list("member_no", "pk"))
         FriendLink.objects.bulk_create(
             [
                 FriendLink(member_id=ids[number], guide_id=guide_id, external_user_id=external, added_at=at)
@@ -179,3 +193,4 @@ def _create(
             ],
             ignore_conflicts=True,
         )
+    note_identities(ids.values(), now=now)

@@ -1,10 +1,11 @@
-"""Load the rules and words of the domain files: the cadence 3369 and all scripts. Twice is like once."""
+"""Load the rules and words of the domain files: the cadence 3369, all scripts, the tag tree. Twice is like once."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from crm.tags.loading import load_tags
 from tasks.cadences.loading import load_3369
 from tasks.scripts.loading import load_scripts
 from yejibao.core import clock
@@ -24,3 +25,5 @@ class Command(BaseCommand):
         self.stdout.write(f"cadence 3369: version {version.number}, {version.steps.count()} steps")
         tally = load_scripts(now=now, replace_edited=replace_edited)
         self.stdout.write("scripts: " + ", ".join(f"{count} {word}" for word, count in tally.items()))
+        tags = load_tags(now=now)
+        self.stdout.write("tags: " + ", ".join(f"{count} {word}" for word, count in tags.items()))

@@ -1,0 +1,76 @@
+"""The names under which systems know a member (OneID): kept once each, looked up for whole batches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from crm.members.models import Member, MemberIdentity
+from yejibao.core.errors import Conflict
+
+Kind = MemberIdentity.Kind
+
+
+class IdentityTaken(Conflict):
+    code, title = "member.identity_taken", _("这个账号已经是另一位会员的")
+
+
+def members_by(kind: str, values: Collection[str]) -> dict[str, int]:
+    """Return the member of each of these values that has one. Merged members are never among them."""
+    wanted = [value for value in values if value]
+    found = MemberIdentity.objects.filter(kind=kind, value__in=wanted) if wanted else MemberIdentity.objects.none()
+    return dict(found.values_list("value", "member_id"))
+
+
+def note_identities(member_ids: Iterable[int], *, now: datetime, source: str = "till") -> int:
+    """Write down the card, phone and WeCom ids of members that are not written down yet. Returns how many were.
+
+    Who has a name first keeps it: a phone two members gave stays with the first, and a person decides about the other.
+    """
+    ids = sorted(set(member_ids))
+    if not ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO crm_memberidentity (member_id, kind, value, source, added_at)
+            SELECT id, kind, value, %(source)s, %(now)s FROM (
+                SELECT m.id, 'pos_card' AS kind, m.member_no AS value FROM crm_member m
+                    WHERE m.id = ANY(%(ids)s) AND m.status <> 'merged'
+                UNION SELECT m.id, 'phone', m.phone_index FROM crm_member m
+                    WHERE m.id = ANY(%(ids)s) AND m.status = 'active' AND m.phone_index <> ''
+                UNION SELECT f.member_id, 'external_user_id', f.external_user_id FROM crm_friendlink f
+                    JOIN crm_member m ON m.id = f.member_id AND m.status <> 'merged' WHERE f.member_id = ANY(%(ids)s)
+            ) known ORDER BY kind, value, id
+            ON CONFLICT (kind, value) DO NOTHING
+            """,
+            {"ids": ids, "now": now, "source": source},
+        )
+        return cursor.rowcount
+
+
+def claim_identity(member: Member, *, kind: str, value: str, source: str, now: datetime) -> MemberIdentity:
+    """Note one more name of a member. Safe to run twice. Raises IdentityTaken when it is somebody else's."""
+    held, _is_new = MemberIdentity.objects.get_or_create(
+        kind=kind, value=value, defaults={"member": member, "source": source, "added_at": now}
+    )
+    if held.member_id != member.pk:
+        raise IdentityTaken()
+    return held
+
+
+def give_identities(kind: str, pairs: Iterable[tuple[str, int]], *, source: str, now: datetime) -> int:
+    """Note names of many members at once; one that is somebody's already stays his. Returns how many were new."""
+    rows = sorted({(value, member) for value, member in pairs if value})
+    made = MemberIdentity.objects.bulk_create(
+        [
+            MemberIdentity(member_id=member, kind=kind, value=value, source=source, added_at=now)
+            for value, member in rows
+        ],
+        ignore_conflicts=True,
+        batch_size=2000,
+    )
+    return len(made)
