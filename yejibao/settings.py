@@ -269,6 +269,10 @@ WECOM_CALLBACKS = {
 }
 # Names of the console's ownership files (WW_verify_….txt), comma between; their content follows from the name.
 WECOM_VERIFY_FILES = env_list("WECOM_VERIFY_FILES")
+# Where the platform keeps the pictures of codes (the qr_code of a contact way); from nowhere else is one fetched.
+WECOM_PICTURE_HOSTS = env_list("WECOM_PICTURE_HOSTS", "qpic.cn,qlogo.cn,work.weixin.qq.com")
+# A font with Chinese characters for posters; empty: one of the usual places, else posters are printed by the browser alone.
+POSTER_FONT = env("POSTER_FONT")
 # The control side of the stand-in; empty = there is none, as in production.
 WECOM_SANDBOX_CONTROL = env("WECOM_SANDBOX_CONTROL", "" if PRODUCTION else "http://127.0.0.1:8001/control/")
 WECOM_SENDS_PER_SECOND = env_int("WECOM_SENDS_PER_SECOND", 1500)  # ours; the platform names none for message/send

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import control, control_callbacks, messages, office, reads, things
+from . import contacts, control, control_callbacks, control_contacts, messages, office, pictures, reads, things
 from .state import App, Fault, Refusal, State
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "oa/getapprovalinfo": office.list_approvals,
 }
 READS |= things.READS
-WRITES |= things.WRITES
-CONTROLS = control.ROUTES | control_callbacks.ROUTES
+WRITES |= things.WRITES | contacts.WRITES
+CONTROLS = control.ROUTES | control_callbacks.ROUTES | control_contacts.ROUTES
 NOT_COUNTED = frozenset({"message/send", "gettoken"})  # no part of the basic frequency
 
 
@@ -67,7 +67,8 @@ class Server:
         self.site = web.TCPSite(self._runner, host, port, backlog=1024, reuse_address=True)
         await self.site.start()
         listener = self.site._server.sockets[0].getsockname()  # type: ignore[union-attr]
-        return f"http://{listener[0]}:{listener[1]}"
+        self.state.own_url = f"http://{listener[0]}:{listener[1]}"
+        return self.state.own_url
 
     async def stop(self) -> None:
         if self._runner:
@@ -90,6 +91,8 @@ class Server:
             return await self._call(request, path[9:])
         if path.startswith("/control/"):
             return await self._control(request, path[9:].rstrip("/"))
+        if path.startswith("/qr/"):
+            return pictures.answer(self.state, path[4:].removesuffix(".png"))
         if path == "/healthz":
             return _json({"ok": True})
         return _json({"errcode": 404, "errmsg": "not found"}, status=404)

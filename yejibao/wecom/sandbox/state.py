@@ -36,6 +36,8 @@ class Figures:
     duplicate_max_seconds: int = 14_400
     recall_seconds: int = 86_400
     contact_concurrency: int = 20
+    welcome_seconds: int = 20
+    ways_most: int = 500_000
     keep_per_person: int = 1000
     keep_calls: int = 2000
 
@@ -187,6 +189,8 @@ class State:
     clock: Clock
     figures: Figures = field(default_factory=Figures)
     receivers: dict[str, Receiver] = field(default_factory=dict)  # where apps are called, from the command line
+    product_url: str = ""  # where the product is, for what a code leads to
+    own_url: str = ""  # where the stand-in itself listens
 
     def __post_init__(self) -> None:
         self.callbacks = Callbacks(self.corp_id, self.clock.time, self.receivers)
@@ -205,6 +209,10 @@ class State:
         self.contacts: dict[str, dict[str, Any]] = {}
         self.contacts_of: dict[str, list[str]] = defaultdict(list)
         self.things: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)  # kind -> id -> {id, facts, gone}
+        self.ways: dict[str, dict[str, Any]] = {}  # codes that add friends, by config_id
+        self.welcome_codes: dict[str, dict[str, Any]] = {}
+        self.left: set[tuple[str, str]] = set()  # (userid, customer) who deleted her: for the API still her contact
+        self.cursor_age = 0
         self.codes: dict[str, dict[str, Any]] = {}
         self.faults: list[Fault] = []
         self.fault_number = 0
@@ -341,7 +349,9 @@ class State:
                     self.contacts_of[str(follower["userid"]).casefold()].append(external)
 
     def follows(self, userid: str, external_userid: str) -> bool:
-        return external_userid in self.contacts_of.get(userid.casefold(), ())
+        """Tell whether they can chat: she has him, and he has not deleted her."""
+        pair = (userid.casefold(), external_userid)
+        return external_userid in self.contacts_of.get(pair[0], ()) and pair not in self.left
 
     # ------------------------------------------------------------ snapshot
     def snapshot(self) -> str:
@@ -354,6 +364,8 @@ class State:
                 "people": list(self.people.values()),
                 "departments": list(self.departments.values()),
                 "contacts": self.contacts,
+                "ways": list(self.ways.values()),
+                "left": sorted(self.left),
                 "things": self.things,
                 "received": {person: list(items)[-200:] for person, items in self.received.items()},
                 "duplicates": [(key.hex(), *value) for key, value in self.duplicates.items()],
@@ -369,6 +381,8 @@ class State:
         self.sequence = data["sequence"]
         self.set_world({"people": data["people"], "departments": data["departments"]})
         self.contacts = data["contacts"]
+        self.ways = {way["config_id"]: way for way in data.get("ways", ())}
+        self.left = {(userid, external) for userid, external in data.get("left", ())}
         self._index_contacts()
         for kind, held in data.get("things", {}).items():
             self.things[kind] |= held

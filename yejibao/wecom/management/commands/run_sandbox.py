@@ -46,6 +46,7 @@ class Command(BaseCommand):
                 for name, (token, aes_key) in settings.WECOM_CALLBACKS.items()
                 if options["calls_back"]
             },
+            product_url=settings.PUBLIC_BASE_URL,
         )
         own = state.apps[settings.WECOM_AGENT_ID]
         own.redirect_domain = urlsplit(settings.PUBLIC_BASE_URL).netloc
