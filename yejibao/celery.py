@@ -6,6 +6,8 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init
 
+from yejibao.core import jobtrace  # noqa: F401  connects itself: each job leaves its line
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "yejibao.settings")
 app = Celery("yejibao")
 app.config_from_object("django.conf:settings", namespace="CELERY")

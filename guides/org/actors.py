@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from yejibao.core import clock
+from yejibao.core import clock, logs
 from yejibao.core.errors import DomainError
 from yejibao.core.scope import Actor, Grant
 
@@ -113,4 +113,5 @@ def actor_of_request(request: HttpRequest) -> Actor:
     session.touch()
     request.user = found.person
     request.actor = actor = _actor(found, session.get(ROLE, ""), actor.session_facts)  # type: ignore[attr-defined]
+    logs.bind(staff=actor.staff_id, role=actor.working_role)
     return actor

@@ -1,33 +1,100 @@
-"""What the department adds to /statusz and /metrics."""
+"""What the engine tells of itself: steps that should have opened, tasks to be told, the recompute, the nightly proof."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Count, Q
+from django.db import connection
 
-from tasks.cadences.models import Enrollment
-from yejibao.core import health
+from tasks.cadences.models import CadenceVersion
+from yejibao.core import clock, health
+from yejibao.core.models import Heartbeat
 
-from .models import Task
-
-
-@health.sign("enrollments")
-def oldest_due_enrollment(now: datetime) -> health.Facts:
-    """The clock hand that should have moved longest ago."""
-    due = Enrollment.objects.filter(next_due_at__lte=now)
-    oldest = due.order_by("next_due_at").values_list("next_due_at", flat=True).first()
-    return health.due_age(oldest, now) | {"due": due.count()}
+PROOF_MAX_AGE = timedelta(hours=26)
+RECOMPUTE_MAX_AGE = timedelta(minutes=15)
 
 
-@health.gauge("yejibao_enrollment_oldest_due_seconds", "Age of the oldest step that is due and not opened.")
-def oldest_due_seconds(now: datetime) -> Iterator[tuple[dict[str, str], float]]:
-    yield {}, oldest_due_enrollment(now)["oldest_due_seconds"]
+@health.queue("enrollments")
+def due_enrollments(now: datetime) -> health.Queue:
+    """Clock hands that should have moved; their lag is that of the newest 200 tasks."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS MATERIALIZED (
+                SELECT next_due_at FROM tasks_enrollment WHERE next_due_at <= %(now)s ORDER BY next_due_at LIMIT %(most)s
+            ), aside AS MATERIALIZED (
+                SELECT next_due_at, (step_reasons->>'parked')::int AS tries FROM tasks_enrollment
+                WHERE step_reasons ? 'parked' AND next_due_at IS NOT NULL ORDER BY id LIMIT %(most)s
+            )
+            SELECT count(*), min(next_due_at), (SELECT count(*) FROM aside), (SELECT max(tries) FROM aside),
+                (SELECT min(next_due_at - tries * interval '1 hour') FROM aside),
+                (SELECT extract(epoch FROM percentile_disc(0.9) WITHIN GROUP (ORDER BY created_at - open_at))::float8
+                 FROM (SELECT created_at, open_at FROM tasks_task ORDER BY id DESC LIMIT 200) newest)
+            FROM due
+            """,
+            {"now": now, "most": health.COUNTED},
+        )
+        due, oldest, parked, tries, since, lag = cursor.fetchone()
+    return health.Queue("", due, oldest, lag, attempts=tries or 0, parked=parked, aside_since=since)
 
 
-@health.gauge("yejibao_tasks", "Open follow-up tasks; overdue ones are open too.")
-def open_tasks(now: datetime) -> Iterator[tuple[dict[str, str], float]]:
-    overdue, held = Q(due_at__lt=now), Q(held_at__isnull=False)
-    rows = Task.objects.filter(state=Task.State.OPEN)
-    counted = rows.aggregate(open=Count("pk"), overdue=Count("pk", filter=overdue), held=Count("pk", filter=held))
-    for state, number in counted.items():
-        yield {"state": state}, number
+@health.queue("notices")
+def tasks_to_tell(now: datetime) -> list[health.Queue]:
+    """Urgent tasks their guide should have been told of, in her store's hours; others wait for her half hour."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.priority = 1, count(*),
+                min(greatest(t.tell_at, (%(today)s::date + st.opens_at) AT TIME ZONE 'Asia/Shanghai'))
+            FROM (
+                SELECT priority, tell_at, store_id, state, held_at, hidden_until FROM tasks_task
+                WHERE tell_at <= %(now)s ORDER BY tell_at LIMIT %(most)s
+            ) t JOIN guides_store st ON st.id = t.store_id
+            WHERE t.state = 'open' AND t.held_at IS NULL AND (t.hidden_until IS NULL OR t.hidden_until <= %(now)s)
+              AND (%(now)s AT TIME ZONE 'Asia/Shanghai')::time >= st.opens_at
+              AND (%(now)s AT TIME ZONE 'Asia/Shanghai')::time < st.closes_at
+            GROUP BY 1
+            """,
+            {"now": now, "today": clock.local_day(now), "most": health.COUNTED},
+        )
+        found = {is_urgent: (count, oldest) for is_urgent, count, oldest in cursor.fetchall()}
+    urgent, oldest = found.get(True, (0, None))
+    return [health.Queue("urgent", urgent, oldest), health.Queue("digest", found.get(False, (0, None))[0])]
+
+
+@health.sign("recompute")
+def recompute(now: datetime) -> health.Facts:
+    """Whether the hands stand under the published rules; the engine opens by them even before."""
+    since = (
+        CadenceVersion.objects.filter(state="published", recompute_after_id__isnull=False)
+        .order_by("published_at")
+        .values_list("published_at", flat=True)
+        .first()
+    )
+    is_late = since is not None and now - since > RECOMPUTE_MAX_AGE
+    return {"state": "slow" if is_late else "ok", "is_running": since is not None, "since": since}
+
+
+@health.sign("conservation")
+def conservation(now: datetime) -> health.Facts:
+    """The nightly proof that no order, step or task was lost."""
+    rows = list(Heartbeat.objects.filter(name__startswith="conservation:").order_by("name"))
+    missing = sum(int(row.facts.get("missing", 0)) for row in rows)
+    oldest = min((row.at for row in rows), default=None)
+    is_stale = oldest is not None and clock.system_now() - oldest > PROOF_MAX_AGE
+    facts = {"missing": missing, "proved_at": oldest, "since": oldest}
+    return facts | {"state": "down" if missing else "slow" if is_stale else "ok"}
+
+
+@health.figures("conservation")
+def conservation_figures(now: datetime) -> list[health.Family]:
+    rows = [(row.name.partition(":")[2], row) for row in Heartbeat.objects.filter(name__startswith="conservation:")]
+    age = clock.system_now()
+    return [
+        health.Family(
+            "yejibao_conservation_missing", "Orders, steps and tasks the nightly proof did not find again.",
+            [({"cadence": key}, float(row.facts.get("missing", 0))) for key, row in rows],
+        ),
+        health.Family(
+            "yejibao_conservation_age_seconds", "Seconds since the last proof.",
+            [({"cadence": key}, (age - row.at).total_seconds()) for key, row in rows],
+        ),
+    ]  # fmt: skip

@@ -8,8 +8,8 @@ from django.db import connection
 from django.test import Client
 
 from tests.factories.guides import holder_of, make_org, sign_in
-from yejibao.core import clock, health
-from yejibao.core.models import Heartbeat, OutboxMessage
+from yejibao.core import clock, health, probes, signs
+from yejibao.core.models import Heartbeat, OutboxEvent, OutboxMessage
 
 INSIDE = {"REMOTE_ADDR": "192.168.1.9"}
 OUTSIDE = {"REMOTE_ADDR": "8.8.8.8"}
@@ -50,7 +50,7 @@ def test_ready_is_remembered(client: Client, django_assert_num_queries: Any) -> 
 
 @pytest.mark.django_db
 def test_not_ready_while_a_migration_is_missing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_migrations", health._Remembered())
+    monkeypatch.setattr(probes, "_migrations", probes._Remembered())
     with connection.cursor() as cursor:
         cursor.execute("delete from django_migrations where app = 'tasks'")
     answer = client.get("/readyz")
@@ -103,7 +103,7 @@ def test_an_empty_token_setting_lets_nobody_in(client: Client, settings: Any) ->
 
 @pytest.mark.django_db
 def test_all_is_well_when_processes_beat_and_nothing_is_late(client: Client) -> None:
-    for name in health.MAX_SILENCE_SECONDS:
+    for name in signs.MAX_SILENCE_SECONDS:
         beat(name)
     make_message("fresh", late_seconds=5)
     facts = client.get("/statusz").json()
@@ -118,7 +118,7 @@ def test_all_is_well_when_processes_beat_and_nothing_is_late(client: Client) -> 
     ("name", "seconds_ago", "ok"), [("worker", 119, True), ("worker", 130, False), ("sender", 61, False)]
 )
 def test_a_silent_process_shows(client: Client, name: str, seconds_ago: float, ok: bool) -> None:
-    for other in health.MAX_SILENCE_SECONDS:
+    for other in signs.MAX_SILENCE_SECONDS:
         beat(other)
     beat(name, seconds_ago=seconds_ago)
     hearts = client.get("/statusz").json()["heartbeats"]
@@ -143,43 +143,135 @@ def test_late_messages_show(client: Client) -> None:
 def test_lost_redis_shows_and_the_rest_still_answers(client: Client, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     facts = client.get("/statusz").json()
-    assert (facts["ok"], facts["redis"]) == (False, {"ok": False, "error": "ConnectionError"})
+    assert (facts["ok"], facts["redis"]) == (False, {"ok": False, "state": "down", "error": "ConnectionError"})
     assert facts["outbox"]["ok"] is True
 
 
 @pytest.mark.django_db
 def test_a_sign_that_fails_is_a_sign(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(health._signs, "broken", lambda now: 1 / 0)  # type: ignore[arg-type,return-value]
-    facts = client.get("/statusz").json()
-    assert (facts["ok"], facts["broken"]) == (False, {"ok": False, "error": "ZeroDivisionError"})
+    health.sign("broken")(lambda now: 1 / 0)  # type: ignore[arg-type,return-value]
+    try:
+        facts = client.get("/statusz").json()
+    finally:
+        health._signs.pop("broken")
+    assert (facts["ok"], facts["broken"]) == (False, {"ok": False, "state": "down", "error": "ZeroDivisionError"})
+
+
+def figures(client: Client) -> dict[str, float]:
+    """Return what Prometheus reads: value by family and labels."""
+    lines = client.get("/metrics").content.decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
 @pytest.mark.django_db
-def test_metrics_are_gauges_by_state(client: Client) -> None:
-    make_message("a")
+def test_queues_are_figures_by_kind(client: Client) -> None:
+    make_message("a", late_seconds=50)
     make_message("b")
     make_message("c", state="parked")
-    lines = client.get("/metrics").content.decode().splitlines()
-    assert "# TYPE yejibao_outbox_messages gauge" in lines
-    assert 'yejibao_outbox_messages{state="pending"} 2.0' in lines
-    assert 'yejibao_outbox_messages{state="parked"} 1.0' in lines
-    assert 'yejibao_outbox_messages{state="sent"} 0.0' in lines
+    make_message("d", state="failed")
+    make_message("e", late_seconds=10, state="unknown")
+    OutboxMessage.objects.filter(dedupe_key="e").update(attempts=3)
+    make_message("later", late_seconds=-3600)
+    make_message("gone", late_seconds=9000, state="sent")
+    seen = figures(client)
+    found = {
+        name: seen[f'yejibao_queue_{name}{{kind="test",queue="outbox"}}']
+        for name in ("due", "unknown", "failed", "parked", "retrying", "attempts")
+    }
+    assert found == {"due": 3, "unknown": 1, "failed": 1, "parked": 1, "retrying": 1, "attempts": 3}
+    assert 50 <= seen['yejibao_queue_oldest_due_seconds{kind="test",queue="outbox"}'] < 60
+
+
+@pytest.mark.django_db
+def test_events_tell_their_lag(client: Client) -> None:
+    now = clock.now()
+    for late in (1, 7):
+        OutboxEvent.objects.create(
+            topic="x", payload={}, created_at=now - timedelta(seconds=60 + late), done_at=now - timedelta(seconds=60)
+        )
+    OutboxEvent.objects.create(topic="x", payload={}, created_at=now - timedelta(seconds=30), attempts=2)
+    OutboxEvent.objects.create(topic="x", payload={}, created_at=now, parked_at=now)
+    seen = figures(client)
+    assert seen['yejibao_queue_lag_seconds{kind="",queue="events"}'] == 7
+    found = [
+        seen[f'yejibao_queue_{name}{{kind="",queue="events"}}'] for name in ("due", "retrying", "attempts", "parked")
+    ]
+    assert found == [1, 1, 2, 1]
+    assert client.get("/statusz").json()["events"]["state"] == "slow"
+
+
+@pytest.mark.django_db
+def test_requests_are_counted_by_route(client: Client) -> None:
+    counted = 'yejibao_http_request_seconds_count{route="healthz",status="200"}'
+    before = figures(client).get(counted, 0)
+    client.get("/healthz")
+    client.get("/healthz?phone=13800132075")
+    client.get("/no/such/place/13800132075")
+    seen = figures(client)
+    assert seen[counted] == before + 2
+    assert seen['yejibao_http_request_seconds_bucket{le="+Inf",route="healthz",status="200"}'] == before + 2
+    assert seen['yejibao_http_request_seconds_count{route="-",status="404"}'] >= 1
+    assert not any("13800132075" in line for line in seen)
 
 
 @pytest.mark.django_db
 def test_rooms_add_their_signs_and_figures(client: Client) -> None:
     facts = client.get("/statusz").json()
-    assert facts["enrollments"] == {"ok": True, "oldest_due_seconds": 0.0, "due": 0}
-    assert 'yejibao_tasks{state="overdue"} 0.0' in client.get("/metrics").content.decode().splitlines()
+    waiting = facts["enrollments"]
+    assert (waiting["ok"], waiting["oldest_due_seconds"], waiting["due"]) == (True, 0.0, 0)
+    for sign in (
+        "notices",
+        "recompute",
+        "conservation",
+        "boards",
+        "scoring",
+        "orders",
+        "wecom",
+        "disk",
+        "database",
+        "tables",
+    ):
+        assert facts[sign]["state"] in ("ok", "slow"), sign
+    assert figures(client)['yejibao_tasks_today{state="overdue"}'] == 0
 
 
 @pytest.mark.django_db
-def test_people_read_it_as_a_page(client: Client) -> None:
-    beat("sender", seconds_ago=400)
-    page = client.get("/statusz", HTTP_ACCEPT="text/html").content.decode()
-    assert "推送发送 400 秒前" in page
-    assert "后台任务 没有心跳" in page
-    assert "有异常" in page
+def test_a_check_that_fails_takes_only_its_own_figures(client: Client, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    seen = figures(client)
+    assert seen['yejibao_check_failed{check="redis"}'] == 1
+    assert seen['yejibao_check_failed{check="outbox"}'] == 0
+    assert not any(line.startswith("yejibao_celery_queue_length") for line in seen)
+
+
+@pytest.mark.django_db
+def test_a_check_that_takes_long_is_ended(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(now: Any) -> health.Facts:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+        return {"ok": True}
+
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
+    health.sign("slow")(slow)
+    try:
+        facts = client.get("/statusz").json()
+    finally:
+        health._signs.pop("slow")
+    assert facts["slow"] == {"ok": False, "state": "slow", "error": "OperationalError"}
+    assert facts["events"]["state"] == "ok"
+
+
+@pytest.mark.django_db
+def test_every_queue_takes_one_question_a_scrape(client: Client, django_assert_max_num_queries: Any) -> None:
+    checks = len(health._queues) + sum(check.needs_database for check in health._figures.values())
+    client.get("/metrics")  # once, for what is remembered
+    with django_assert_max_num_queries(checks * 5 + 10) as asked:  # each inside a savepoint with a timeout of its own
+        client.get("/metrics")
+    own = [
+        one["sql"] for one in asked.captured_queries
+        if not one["sql"].startswith(("SAVEPOINT", "RELEASE", "SET LOCAL", "ROLLBACK"))
+    ]  # fmt: skip
+    assert len(own) <= checks, own
 
 
 @pytest.mark.django_db

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class CoreConfig(AppConfig):
@@ -6,4 +7,7 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  registers the start-up checks
+        from . import checks, logs, signs  # noqa: F401  registers the start-up checks and signs of health
+
+        if settings.LOG_FORMAT == "json":
+            logs.take_over_uncaught()

@@ -1,282 +1,253 @@
-"""How the house is: /healthz, /readyz, /statusz, /metrics. Rooms above add what only they can measure.
+"""How the house is: one registry of checks, read by /statusz, /metrics and the health page. Rooms add what only they know.
 
-@health.sign("enrollments")                       # one entry of /statusz; {"ok": False, ...} makes the page say so
-def oldest_due(now): return {"ok": ..., "oldest_due_seconds": ...}
+    @health.queue("events")                               # something waits: one statement, answered as a Queue
+    def events(now): return health.Queue(due=3, oldest_due_at=...)
 
-@health.gauge("yejibao_tasks", "Tasks by state.")  # one family of /metrics
-def tasks_by_state(now): yield {"state": "open"}, 12
+    @health.sign("redis", needs_database=False)           # anything else: facts, with `ok` or `state` among them
+    def redis(now): return {"ok": True, "milliseconds": 0.4}
+
+    @health.figures("processes")                          # families of /metrics that no queue gives
+    def processes(now): yield health.Family("yejibao_heartbeat_age_seconds", "…", [({"process": "sender"}, 3.2)])
+
+Each check has a second, all of them four, by the database's own timeout: who asks how the house is must get an answer just
+when it is not well. A check that fails or is late is an answer too. Each makes one statement, through partial indexes and
+never over more than COUNTED rows: more waiting is no worse.
 """
 
-import hmac
-import ipaddress
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+import psycopg.errors
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from . import access, clock, nav
-from .errors import Forbidden, SignInRequired
-from .outbox.models import OutboxEvent, OutboxMessage
+from . import clock
 
 Facts = dict[str, Any]
-Samples = Iterable[tuple[dict[str, str], float]]
+Samples = Sequence[tuple[dict[str, str], float]]
 
-# How long each process may be silent before it counts as stopped. Alarm at 2 minutes (reliability-security §12).
-MAX_SILENCE_SECONDS = {"worker": 120, "sender": 60, "beat": 120}
-MAX_DUE_AGE_SECONDS = 120
-# What people call things, for the page. A key without a phrase stands in the JSON alone.
-NAMES = {
-    "outbox": "推送发件箱", "events": "部门间事件", "redis": "Redis", "heartbeats": "进程心跳", "enrollments": "跟进引擎",
-    "wecom": "企业微信接口", "conservation": "守恒核对", "worker": "后台任务", "sender": "推送发送", "beat": "定时调度",
-}  # fmt: skip
-PHRASES = {
-    "oldest_due_seconds": "最早一条已等 %.0f 秒", "due": "到点未处理 %d 条", "waiting": "等待处理 %d 条", "parked": "搁置 %d 条",
-    "milliseconds": "响应 %.1f 毫秒", "token_age_seconds": "凭证已用 %d 秒", "missing": "对不上 %d 条", "error": "出错：%s",
-}  # fmt: skip
-READERS = ("hq_operator", "sys_admin")
-
-_signs: dict[str, Callable[[datetime], Facts]] = {}
-_gauges: dict[str, tuple[str, Callable[[datetime], Samples]]] = {}
+CHECK_SECONDS = 1.0
+READING_SECONDS = 4.0
+COUNTED = 10_000
+# The oldest due row of a queue: late is an alarm (reliability-security §12), stuck means that nobody works.
+LATE_SECONDS, STUCK_SECONDS = 120, 900
 
 
-def sign(name: str) -> Callable[[Callable[[datetime], Facts]], Callable[[datetime], Facts]]:
-    """Add an entry to /statusz."""
+@dataclass(frozen=True)
+class Queue:
+    """What waits in a queue, or in one kind of it. Counts end at COUNTED."""
 
-    def add(read: Callable[[datetime], Facts]) -> Callable[[datetime], Facts]:
-        _signs[name] = read
+    kind: str = ""
+    due: int = 0  # should have been done by now
+    oldest_due_at: datetime | None = None
+    lag_seconds: float | None = None  # how late the newest ones were done
+    retrying: int = 0  # of those that wait: tried before
+    attempts: int = 0  # the most tries any of them has had
+    unknown: int = 0  # nobody knows yet whether it happened
+    failed: int = 0  # refused for good; a person decides
+    parked: int = 0  # set aside; a person decides
+    aside_since: datetime | None = None  # the oldest of failed and parked
+
+    def late_seconds(self, now: datetime) -> float:
+        return max(0.0, (now - self.oldest_due_at).total_seconds()) if self.oldest_due_at else 0.0
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of /metrics."""
+
+    name: str
+    text: str
+    samples: Samples
+    is_counter: bool = False
+
+
+@dataclass(frozen=True)
+class _Check:
+    read: Callable[[datetime], Any]
+    needs_database: bool
+
+
+_signs: dict[str, _Check] = {}
+_queues: dict[str, _Check] = {}
+_figures: dict[str, _Check] = {}
+Sign = Callable[[datetime], Facts]
+QueueRead = Callable[[datetime], Queue | Sequence[Queue]]
+FiguresRead = Callable[[datetime], Iterable[Family]]
+GaugeRead = Callable[[datetime], Iterable[tuple[dict[str, str], float]]]
+
+
+def sign(name: str, *, needs_database: bool = True) -> Callable[[Sign], Sign]:
+    """Add an entry to /statusz: facts with `ok`, or `state` (ok, slow, down) where there is more to say."""
+
+    def add(read: Sign) -> Sign:
+        _signs[name] = _Check(read, needs_database)
         return read
 
     return add
 
 
-def gauge(name: str, text: str) -> Callable[[Callable[[datetime], Samples]], Callable[[datetime], Samples]]:
-    """Add a family of figures to /metrics. Read from the database, so that any number of processes tells the same."""
+def queue(name: str) -> Callable[[QueueRead], QueueRead]:
+    """Add a queue: an entry of /statusz and a sample in each `yejibao_queue_*` family of /metrics."""
 
-    def add(read: Callable[[datetime], Samples]) -> Callable[[datetime], Samples]:
-        _gauges[name] = text, read
+    def add(read: QueueRead) -> QueueRead:
+        _queues[name] = _Check(read, needs_database=True)
+        return read
+
+    return add
+
+
+def figures(name: str, *, needs_database: bool = True) -> Callable[[FiguresRead], FiguresRead]:
+    """Add families to /metrics. Read at each scrape, so that any number of processes tells the same."""
+
+    def add(read: FiguresRead) -> FiguresRead:
+        _figures[name] = _Check(read, needs_database)
+        return read
+
+    return add
+
+
+def gauge(name: str, text: str) -> Callable[[GaugeRead], GaugeRead]:
+    """Add one family of figures to /metrics."""
+
+    def add(read: GaugeRead) -> GaugeRead:
+        figures(name)(lambda now: [Family(name, text, list(read(now)))])
         return read
 
     return add
 
 
 def due_age(oldest_due_at: datetime | None, now: datetime) -> Facts:
-    """Return the entry of a queue whose oldest due row is this one."""
-    seconds = max(0.0, (now - oldest_due_at).total_seconds()) if oldest_due_at else 0.0
-    return {"ok": seconds <= MAX_DUE_AGE_SECONDS, "oldest_due_seconds": round(seconds, 1)}
+    """Return the facts of something that waits since then."""
+    seconds = round(Queue(oldest_due_at=oldest_due_at).late_seconds(now), 1)
+    state = "down" if seconds > STUCK_SECONDS else "slow" if seconds > LATE_SECONDS else "ok"
+    return {"ok": state == "ok", "state": state, "oldest_due_seconds": seconds} | (
+        {"since": oldest_due_at} if state != "ok" else {}
+    )
 
 
-# ---------------------------------------------------------------- what this floor knows itself
+def queue_facts(kinds: Sequence[Queue], now: datetime) -> Facts:
+    """Return a queue's entry: the sums of its kinds; what waits for a person makes it slow."""
+    facts = due_age(min((one.oldest_due_at for one in kinds if one.oldest_due_at), default=None), now)
+    facts |= {
+        "due": sum(one.due for one in kinds),
+        "retrying": sum(one.retrying for one in kinds),
+        "attempts": max((one.attempts for one in kinds), default=0),
+        "unknown": sum(one.unknown for one in kinds),
+        "failed": sum(one.failed for one in kinds),
+        "parked": sum(one.parked for one in kinds),
+        "lag_seconds": max((round(one.lag_seconds, 1) for one in kinds if one.lag_seconds is not None), default=None),
+    }
+    if facts["ok"] and (facts["parked"] or facts["failed"]):
+        aside = min((one.aside_since for one in kinds if one.aside_since), default=None)
+        facts |= {"ok": False, "state": "slow", "since": aside}
+    return facts
 
 
-@sign("outbox")
-def _outbox(now: datetime) -> Facts:
-    waiting = OutboxMessage.objects.filter(state__in=["pending", "unknown"], next_at__lte=now)
-    oldest = waiting.order_by("next_at").values_list("next_at", flat=True).first()
-    return due_age(oldest, now) | {"due": waiting.count()}
+# ---------------------------------------------------------------- reading, each check within its time
 
 
-@sign("events")
-def _events(now: datetime) -> Facts:
-    waiting = OutboxEvent.objects.filter(done_at=None, parked_at=None)
-    oldest = waiting.order_by("id").values_list("created_at", flat=True).first()
-    parked = OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).count()
-    facts = due_age(oldest, now) | {"waiting": waiting.count(), "parked": parked}
-    return facts | {"ok": facts["ok"] and not parked}
+class _Reading:
+    """One round of checks. Once the database does not answer at all, those that need it are not tried any more."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.ends = clock.monotonic() + READING_SECONDS
+        self.is_database_gone = False
+
+    def ask(self, check: _Check) -> Any:
+        left = min(CHECK_SECONDS, self.ends - clock.monotonic())
+        if left <= 0 or (check.needs_database and self.is_database_gone):
+            raise TimeoutError
+        if not check.needs_database:
+            return check.read(self.now)
+        try:
+            with short_statements(left):
+                answer = check.read(self.now)
+                return list(answer) if isinstance(answer, Iterator) else answer
+        except (OperationalError, InterfaceError) as error:
+            if not is_impatience(error):
+                self.is_database_gone = True
+            raise
 
 
-@sign("redis")
-def _redis(now: datetime) -> Facts:
-    import redis  # here: it costs each process half a second, and few ask
-
-    started = time.perf_counter()
-    try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
-            client.ping()
-    except redis.RedisError as error:
-        return {"ok": False, "error": type(error).__name__}
-    return {"ok": True, "milliseconds": round((time.perf_counter() - started) * 1000, 1)}
-
-
-@sign("heartbeats")
-def heartbeats(now: datetime) -> Facts:
-    """Ages by the database's clock, which is the one that wrote them."""
-    with connection.cursor() as cursor:
-        cursor.execute("select name, extract(epoch from clock_timestamp() - at)::float8 from core_heartbeat")
-        ages = dict(cursor.fetchall())
-    processes = {}
-    for name, limit in MAX_SILENCE_SECONDS.items():
-        age = ages.get(name)
-        processes[name] = {
-            "ok": age is not None and age <= limit,
-            "age_seconds": None if age is None else round(age, 1),
-        }
-    return {"ok": all(one["ok"] for one in processes.values()), "processes": processes}
-
-
-@gauge("yejibao_outbox_messages", "Outgoing messages by state.")
-def _messages_by_state(now: datetime) -> Samples:
-    with connection.cursor() as cursor:
-        # What still moves or failed, and what ended in the last day: the table keeps all rows for ever.
-        cursor.execute(
-            "select state, count(*) from core_outboxmessage"
-            " where state in ('pending', 'claimed', 'unknown', 'failed', 'parked') or created_at > %s"
-            " group by state",
-            [now - timedelta(days=1)],
-        )
-        counted = dict(cursor.fetchall())
-    for state in OutboxMessage.State.values:
-        yield {"state": state}, counted.get(state, 0)
-
-
-@gauge("yejibao_outbox_oldest_due_seconds", "Age of the oldest message that is due and not sent.")
-def _message_age(now: datetime) -> Samples:
-    yield {}, _outbox(now)["oldest_due_seconds"]
-
-
-@gauge("yejibao_heartbeat_age_seconds", "Seconds since a process last showed a sign of life.")
-def _heartbeat_ages(now: datetime) -> Samples:
-    for name, process in heartbeats(now)["processes"].items():
-        if process["age_seconds"] is not None:
-            yield {"process": name}, process["age_seconds"]
-
-
-# ---------------------------------------------------------------- who may ask
-
-
-def is_internal(request: HttpRequest) -> bool:
-    """Tell whether the caller sits on an internal address and did not come through a proxy, where all look internal."""
-    if any(name in request.META for name in ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")):
-        return False
-    try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
-    except ValueError:
-        return False
-
-
-def _has_token(request: HttpRequest) -> bool:
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
-
-
-# ---------------------------------------------------------------- the four answers
-
-
-@access.anonymous("for the load balancer: says only that the process answers")
-def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok\n", content_type="text/plain")
-
-
-@dataclass
-class _Remembered:
-    """The answer to "is everything migrated?": reading the graph costs 50 ms, and a yes stays a yes."""
-
-    pending: list[str] | None = None
-    until: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def read(self) -> list[str]:
-        with self.lock:  # probes that come while one reads wait for its answer
-            if self.pending is None or clock.monotonic() >= self.until:
-                executor = MigrationExecutor(connection)
-                plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-                self.pending = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
-                self.until = clock.monotonic() + (2 if self.pending else 300)
-            return self.pending
-
-
-_migrations = _Remembered()
-
-
-@access.anonymous("for the load balancer: database and migrations, no figures")
-def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when this process can serve: the database answers and its tables are those of this code."""
-    try:
+@contextmanager
+def short_statements(seconds: float) -> Iterator[None]:
+    """Run a block whose statements the database ends when they take or wait longer than this."""
+    is_inside = connection.in_atomic_block
+    with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("select 1")
-        pending = _migrations.read()
-    except Exception as error:  # noqa: BLE001  pool, driver, Django: whatever it is, we are not ready
-        return JsonResponse({"ready": False, "database": type(error).__name__}, status=503)
-    if pending:
-        return JsonResponse({"ready": False, "unapplied_migrations": pending}, status=503)
-    return JsonResponse({"ready": True})
+            cursor.execute(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
+        yield
+        if is_inside:  # a test's transaction goes on after us
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
 
 
-@access.token("internal address, or one of READERS signed in; checked inside")
-def statusz(request: HttpRequest) -> HttpResponse:
-    """Answer with all signs of health; 200 whatever they say, since people and alarms read it: a page or JSON."""
-    if not is_internal(request):
-        actor = request.actor  # type: ignore[attr-defined]
-        if actor.kind == "anonymous":
-            raise SignInRequired()
-        if not actor.has_role(*READERS):
-            raise Forbidden()
-    facts = read_signs(clock.now())
-    if "text/html" in request.headers.get("Accept", ""):
-        return render(request, "core/statusz.html", {"facts": facts, "rows": in_words(facts)})
-    return JsonResponse(facts, json_dumps_params={"ensure_ascii": False, "indent": 1})
-
-
-def in_words(facts: Facts) -> list[dict[str, Any]]:
-    """Return the signs for a page: what, whether all is well, and the facts as short Chinese phrases."""
-    rows = []
-    for name in _signs:
-        sign_facts = facts[name]
-        told = [
-            phrase % value
-            for key, phrase in PHRASES.items()
-            if (value := sign_facts.get(key)) not in (None, 0, 0.0, {}, [], "")
-        ]
-        for process, one in sign_facts.get("processes", {}).items():
-            age = one["age_seconds"]
-            ago = "没有心跳" if age is None else f"{age:.0f} 秒前"
-            told.append(f"{NAMES.get(process, process)} {ago}")
-        rows.append({"name": NAMES.get(name, name), "ok": sign_facts.get("ok", True), "facts": told})
-    return rows
+def is_impatience(error: BaseException) -> bool:
+    """Tell whether the database ended a statement because of its time, and is well otherwise."""
+    return isinstance(error.__cause__, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable)
 
 
 def read_signs(now: datetime) -> Facts:
-    """Return every sign; one that cannot be read is a sign too."""
+    """Return every sign and queue as facts; one that cannot be read is a sign too."""
+    reading = _Reading(now)
     facts: Facts = {}
-    for name, read in _signs.items():
+    for name, check in (_signs | _queues).items():
         try:
-            facts[name] = read(now)
+            found = reading.ask(check)
         except Exception as error:  # noqa: BLE001  each sign stands for itself
-            facts[name] = {"ok": False, "error": type(error).__name__}
-    return {"ok": all(one.get("ok", True) for one in facts.values()), "now": now.isoformat(), **facts}
+            is_late = isinstance(error, TimeoutError) or is_impatience(error)
+            facts[name] = {"ok": False, "state": "slow" if is_late else "down", "error": type(error).__name__}
+            continue
+        if name in _queues:
+            found = queue_facts([found] if isinstance(found, Queue) else found, now)
+        found.setdefault("ok", found.get("state", "ok") == "ok")
+        found.setdefault("state", "ok" if found["ok"] else "down")
+        facts[name] = found
+    return {"ok": all(one["ok"] for one in facts.values()), "now": now, **facts}
 
 
-@access.token("bearer token of METRICS_TOKEN, or an internal address; checked inside")
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer Prometheus with plain gauges, read from the database at this moment."""
-    if not is_internal(request) and not _has_token(request):
-        raise Forbidden()
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_FromDatabase(clock.now()))
-    return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+_OF_QUEUES: dict[str, tuple[str, Callable[[Queue, datetime], float | None]]] = {
+    "due": ("Rows that should have been done by now; counted up to 10,000.", lambda q, now: q.due),
+    "oldest_due_seconds": ("For how long the oldest of them has been due.", lambda q, now: q.late_seconds(now)),
+    "lag_seconds": ("How late the newest done ones were.", lambda q, now: q.lag_seconds),
+    "retrying": ("Rows that wait and were tried before.", lambda q, now: q.retrying),
+    "attempts": ("The most tries a waiting row has had.", lambda q, now: q.attempts),
+    "unknown": ("Rows of which nobody knows yet whether they happened.", lambda q, now: q.unknown),
+    "failed": ("Rows refused for good that wait for a person.", lambda q, now: q.failed),
+    "parked": ("Rows set aside that wait for a person.", lambda q, now: q.parked),
+}
 
 
-class _FromDatabase(Collector):
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        for name, (text, read) in _gauges.items():
-            samples = list(read(self.now))
-            family = GaugeMetricFamily(name, text, labels=sorted(samples[0][0]) if samples else ())
-            for labels, value in samples:
-                family.add_metric([labels[label] for label in sorted(labels)], value)
-            yield family
-
-
-nav.add("hq", key="statusz", label="系统状态", icon="activity", url="statusz", order=95, group="系统", roles=READERS)
+def read_families(now: datetime) -> Iterator[Family]:
+    """Return all families of /metrics; what cannot be read is left out and counted in `yejibao_check_failed`."""
+    reading = _Reading(now)
+    failed: dict[str, float] = {}
+    found: dict[str, Sequence[Queue]] = {}
+    for name, check in _queues.items():
+        failed[name] = 0
+        try:
+            answer = reading.ask(check)
+            found[name] = [answer] if isinstance(answer, Queue) else answer
+        except Exception:  # noqa: BLE001  each stands for itself
+            failed[name] = 1
+    for key, (text, value_of) in _OF_QUEUES.items():
+        samples = [
+            ({"queue": name, "kind": one.kind}, value)
+            for name, kinds in found.items()
+            for one in kinds
+            if (value := value_of(one, now)) is not None
+        ]
+        yield Family(f"yejibao_queue_{key}", text, samples)
+    for name, check in _figures.items():
+        failed[name] = 0
+        try:
+            yield from list(reading.ask(check))
+        except Exception:  # noqa: BLE001
+            failed[name] = 1
+    yield Family(
+        "yejibao_check_failed", "1: this check could not be read.", [({"check": k}, v) for k, v in failed.items()]
+    )

@@ -1,31 +1,60 @@
-"""Request id and the one way a refusal looks on a page."""
+"""Each request has an id, leaves one log line and one count; and the one way a refusal looks on a page."""
 
 import logging
+import re
 import uuid
 from collections.abc import Callable
+from time import perf_counter
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from . import logs, metrics
 from .errors import DomainError, Internal, as_domain_error, problem_response
 
 log = logging.getLogger("yejibao.request")
 
+WELL_FORMED = re.compile(r"[0-9A-Za-z-]{8,64}")
+ASKED_BY_MACHINES = {"healthz", "readyz", "metrics", "static"}  # every few seconds, or many a page: counted, not told
 
-class RequestId:
-    """Give each request an id, taken over from the proxy when it is well-formed."""
+
+class Trace:
+    """Give each request an id, taken over from the proxy when it is well-formed; count it and tell how it went.
+
+    The line names the route, never the path or the query: what people search for stands there.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = perf_counter()
         given = request.headers.get("X-Request-Id", "")
-        request.request_id = given if 8 <= len(given) <= 64 and given.isalnum() else uuid.uuid4().hex  # type: ignore[attr-defined]
+        request_id = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
+        logs.start(request_id=request_id)
         response = self.get_response(request)
-        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        response["X-Request-Id"] = request_id
         if request.path.startswith("/api/"):
             response.setdefault("Cache-Control", "no-store")
+        self._note(request, response.status_code, perf_counter() - began)
         return response
+
+    def _note(self, request: HttpRequest, status: int, seconds: float) -> None:
+        route = _route_of(request)
+        metrics.count_request(route, status, seconds)
+        if route in ASKED_BY_MACHINES and status < 500:
+            return
+        facts = {"route": route, "method": request.method, "status": status, "ms": round(seconds * 1000, 1)}
+        log.log(logging.WARNING if status >= 500 else logging.INFO, "request", extra={"facts": facts})
+
+
+def _route_of(request: HttpRequest) -> str:
+    match = request.resolver_match
+    if match is not None:
+        return match.view_name or match.route
+    return "static" if request.path.startswith(settings.STATIC_URL) else "-"
 
 
 class Problems:
@@ -40,7 +69,7 @@ class Problems:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         problem = as_domain_error(error)
         if problem is None:
-            log.exception("unhandled error on %s %s", request.method, request.path)
+            log.exception("unhandled error", extra={"facts": {"route": _route_of(request), "method": request.method}})
             problem = Internal()
         return answer(request, problem)
 

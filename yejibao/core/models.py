@@ -48,7 +48,9 @@ class IdempotencyKey(models.Model):
 
 
 class Heartbeat(models.Model):
-    """The last sign of life of a process, by PostgreSQL's clock."""
+    """The last sign of life of a process, by PostgreSQL's clock; `job:NAME` is when a job last went well."""
+
+    JOB = "job:"
 
     name = models.CharField(max_length=64, primary_key=True)
     at = models.DateTimeField()

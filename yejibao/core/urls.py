@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from . import devpages, health, offline
+from . import devpages, offline, probes
 from .access import Declared, SignedIn
 
 
@@ -30,10 +30,10 @@ class DocsView(SpectacularSwaggerSplitView):  # split: no inline script, which o
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
-    path("statusz", health.statusz, name="statusz"),
-    path("metrics", health.metrics, name="metrics"),
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+    path("statusz", probes.statusz, name="statusz"),
+    path("metrics", probes.prometheus, name="metrics"),
     path("sw.js", offline.service_worker, name="service-worker"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", DocsView.as_view(url_name="schema"), name="docs"),

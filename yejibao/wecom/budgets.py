@@ -121,6 +121,29 @@ class Budgets:
         left = till - moment
         return left if 0 < left <= BREAKER_MOST else 0.0
 
+    def used_share(self, api: str, *, now: datetime | None = None) -> float:
+        """Return how much of a budget is used, 0 to 1: of the minute's, the hour's or the day's, whichever is fullest."""
+        moment = (now or clock.now()).timestamp()
+        limits, scope = limits_of(api), self._scope(api)
+        key = self.store.key
+        try:
+            pipe = self.store.client().pipeline(transaction=False)
+            pipe.hgetall(key("minute", scope))
+            pipe.hgetall(key("hour", scope))
+            pipe.get(key("day", scope, self._day(moment)))
+            minute, hour, day = pipe.execute()
+        except RedisGone:
+            minute, hour, day = ledger.used(scope, self._day(moment))
+        except redis.RedisError as error:
+            self.store.gone(error)
+            minute, hour, day = ledger.used(scope, self._day(moment))
+        used = (
+            (sum(int(n) for slot, n in minute.items() if int(slot) > moment - 61), limits.per_minute),
+            (sum(int(n) for slot, n in hour.items() if int(slot) > moment / 60 - 61), limits.per_hour),
+            (int(day or 0), limits.per_day),
+        )
+        return max((count / limit for count, limit in used if limit), default=0.0)
+
     # ------------------------------------------------------------ Redis
     def _scope(self, api: str) -> str:
         return f"{self.corp_id}:{self.agent_id}:{api}"

@@ -73,6 +73,13 @@ def breaker_till(scope: str) -> float:
     return float(row.used.get("breaker", {}).get("till", 0.0)) if row else 0.0
 
 
+def used(scope: str, day: str) -> tuple[dict[str, int], dict[str, int], int]:
+    """Return what was taken by second and by minute, and on that day."""
+    row = BudgetWindow.objects.filter(key=f"api:{scope}").first()
+    state = row.used if row else {}
+    return state.get("minute", {}), state.get("hour", {}), state.get("in_day", 0) if state.get("day") == day else 0
+
+
 def close(scope: str) -> None:
     """Close the breaker."""
     key = f"api:{scope}"

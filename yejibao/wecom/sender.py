@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import random
+import socket
 import threading
 import time
 from collections import Counter, deque
@@ -22,7 +24,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
-from yejibao.core import clock
+from yejibao.core import clock, logs
 from yejibao.core.outbox import messages as outbox
 from yejibao.core.outbox.models import OutboxMessage
 from yejibao.core.outbox.nudge import channel
@@ -69,6 +71,8 @@ class Sender:
         self._stopping = self._leaving = False
         self._wake = asyncio.Event()
         self._clock_off = False
+        self._off = 0.0  # of our clock from the database's
+        self._latest = 0.0  # how late the latest message was since the last sign of life
 
     # ------------------------------------------------------------ one batch
     async def claim(self, limit: int) -> tuple[list[OutboxMessage], float]:
@@ -111,7 +115,7 @@ class Sender:
         return self.door.budgets.reserve(api=API, recipients=names, now=now, asking=ids)
 
     def _start(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
-        call = asyncio.create_task(self._send(row, at, is_probe, lease_end))
+        call = asyncio.create_task(self._send(row, at, is_probe, lease_end), name=str(row.pk))
         self._calls.add(call)
         call.add_done_callback(self._ended)
 
@@ -119,9 +123,10 @@ class Sender:
         self._calls.discard(call)
         if not call.cancelled() and (error := call.exception()):
             # The row stays claimed; when its lease has run out it is unknown, and goes out again with the same bytes.
-            log.error("sender: a call broke: %s", type(error).__name__, exc_info=error)
+            log.error("sender: a call broke", exc_info=error, extra={"facts": {"message": call.get_name()}})
 
     async def _send(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
+        logs.bind(message=row.pk)  # a call has a context of its own
         await self.pace.until(at)
         await self._keep_second()
         if _boot_seconds() > lease_end or self._stopping:
@@ -137,6 +142,8 @@ class Sender:
         if is_probe and (isinstance(result, Sent) or result.api == API and result.kind in (Kind.PERMANENT, Kind.ADMIN)):
             await self.beside(lambda: self.door.budgets.close(API))
         outcome = outcome_of(row, result, now=self.pace.now())
+        if outcome.state == State.SENT:
+            self._latest = max(self._latest, (outcome.at - row.due_at).total_seconds())
         self.tally[outcome.state] += 1
         self._outcomes.append(outcome)
 
@@ -304,7 +311,11 @@ class Sender:
 
     def _heartbeat(self) -> tuple[float | None, float]:
         """Write our sign of life; return the age of beat's in seconds, and how far our clock is off the database's."""
-        facts = {"in_flight": len(self._calls), "waiting_outcomes": len(self._outcomes), **self.tally}
+        facts = {
+            "in_flight": len(self._calls), "waiting_outcomes": len(self._outcomes), "lag_seconds": round(self._latest, 1),
+            "clock_off_seconds": round(self._off, 1), "sender": f"{socket.gethostname()}:{os.getpid()}", **self.tally,
+        }  # fmt: skip
+        self._latest = 0.0
         before = clock.system_now().timestamp()
         with connection.cursor() as cursor:
             cursor.execute(
@@ -318,8 +329,8 @@ class Sender:
             )
             database, beat_age = cursor.fetchone()
         after = clock.system_now().timestamp()
-        off = max(0.0, before - database, database - after)
-        return beat_age, off
+        self._off = max(0.0, before - database, database - after)
+        return beat_age, self._off
 
     def _wake_tick(self, late: float) -> None:
         path = getattr(settings, "SENDER_WAKE_TICK", "")
@@ -328,6 +339,7 @@ class Sender:
         log.warning("sender: beat is %.0f s late, waking the tick", late)
 
         def run() -> None:
+            logs.start(job=path, by="sender")
             try:
                 import_string(path)()
             except Exception:

@@ -1,7 +1,7 @@
-"""What /statusz says about the door: how old the token is, and which calls the platform holds us off."""
+"""What the door tells of itself: how old the token is, which calls the platform holds us off, how much is used up."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 
@@ -10,10 +10,11 @@ from yejibao.core import health
 from . import gateway
 
 WATCHED = ("message/send", "auth/getuserinfo", "user/get", "externalcontact/get")
+NEARLY_USED = 0.8
 
 
 @health.sign("wecom")
-def _door(now: datetime) -> dict[str, Any]:
+def _door(now: datetime) -> health.Facts:
     door = gateway.default()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -22,8 +23,24 @@ def _door(now: datetime) -> dict[str, Any]:
         )
         row = cursor.fetchone()
     held_off = {api: round(left) for api in WATCHED if (left := door.budgets.held_off(api, now=now)) > 0}
+    used = {api: round(door.budgets.used_share(api, now=now), 3) for api in WATCHED}
+    is_ok = not held_off and max(used.values()) < NEARLY_USED
     return {
-        "ok": not held_off,
+        "state": "ok" if is_ok else "slow",
         "token_age_seconds": round(row[0]) if row else None,
         "held_off_seconds": held_off,
+        "used_share": {api: share for api, share in used.items() if share},
     }
+
+
+@health.figures("wecom")
+def _figures(now: datetime) -> Iterator[health.Family]:
+    budgets = gateway.default().budgets
+    yield health.Family(
+        "yejibao_wecom_held_off_seconds", "For how long the platform's limit still keeps us from an API.",
+        [({"api": api}, budgets.held_off(api, now=now)) for api in WATCHED],
+    )  # fmt: skip
+    yield health.Family(
+        "yejibao_wecom_budget_used_share", "Share used of the fullest of an API's budgets: minute, hour, day.",
+        [({"api": api}, budgets.used_share(api, now=now)) for api in WATCHED],
+    )  # fmt: skip
