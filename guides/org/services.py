@@ -258,6 +258,7 @@ def resign_staff(person: Staff, *, actor: Actor, now: datetime, reason: str = ""
         raise AlreadyResigned(person.name)
     before = person.state
     person.state, person.resigned_at = Staff.State.RESIGNED, now
+    StaffSession.objects.filter(staff=person).delete()
     Staff.objects.filter(backup_guide=person).update(backup_guide=None)
     Store.objects.filter(duty_guide=person).update(duty_guide=None)
     audit.record(
@@ -280,9 +281,26 @@ def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, r
     audit.record(
         actor, "org.staff_state", person, before={"state": person.state}, after={"state": state}, reason=reason
     )
+    if state not in Staff.MAY_SIGN_IN:  # a session left over would live again with him
+        StaffSession.objects.filter(staff=person).delete()
     if Staff.State.LEAVE in (person.state, state) and person.state != state:
         outbox.publish(StaffAwayChanged(staff_id=person.pk, days=[clock.local_day(now).isoformat()]))
     person.state = state
+    return person
+
+
+@transaction.atomic
+def rename_staff(person: Staff, *, wecom_user_id: str, actor: Actor) -> Staff:
+    """Give a person the user id he now has in WeCom. Raises CodeTaken when somebody else has it."""
+    _must_manage_accounts(actor)
+    userid, before = wecom_user_id.strip().casefold(), person.wecom_user_id
+    if userid == before:
+        return person
+    if Staff.objects.filter(wecom_user_id=userid).exists():
+        raise CodeTaken(userid)
+    person.wecom_user_id = userid
+    person.save(update_fields=["wecom_user_id"])
+    audit.record(actor, "org.staff_renamed", person, before={"wecom_user_id": before}, after={"wecom_user_id": userid})
     return person
 
 
