@@ -46,7 +46,7 @@ class Ticket(models.Model):
     state = models.CharField(max_length=16, default="new")
     priority = models.PositiveSmallIntegerField(default=3)
     member = models.ForeignKey("crm.Member", on_delete=models.PROTECT, related_name="tickets")
-    order = models.ForeignKey("crm.Order", null=True, on_delete=models.PROTECT, related_name="tickets")
+    order = models.ForeignKey("crm.Order", null=True, on_delete=models.PROTECT, related_name="tickets", db_index=False)
     store = models.ForeignKey("guides.Store", on_delete=models.PROTECT, related_name="tickets")
     guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="tickets")
     channel = models.CharField(max_length=16, default="wecom_chat")

@@ -49,9 +49,12 @@ class Order(models.Model):
 
     source = models.CharField(max_length=32)
     number = models.CharField(max_length=64)
-    member = models.ForeignKey("crm.Member", null=True, on_delete=models.PROTECT, related_name="orders")
-    store = models.ForeignKey("guides.Store", on_delete=models.PROTECT, related_name="orders")
-    guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="orders")
+    # The three keys below lead an index of their own in Meta; a second one would cost each import.
+    member = models.ForeignKey("crm.Member", null=True, on_delete=models.PROTECT, related_name="orders", db_index=False)
+    store = models.ForeignKey("guides.Store", on_delete=models.PROTECT, related_name="orders", db_index=False)
+    guide = models.ForeignKey(
+        "guides.Staff", null=True, on_delete=models.PROTECT, related_name="orders", db_index=False
+    )
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.RETAIL)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PAID)
     is_gift = models.BooleanField(default=False)
@@ -88,7 +91,7 @@ class Order(models.Model):
 class OrderLine(models.Model):
     """One item of an order. `care_key` is its product family in scripts and care tips (catalogue's care_key)."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
     line_no = models.PositiveSmallIntegerField()
     sku_code = models.CharField(max_length=32, blank=True)
     item_name = models.CharField(max_length=64, blank=True)
@@ -99,7 +102,9 @@ class OrderLine(models.Model):
     quantity = models.IntegerField(default=1)
     returned_quantity = models.IntegerField(default=0)
     paid_fen = models.BigIntegerField(default=0)  # share of the whole line after order discounts
-    replaced_by = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="replaces")
+    replaced_by = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="replaces", db_index=False
+    )
 
     class Meta:
         constraints = [
@@ -108,6 +113,9 @@ class OrderLine(models.Model):
                 condition=Q(returned_quantity__gte=0, returned_quantity__lte=models.F("quantity")),
                 name="line_returned_within_quantity",
             ),
+        ]
+        indexes = [  # few lines are ever replaced
+            models.Index(fields=["replaced_by"], name="order_line_replaced", condition=Q(replaced_by__isnull=False))
         ]
 
 
@@ -121,7 +129,7 @@ class OrderChange(models.Model):
         CORRECTION = "correction", _("更正")
         VOID = "void", _("作废")
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="changes")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="changes", db_index=False)
     number = models.CharField(max_length=64)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     at = models.DateTimeField()

@@ -4,10 +4,17 @@ Words as in the domain book: a cadence has versions, a version has steps (nodes)
 cadence, started by one cause. A step becomes a Task row only when it opens.
 """
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+
+# For what points at a published edition: those stay for good, and only a draft, at which nothing points, is ever deleted. A
+# real key would look through all rows at that moment, and lock the edition's one row at each insert.
+NEVER_DELETED: dict[str, Any] = {"db_index": False, "db_constraint": False}
 
 
 class Cadence(models.Model):
@@ -110,12 +117,13 @@ class Enrollment(models.Model):
         SUPERSEDED = "superseded", _("已被新一轮替换")
         CANCELLED = "cancelled", _("已取消")
 
-    cadence = models.ForeignKey(Cadence, on_delete=models.PROTECT, related_name="enrollments")
-    cadence_version = models.ForeignKey(CadenceVersion, on_delete=models.PROTECT, related_name="+")
+    # Moving the hand writes every index of the row anew, so only those that a query names are kept.
+    cadence = models.ForeignKey(Cadence, on_delete=models.PROTECT, related_name="enrollments", db_index=False)
+    cadence_version = models.ForeignKey(CadenceVersion, on_delete=models.DO_NOTHING, related_name="+", **NEVER_DELETED)
     member = models.ForeignKey("crm.Member", on_delete=models.PROTECT, related_name="enrollments")
     kind = models.CharField(max_length=6, choices=Kind.choices)
     buyer = models.CharField(max_length=8)  # first | repeat | loyal: which steps are planned
-    anchor_order = models.ForeignKey("crm.Order", on_delete=models.PROTECT, related_name="+")
+    anchor_order = models.ForeignKey("crm.Order", on_delete=models.PROTECT, related_name="+", db_index=False)
     anchor_at = models.DateTimeField()
     anchor_on = models.DateField()  # local date of the anchor: one cycle a date
     touch_at = models.DateTimeField()  # what the first touch counts from; a small order's, if a full one absorbed it
@@ -133,19 +141,25 @@ class Enrollment(models.Model):
     steps_cancelled = models.PositiveSmallIntegerField(default=0)
     # {"d30": "no_channel"} for steps that ended unopened; {"parked": 2, "parked_why": …} while it cannot be opened
     step_reasons = models.JSONField(default=dict)
-    owner_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
-    serving_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
-    store = models.ForeignKey("guides.Store", on_delete=models.PROTECT, related_name="+")
+    owner_guide = models.ForeignKey(
+        "guides.Staff", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    serving_guide = models.ForeignKey(
+        "guides.Staff", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    store = models.ForeignKey("guides.Store", on_delete=models.PROTECT, related_name="+", db_index=False)
     items = models.JSONField(default=list)  # [{line, name, color, size, care, fen}], dearest first: the hero leads
     carry_over_items = models.JSONField(default=list)
-    superseded_by = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="supersedes")
+    superseded_by = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="supersedes", db_index=False
+    )
     closed_reason = models.CharField(max_length=24, blank=True)
     closed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["cadence", "anchor_order"], name="enrollment_cadence_cause"),
+            models.UniqueConstraint(fields=["anchor_order", "cadence"], name="enrollment_cadence_cause"),
             # one active full cycle a member
             models.UniqueConstraint(
                 fields=["cadence", "member"],
@@ -183,13 +197,15 @@ class EnrollmentCause(models.Model):
         SMALL = "small", _("小单")
         NOT_ELIGIBLE = "not_eligible", _("不跟进")
 
-    cadence = models.ForeignKey(Cadence, on_delete=models.PROTECT, related_name="+")
-    order = models.ForeignKey("crm.Order", on_delete=models.PROTECT, related_name="enrollment_causes")
-    enrollment = models.ForeignKey(Enrollment, null=True, on_delete=models.PROTECT, related_name="causes")
+    cadence = models.ForeignKey(Cadence, on_delete=models.PROTECT, related_name="+", db_index=False)
+    order = models.ForeignKey("crm.Order", on_delete=models.PROTECT, related_name="enrollment_causes", db_index=False)
+    enrollment = models.ForeignKey(
+        Enrollment, null=True, on_delete=models.PROTECT, related_name="causes", db_index=False
+    )
     role = models.CharField(max_length=12, choices=Role.choices)
     reason = models.CharField(max_length=24, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["cadence", "order"], name="cause_cadence_order")]
+        constraints = [models.UniqueConstraint(fields=["order", "cadence"], name="cause_cadence_order")]
         indexes = [models.Index(fields=["enrollment"], name="cause_enrollment")]

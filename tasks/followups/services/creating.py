@@ -64,7 +64,7 @@ def open_care_tasks(enrollment_ids: Sequence[int], *, returned_on: date, now: da
                 {moments.at("%(day)s::date + 1", "hours.opens_at")}, %(now)s
             FROM tasks_enrollment e JOIN crm_member m ON m.id = e.member_id {_ASSIGNEE}
             WHERE e.id = ANY(%(ids)s) AND m.status = 'active' AND NOT m.do_not_contact AND way.channel IS NOT NULL
-            ON CONFLICT (dedupe_key) DO NOTHING
+            ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
             """,
             {"ids": list(enrollment_ids), "day": returned_on, "now": now, "priority": kind["priority"],
              "evidence": kind["evidence_any_of"], "today": clock.local_day(now)},
@@ -93,7 +93,7 @@ def open_handover_intros(handover_id: int, *, now: datetime) -> int:
             FROM moved JOIN crm_member m ON m.id = moved.member_id {_ASSIGNEE}
             CROSS JOIN LATERAL (SELECT {moments.local_date("%(now)s")} + (moved.place / %(a_day)s)::int AS day) days
             WHERE way.channel IS NOT NULL
-            ON CONFLICT (dedupe_key) DO NOTHING
+            ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
             """,
             {"handover": handover_id, "now": now, "a_day": INTROS_A_DAY, "priority": kind["priority"],
              "evidence": kind["evidence_any_of"], "today": clock.local_day(now)},
