@@ -11,7 +11,6 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-
 # For what points at a published edition: those stay for good, and only a draft, at which nothing points, is ever deleted. A
 # real key would look through all rows at that moment, and lock the edition's one row at each insert.
 NEVER_DELETED: dict[str, Any] = {"db_index": False, "db_constraint": False}
