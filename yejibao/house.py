@@ -19,6 +19,7 @@ import secrets
 import shutil
 import signal
 import socket
+import string
 import sys
 import time as _time
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ DEFAULT_PORT = 8000
 # What the running product decides and bin/manage has to know.
 NOTED = (
     "PUBLIC_BASE_URL", "MEDIA_ROOT", "STATIC_ROOT", "YEJIBAO_CLOCK_FILE", "WECOM_API_BASE", "WECOM_SANDBOX_CONTROL",
-    "WECOM_OAUTH_BASE",
+    "WECOM_OAUTH_BASE", "WECOM_CALLBACK_TOKEN", "WECOM_CALLBACK_AES_KEY", "WECOM_CALLBACK_CONTACTS_TOKEN",
+    "WECOM_CALLBACK_CONTACTS_AES_KEY",
 )  # fmt: skip
 # Commands that read no row: they start no servers.
 WITHOUT_SERVERS = {
@@ -168,6 +170,7 @@ def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -
                 "WECOM_API_BASE": f"{platform}/cgi-bin/",
                 "WECOM_SANDBOX_CONTROL": f"{platform}/control/",
                 "WECOM_OAUTH_BASE": f"{address}/sandbox",
+                **_callback_keys(_notes(data)),
             }
         )
     else:
@@ -208,6 +211,21 @@ def _secrets(data: Path) -> dict[str, str]:
         )
     keys: dict[str, str] = json.loads(path.read_text())
     return keys
+
+
+def _callback_keys(known: dict[str, str]) -> dict[str, str]:
+    """Return what the stand-in signs and encrypts its callbacks with: as before, or new ones such as the console makes."""
+
+    def letters(count: int) -> str:
+        return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(count))
+
+    lengths = {"TOKEN": 32, "AES_KEY": 43}
+    return {
+        name: known.get(name) or letters(lengths[kind])
+        for receiver in ("", "CONTACTS_")
+        for kind in lengths
+        if (name := f"WECOM_CALLBACK_{receiver}{kind}")
+    }
 
 
 def _write_private(path: Path, content: dict[str, Any]) -> None:

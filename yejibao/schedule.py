@@ -25,6 +25,7 @@ def daily(hour: int, minute: int = 0, **rest: str) -> dict[str, str]:
 ENTRIES = (
     Entry("心跳", "yejibao.core.jobs.heartbeat", seconds=15),
     Entry("跟进引擎", "tasks.followups.jobs.open_due_tasks", seconds=30),
+    Entry("回调收件箱", "yejibao.wecom.inbox.jobs.work_inbox", seconds=30),
     Entry("规则发布后重算", "tasks.cadences.jobs.recompute_hands", seconds=30),
     Entry("复盘数字", "tasks.review.jobs.refresh_days", seconds=60),
     Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
@@ -38,6 +39,7 @@ ENTRIES = (
     Entry("复盘数字夜间重建", "tasks.review.jobs.rebuild_days", cron=daily(4, 10), queue="nightly"),
     Entry("话术使用统计", "tasks.scripts.jobs.count_script_uses", cron=daily(3, 10), queue="nightly"),
     Entry("守恒核对", "tasks.cadences.jobs.prove_conservation", cron=daily(4, 40), queue="nightly"),
+    Entry("清理回调收件箱", "yejibao.wecom.inbox.jobs.tidy_inbox", cron=daily(5, 20), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip
 

@@ -132,7 +132,7 @@ def outbox(org: Org, clock: Any) -> Org:
     )
     cycle = Enrollment.objects.filter(next_step="d90")[0]
     Enrollment.objects.filter(pk=cycle.pk).update(step_reasons={"parked": 3, "parked_why": "task_due_before_expiry"})
-    for name in ("sender", "worker", "beat"):
+    for name in ("sender", "worker", "beat", "inbox"):
         beat(name)
     prove_nightly()
     return org

@@ -17,7 +17,7 @@ from .health import Family
 from .models import Heartbeat
 
 # How long each process may be silent before it counts as stopped. Alarm at 2 minutes (reliability-security §12).
-MAX_SILENCE_SECONDS = {"worker": 120, "sender": 60, "beat": 120}
+MAX_SILENCE_SECONDS = {"worker": 120, "sender": 60, "beat": 120, "inbox": 60}
 CLOCK_OFF_SECONDS = 2.0  # beyond it the sender sends nothing (§6, crash window 10)
 SLOW_MILLISECONDS = 200  # for a question that takes one
 LONG_TRANSACTION_SECONDS = 600

@@ -17,5 +17,6 @@ class WecomConfig(AppConfig):
         """Keep addresses with tokens out of the logs: urllib3 writes whole URLs at DEBUG."""
         from . import signs  # noqa: F401  registers with /statusz
         from .doctor import checks  # noqa: F401  registers with the doctor
+        from .inbox import signs as inbox_signs  # noqa: F401  registers too
 
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)

@@ -31,7 +31,7 @@ from yejibao.core.supervisor import Supervisor
 WEB_THREADS = 8  # per web process: as many as its database pool has connections
 PATIENCE_SECONDS = 150  # for the first answer of the web process
 # After so long without a heartbeat a process hangs. The worker also does the nightly jobs, and may for once be busy.
-SILENCE_SECONDS = {"sender": 90, "beat": 120, "worker": 300}
+SILENCE_SECONDS = {"sender": 90, "beat": 120, "worker": 300, "inbox": 90}
 
 
 class Command(BaseCommand):
@@ -76,7 +76,9 @@ class Command(BaseCommand):
         self._keep_daytime()
         if self.is_demo and "run_sandbox" in commands:
             state = str(self.data / "sandbox.json")
-            supervisor.start("sandbox", [*manage, "run_sandbox", "--port", str(self.port + 1), "--state", state])
+            home = f"http://{self._local_host()}:{self.port}"
+            port = ["--port", str(self.port + 1)]
+            supervisor.start("sandbox", [*manage, "run_sandbox", *port, "--state", state, "--calls-back", home])
         must_build = with_demo and "build_demo" in commands and not self._has_people()
         if not must_build:  # the web process reads its code while the tables are brought up to date
             supervisor.start("web", _web_command(self.host, self.port))
@@ -93,6 +95,8 @@ class Command(BaseCommand):
         celery = [python, "-m", "celery", "-A", "yejibao"]
         if "run_sender" in commands:
             supervisor.start("sender", [*manage, "run_sender"])
+        if "run_inbox" in commands:
+            supervisor.start("inbox", [*manage, "run_inbox"])
         queues = ["-Q", "default,nightly", "--concurrency", "2", "--without-gossip", "--without-mingle"]
         supervisor.start("worker", [*celery, "worker", *queues, "--loglevel", "INFO"])
         supervisor.start("beat", [*celery, "beat", "--pidfile", "", "--loglevel", "INFO"])
