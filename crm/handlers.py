@@ -1,11 +1,14 @@
 """What crm does when something it listens to has happened."""
 
 from crm.events import MembersMerged
-from crm.members.services import add_holding, after_merge, before_merge, propose_heir
+from crm.friends import services as friends
+from crm.members.services import add_holding, after_merge, before_merge, propose_heir, transfers
 from crm.scoring.services import recount_members
 from crm.tags import services as tags
 from guides.events import StaffResigned
 from yejibao.core import clock, outbox
+from yejibao.wecom import gateway, inbox
+from yejibao.wecom.events import FriendAdded, FriendEdited, FriendLost, TransferFailed
 
 for table in ("crm_order", "crm_ticket", "crm_tagchange"):
     add_holding(table)
@@ -27,3 +30,34 @@ def recount_merged(events: list[MembersMerged]) -> None:
     now = clock.now()
     ids = {pk for event in events for pk in (event.kept_id, event.gone_id)}
     recount_members(sorted(ids), as_of=clock.local_day(now), now=now)
+
+
+# ---------------------------------------------------------------- the platform's events
+
+
+@inbox.subscribe(FriendAdded)
+def note_friends(events: list[FriendAdded]) -> None:
+    """Somebody became a friend: note it with the code he came through; who he is gets read next."""
+    friends.follow_added(events)
+
+
+@inbox.subscribe(FriendEdited)
+def read_friends(events: list[FriendEdited]) -> None:
+    """A guide changed remark, phone or tags: read it again now; what the platform does not tell now is tried later."""
+    friends.follow_edited(events)
+    friends.read_customers([event.external_userid for event in events], door=gateway.default(), now=clock.now())
+
+
+@inbox.subscribe(FriendLost)
+def end_friends(events: list[FriendLost]) -> None:
+    """Either side deleted the other; the tasks department hears of it and acts on open work."""
+    friends.follow_lost(events)
+
+
+@inbox.subscribe(TransferFailed)
+def settle_transfers(events: list[TransferFailed]) -> None:
+    """A member refused his new guide, or the new guide has no room."""
+    for event in events:
+        transfers.note_failure(
+            external_userid=event.external_userid, taker=event.userid, reason=event.reason, now=clock.now()
+        )

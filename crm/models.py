@@ -3,7 +3,15 @@
 from .aftersale.models import Ticket
 from .catalogue.models import StyleColor
 from .friends.models import Contact, ContactWay, LinkReview
-from .members.models import FriendLink, GuideHandover, Member, MemberIdentity, MemberMerge, OwnershipTransfer
+from .members.models import (
+    FriendLink,
+    FriendTransfer,
+    GuideHandover,
+    Member,
+    MemberIdentity,
+    MemberMerge,
+    OwnershipTransfer,
+)
 from .orders.models import FeedSource, Order, OrderChange, OrderLine
 from .scoring.models import ScoringRun, TierRank
 from .tags.models import MemberTag, Tag, TagChange, TagGroup, TagValue
@@ -13,6 +21,7 @@ __all__ = [
     "ContactWay",
     "FeedSource",
     "FriendLink",
+    "FriendTransfer",
     "GuideHandover",
     "LinkReview",
     "Member",

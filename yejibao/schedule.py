@@ -24,11 +24,16 @@ def daily(hour: int, minute: int = 0, **rest: str) -> dict[str, str]:
 
 ENTRIES = (
     Entry("心跳", "yejibao.core.jobs.heartbeat", seconds=15),
+    Entry("看健康", "yejibao.core.jobs.watch_health", seconds=60),
     Entry("跟进引擎", "tasks.followups.jobs.open_due_tasks", seconds=30),
     Entry("回调收件箱", "yejibao.wecom.inbox.jobs.work_inbox", seconds=30),
     Entry("规则发布后重算", "tasks.cadences.jobs.recompute_hands", seconds=30),
     Entry("复盘数字", "tasks.review.jobs.refresh_days", seconds=60),
+    Entry("读好友变动", "crm.friends.jobs.read_changed_friends", seconds=30),
+    Entry("加好友码", "crm.friends.jobs.make_codes", seconds=60),
+    Entry("好友同步", "crm.friends.jobs.go_on_with_sync", seconds=60),
     Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
+    Entry("好友转接", "crm.members.jobs.pass_on_friends", seconds=600),
     Entry("店长每日清单", "tasks.review.jobs.send_daily_lists", cron={"minute": "*/10", "hour": "9-12"}),
     Entry("区长每周清单", "tasks.review.jobs.send_weekly_lists", cron={"minute": "*/10", "hour": "10-12", "day_of_week": "1"}),
     Entry("每周抽查", "tasks.followups.jobs.sample_spot_checks", cron=daily(8, 30, day_of_week="1")),
@@ -40,6 +45,9 @@ ENTRIES = (
     Entry("话术使用统计", "tasks.scripts.jobs.count_script_uses", cron=daily(3, 10), queue="nightly"),
     Entry("守恒核对", "tasks.cadences.jobs.prove_conservation", cron=daily(4, 40), queue="nightly"),
     Entry("清理回调收件箱", "yejibao.wecom.inbox.jobs.tidy_inbox", cron=daily(5, 20), queue="nightly"),
+    Entry("夜间好友对账", "crm.friends.jobs.start_nightly_sync", cron=daily(1, 10), queue="nightly"),
+    Entry("加好友码对人", "crm.friends.jobs.follow_codes", cron=daily(6, 20), queue="nightly"),
+    Entry("标签满一年", "crm.tags.jobs.age_filled_tags", cron=daily(4, 20), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from yejibao.core import access, clock, hx, idempotency, nav, panels
 from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.scope import Actor
 
-from .handovers import done_handovers, open_count, waiting_handovers
+from .handovers import done_handovers, friend_figures, open_count, waiting_handovers
 from .models import GuideHandover
 from .services import AlreadyHandedOver
 
@@ -62,9 +62,11 @@ def _facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     waiting = waiting_handovers(actor, now=now)
     request.open_handover_count = len(waiting)  # type: ignore[attr-defined]
     guides = {one.handover.guide_id: one.handover.guide.name for one in waiting}
+    done = list(done_handovers(actor, now=now))
+    friends = friend_figures([one.pk for one in done])
     return {
         "waiting": waiting,
-        "done": done_handovers(actor, now=now),
+        "done": [(one, friends.get(one.pk)) for one in done],
         "rendered": panels.render("handover", request, guides=guides) if guides else [],
         "now": now,
         "nav_current": "handovers",

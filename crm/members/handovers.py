@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from crm.members.models import GuideHandover, Member
+from crm.members.models import FriendTransfer, GuideHandover, Member
 from crm.members.services.ownership import DECIDE_WITHIN
 from guides.org.models import RoleAssignment, Staff, Store
 from guides.org.queries import heads_of_stores
@@ -80,6 +80,32 @@ def done_handovers(actor: Actor, *, now: datetime) -> QuerySet[GuideHandover]:
         .annotate(moved_count=Count("transfers", filter=Q(transfers__reason="resigned")))
         .order_by("-decided_at", "-pk")[:DONE_SHOWN]
     )
+
+
+@dataclass(frozen=True)
+class FriendFigures:
+    """How far the friends of a handover are: gone over, within their day, refused, and those somebody has to look at."""
+
+    done: int = 0
+    waiting: int = 0
+    refused: int = 0
+    stuck: int = 0
+
+
+def friend_figures(handover_ids: Collection[int]) -> dict[int, FriendFigures]:
+    """Return the figures of several handovers in one query; one without friends is left out."""
+    State = FriendTransfer.State
+    rows = (
+        FriendTransfer.objects.filter(handover__in=handover_ids)
+        .values("handover")
+        .annotate(
+            done=Count("pk", filter=Q(state=State.DONE)),
+            waiting=Count("pk", filter=Q(state__in=FriendTransfer.OPEN)),
+            refused=Count("pk", filter=Q(state=State.REFUSED)),
+            stuck=Count("pk", filter=Q(state__in=[State.TAKER_FULL, State.FAILED])),
+        )
+    )
+    return {row["handover"]: FriendFigures(row["done"], row["waiting"], row["refused"], row["stuck"]) for row in rows}
 
 
 def _is_closed(store: Store | None, day: date) -> bool:

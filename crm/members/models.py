@@ -211,3 +211,46 @@ class GuideHandover(models.Model):
     decided_by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
 
     objects = GuideHandoverQuerySet.as_manager()
+
+
+class FriendTransfer(models.Model):
+    """A friend is to go over to a colleague, through the platform: asked for, waited for 24 hours, settled.
+
+    ASKED without an answer is what "nobody knows" looks like here: it is read back from the platform, never asked again.
+    """
+
+    class State(models.TextChoices):
+        PLANNED = "planned", _("待发起")
+        ASKED = "asked", _("已发起，等企业微信答复")
+        WAITING = "waiting", _("24 小时内等会员")
+        DONE = "done", _("已转过去")
+        REFUSED = "refused", _("会员不愿意换")
+        TAKER_FULL = "taker_full", _("接手人的客户已满")
+        FAILED = "failed", _("企业微信没有转")
+
+    OPEN = (State.PLANNED, State.ASKED, State.WAITING)
+
+    link = models.ForeignKey(FriendLink, on_delete=models.CASCADE, related_name="passed_on")
+    giver = models.ForeignKey("guides.Staff", on_delete=models.PROTECT, related_name="+")
+    taker = models.ForeignKey("guides.Staff", on_delete=models.PROTECT, related_name="+")
+    handover = models.ForeignKey(GuideHandover, null=True, on_delete=models.PROTECT, related_name="friend_transfers")
+    external_user_id = models.CharField(max_length=64)
+    is_resigned = models.BooleanField()  # 离职继承, else 在职继承 (twice in 90 days)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PLANNED)
+    code = models.IntegerField(null=True)  # the platform's errcode where it said no
+    planned_at = models.DateTimeField()
+    asked_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)  # when to ask, or to look what became of it
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["link"], condition=Q(state__in=["planned", "asked", "waiting"]), name="transfer_one_open"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["next_at"], name="transfer_due", condition=Q(next_at__isnull=False)),
+            models.Index(fields=["external_user_id", "asked_at"], name="transfer_of_customer"),
+            models.Index(fields=["handover", "state"], name="transfer_handover"),
+        ]

@@ -10,7 +10,8 @@ from typing import Any
 
 from crm.aftersale.models import Ticket
 from crm.catalogue.models import StyleColor
-from crm.members.models import FriendLink, Member
+from crm.members.models import FriendLink, FriendTransfer, Member
+from crm.members.services import transfers
 from crm.orders.models import Order, OrderLine
 from guides.org.models import Staff, Store
 from tests.factories.guides import make_staff, make_store
@@ -97,6 +98,12 @@ def make_friend(
     if state != FriendLink.State.FRIEND:
         facts.setdefault("ended_at", facts["added_at"] + timedelta(days=1))
     return FriendLink.objects.create(member=member, guide=guide, state=state, **facts)
+
+
+def pass_on_friends(now: datetime) -> None:
+    """As if the platform had completed every transfer of a friend that is under way."""
+    open_ones = FriendTransfer.objects.filter(state__in=FriendTransfer.OPEN).values_list("pk", flat=True)
+    transfers.settle_done(list(open_ones), now)
 
 
 def make_ticket(

@@ -23,7 +23,6 @@ from .ownership import (
     change_owner,
     choose_heir,
     default_heir,
-    pass_on_friends,
     propose_heir,
     refuse_transfer,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "note_identities",
     "opt_in",
     "opt_out",
-    "pass_on_friends",
     "propose_heir",
     "record_friend",
     "refuse_transfer",

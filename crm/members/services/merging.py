@@ -196,7 +196,8 @@ def _empty(kept: Member, gone: Member, filled: list[str]) -> None:
     for lead in filled:
         if lead in FILLED and getattr(kept, lead) == getattr(gone, lead):
             for name in FILLED[lead]:
-                values[name] = Member._meta.get_field(name.removesuffix("_id")).get_default()
+                field = Member._meta.get_field(name.removesuffix("_id"))
+                values[name] = field.get_default()  # type: ignore[union-attr]
     if "do_not_contact" in filled:
         values["do_not_contact"] = False
     channels = {name.removeprefix("opt_out:") for name in filled if name.startswith("opt_out:")}

@@ -8,9 +8,10 @@ from django.db import connection, transaction
 from django.db.models import Count, Q
 from django.utils.translation import gettext_lazy as _
 
-from crm.events import FriendChanged, HeirNamed, MemberChanged
+from crm.events import HeirNamed, MemberChanged
 from crm.members.models import FriendLink, GuideHandover, Member, OwnershipTransfer
 from crm.members.scoped import HEIR_ROLES
+from crm.members.services import transfers
 from crm.members.services.locking import lock_members
 from guides.org.models import RoleAssignment, Staff, Store
 from guides.org.queries import heads_of_stores
@@ -21,7 +22,6 @@ from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound
 from yejibao.core.scope import Actor
 
 DECIDE_WITHIN = timedelta(hours=24)  # then the proposal is applied
-REFUSE_WITHIN = timedelta(hours=24)  # a member may refuse the new guide; then the friend goes over
 
 
 class NotHisToGive(Forbidden):
@@ -141,7 +141,7 @@ def _receives_closed_store(store: Store | None, heir: Staff, *, actor: Actor, no
 
 
 def apply_due_handovers(*, now: datetime) -> dict[str, int]:
-    """Apply the proposals nobody decided on within 24 hours, and pass on the friends whose members did not refuse."""
+    """Apply the proposals nobody decided on within 24 hours."""
     due = GuideHandover.objects.filter(
         state=GuideHandover.State.PROPOSED, resigned_at__lte=now - DECIDE_WITHIN
     ).select_related("guide", "heir")
@@ -158,7 +158,7 @@ def apply_due_handovers(*, now: datetime) -> dict[str, int]:
         except AlreadyHandedOver:
             continue
         tally["handed_over"] += 1
-    return tally | {"friends": pass_on_friends(now=now)}
+    return tally
 
 
 @transaction.atomic
@@ -184,9 +184,10 @@ def _hand_over(handover_id: int, *, heir: Staff, actor: Actor, now: datetime) ->
             {"heir": heir.pk, "guide": handover.guide_id, "handover": handover.pk, "now": now},
         )
         moved = cursor.rowcount
-    FriendLink.objects.filter(guide_id=handover.guide_id, state=FriendLink.State.FRIEND).update(
-        state=FriendLink.State.PENDING_TRANSFER
-    )
+    friends = FriendLink.objects.filter(guide_id=handover.guide_id, state=FriendLink.State.FRIEND, ended_at=None)
+    links = list(friends.values_list("pk", flat=True))
+    FriendLink.objects.filter(pk__in=links).update(state=FriendLink.State.PENDING_TRANSFER)
+    transfers.plan(links, taker=heir, is_resigned=True, now=now, handover_id=handover.pk)
     audit.record(
         actor,
         "member.handed_over",
@@ -197,31 +198,6 @@ def _hand_over(handover_id: int, *, heir: Staff, actor: Actor, now: datetime) ->
     )
     outbox.publish(HeirNamed(handover.pk))
     return handover
-
-
-@transaction.atomic
-def pass_on_friends(*, now: datetime) -> int:
-    """Make the heir the friend of members who did not refuse within 24 hours of the handover; return how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH ready AS (
-                SELECT f.id, f.member_id, f.external_user_id, h.heir_id FROM crm_friendlink f
-                JOIN crm_guidehandover h ON h.guide_id = f.guide_id AND h.state = 'done' AND h.decided_at <= %(before)s
-                WHERE f.state = 'pending_transfer' AND f.ended_at IS NULL FOR UPDATE OF f
-            ), closed AS (
-                UPDATE crm_friendlink f SET ended_at = %(now)s FROM ready r WHERE f.id = r.id
-            )
-            INSERT INTO crm_friendlink (member_id, guide_id, external_user_id, state, remark, added_at)
-            SELECT member_id, heir_id, external_user_id, 'friend', '', %(now)s FROM ready
-            ON CONFLICT (guide_id, external_user_id) DO NOTHING RETURNING member_id, guide_id
-            """,
-            {"before": now - REFUSE_WITHIN, "now": now},
-        )
-        passed = cursor.fetchall()
-    friend = FriendLink.State.FRIEND
-    outbox.publish_many(FriendChanged(member, heir, friend, now.isoformat()) for member, heir in passed if member)
-    return len(passed)
 
 
 @transaction.atomic

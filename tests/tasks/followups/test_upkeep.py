@@ -16,7 +16,7 @@ from tasks.followups import services, upkeep
 from tasks.followups.models import Task, TaskEvidence, TaskMove
 from tasks.followups.tick import tick
 from tests.conftest import TestClock
-from tests.factories.crm import make_friend, make_member, make_order, make_ticket
+from tests.factories.crm import make_friend, make_member, make_order, make_ticket, pass_on_friends
 from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, make_store
 from tests.factories.tasks import enroll, hand, load_rules, local, make_task, open_until, task_of
 from yejibao.core import outbox
@@ -108,7 +108,7 @@ def test_the_heir_introduces_himself_first_then_the_work_goes_on(
     ]  # fmt: skip
     assert upkeep.release_held(now=parse_iso("2025-03-06 11:00"))["handover"] == 0
     # The member did not refuse: in a day he is the heir's friend.
-    apply_due_handovers(now=clock.travel("2025-03-06 10:30"))
+    pass_on_friends(clock.travel("2025-03-06 10:30"))
     outbox.drain_events()
     now = parse_iso("2025-03-06 12:00")
     services.record_sent(intro, actor=actor(heir), text="您好，我是雨桐", now=now)

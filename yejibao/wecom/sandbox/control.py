@@ -4,6 +4,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
+from . import transfers
 from .state import Fault, State
 
 
@@ -207,6 +208,11 @@ def chat(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str,
     return {"chats": sorted(last, key=lambda line: -line["seq"])}
 
 
+def refuse_transfer(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+    """Let a customer refuse to be passed on."""
+    return {"refused": transfers.refuse(state, str(body["external_userid"]))}
+
+
 def _moment(value: Any) -> datetime | None:
     if value is None:
         return None
@@ -241,4 +247,5 @@ ROUTES = {
     ("POST", "code"): make_code,
     ("GET", "chat"): chat,
     ("POST", "chat"): say,
+    ("POST", "transfer/refuse"): refuse_transfer,
 }

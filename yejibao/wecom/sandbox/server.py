@@ -14,7 +14,18 @@ from typing import Any
 
 from aiohttp import web
 
-from . import contacts, control, control_callbacks, control_contacts, messages, office, pictures, reads, things
+from . import (
+    contacts,
+    control,
+    control_callbacks,
+    control_contacts,
+    messages,
+    office,
+    pictures,
+    reads,
+    things,
+    transfers,
+)
 from .state import App, Fault, Refusal, State
 
 log = logging.getLogger(__name__)
@@ -37,6 +48,10 @@ READS: dict[str, Callable[[State, App, Mapping[str, str]], dict[str, Any]]] = {
 WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "message/send": messages.send,
     "message/recall": messages.recall,
+    "externalcontact/transfer_customer": transfers.start_on_job,
+    "externalcontact/transfer_result": transfers.read_on_job,
+    "externalcontact/resigned/transfer_customer": transfers.start_resigned,
+    "externalcontact/resigned/transfer_result": transfers.read_resigned,
     "checkin/getcorpcheckinoption": office.list_checkin_rules,
     "oa/getapprovalinfo": office.list_approvals,
 }

@@ -36,6 +36,8 @@ class Figures:
     duplicate_max_seconds: int = 14_400
     recall_seconds: int = 86_400
     contact_concurrency: int = 20
+    transfer_seconds: int = 86_400
+    contacts_each: int = 50_000  # of one member
     welcome_seconds: int = 20
     ways_most: int = 500_000
     keep_per_person: int = 1000
@@ -214,6 +216,7 @@ class State:
         self.left: set[tuple[str, str]] = set()  # (userid, customer) who deleted her: for the API still her contact
         self.cursor_age = 0
         self.codes: dict[str, dict[str, Any]] = {}
+        self.transfers: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
         self.fault_number = 0
         self.wrong_secrets: dict[str, tuple[int, float]] = {}
@@ -326,7 +329,7 @@ class State:
             for key in ("secret", "enabled", "families", "trusted_ips", "redirect_domain", "home_url"):
                 if key in row:
                     setattr(app, key, row[key])
-        self._index_contacts()
+        self.index_contacts()
         self.dirty = True
         return {"people": len(self.people), "contacts": len(self.contacts), "departments": len(self.departments)}
 
@@ -341,7 +344,7 @@ class State:
         facts = {key: value for key, value in row.items() if key != "followers"}
         return {"external_contact": {"type": 1, "gender": 0, "avatar": "", **facts}, "follow_user": followers}
 
-    def _index_contacts(self) -> None:
+    def index_contacts(self) -> None:
         self.contacts_of = defaultdict(list)
         for external, contact in self.contacts.items():
             for follower in contact["follow_user"]:
@@ -367,6 +370,7 @@ class State:
                 "ways": list(self.ways.values()),
                 "left": sorted(self.left),
                 "things": self.things,
+                "transfers": self.transfers,
                 "received": {person: list(items)[-200:] for person, items in self.received.items()},
                 "duplicates": [(key.hex(), *value) for key, value in self.duplicates.items()],
                 "chats": [(*pair, items[-500:]) for pair, items in self.chats.items()],
@@ -383,7 +387,8 @@ class State:
         self.contacts = data["contacts"]
         self.ways = {way["config_id"]: way for way in data.get("ways", ())}
         self.left = {(userid, external) for userid, external in data.get("left", ())}
-        self._index_contacts()
+        self.index_contacts()
+        self.transfers = data.get("transfers", [])
         for kind, held in data.get("things", {}).items():
             self.things[kind] |= held
         for person, items in data["received"].items():
