@@ -2,13 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import doctor, pages
+from . import doctor, inbox, pages
 
 app_name = "cockpit"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/doctor/", doctor.page, name="doctor"),
     path("hq/doctor/report/", doctor.report, name="doctor-report"),
+    path("hq/inbox/", inbox.page, name="inbox"),
+    path("hq/inbox/lines/", inbox.lines, name="inbox-lines"),
+    path("hq/inbox/replay/", inbox.replay, name="inbox-replay"),
     path("hq/push/", pages.push, name="push"),
     path("hq/push/causes/<slug:key>/", pages.cause, name="push-cause"),
     path("hq/push/resend/", pages.resend, name="push-resend"),
