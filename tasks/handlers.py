@@ -7,6 +7,7 @@ from crm.events import (
     FriendChanged,
     HeirNamed,
     MemberChanged,
+    MemberTagged,
     OrderCorrected,
     OrderExchanged,
     OrderPaid,
@@ -19,8 +20,11 @@ from tasks.cadences import changes
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.items import refresh_items
 from tasks.followups import credit, upkeep
-from tasks.followups.services import open_care_tasks, open_handover_intros
+from tasks.followups.services import first_talk, open_care_tasks, open_handover_intros
+from tasks.scripts import welcoming
 from yejibao.core import clock, outbox
+from yejibao.wecom import inbox
+from yejibao.wecom.events import FriendAdded
 
 
 @outbox.subscribe(OrderPaid)
@@ -86,9 +90,24 @@ def follow_members(events: list[MemberChanged]) -> None:
 
 @outbox.subscribe(FriendChanged)
 def follow_friends(events: list[FriendChanged]) -> None:
-    """A new friend is evidence of the first touch; a lost one changes the way to reach him."""
+    """A new friend is evidence of the first touch and wants a first talk; a lost one changes the way to reach him."""
+    now = clock.now()
     for event in events:
-        upkeep.follow_friends(event.member_id, event.guide_id, event.state, now=clock.now())
+        upkeep.follow_friends(event.member_id, event.guide_id, event.state, now=now)
+    first_talk.drop_first_talks(events, now=now)
+    first_talk.open_first_talks(events, now=now)
+
+
+@outbox.subscribe(MemberTagged)
+def follow_tags(events: list[MemberTagged]) -> None:
+    """What a guide learned of a new friend closes the first talk."""
+    first_talk.follow_tags(events, now=clock.now())
+
+
+@inbox.subscribe(FriendAdded)
+def greet_friends(events: list[FriendAdded]) -> None:
+    """A new friend is greeted within 20 seconds: after crm has noted him, on the inbox's urgent lane."""
+    welcoming.greet_friends(events)
 
 
 @outbox.subscribe(StaffResigned)

@@ -21,7 +21,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls import path as url_path
 from django.urls.resolvers import RegexPattern, RoutePattern
 
-from crm.members.models import GuideHandover
+from crm.friends.models import Contact, ContactWay, LinkReview
+from crm.members.models import GuideHandover, MemberMerge
 from guides.org.actors import role_names
 from guides.org.api import StaffViewSet
 from guides.org.models import Staff
@@ -325,8 +326,13 @@ def make_foreign(org: Org) -> Foreign:
     guide = make_staff(store=store)
     member = make_member(owner=guide, phone="13800132075")
     order = make_order(member, paid_at="2026-03-01 15:00", guide=guide, store=store)
+    contact = Contact.objects.create(external_user_id="wmforeign")
+    way = {"kind": "guide", "guide": guide, "store": None, "token": "g1", "state": "ready", "created_at": now}
     rows = [
         branch, store, guide, member, order,
+        ContactWay.objects.create(**way, picture=b"\x89PNG", qr_url="https://wework.qpic.cn/x"),
+        LinkReview.objects.create(contact=contact, guide=guide, reason="phones", candidate_ids=[member.pk], created_at=now),
+        MemberMerge.objects.create(kept=member, gone=make_member(owner=guide), reason="…", at=now),
         make_friend(member, guide),
         make_ticket(member, opened_at="2026-03-02 10:00"),
         GuideHandover.objects.create(guide=make_staff(store=store, state="resigned"), resigned_at=now),

@@ -161,7 +161,8 @@ def settle(member_ids: Sequence[int], tag_ids: Sequence[int], *, now: datetime) 
         [list(member_ids), list(tag_ids)],
     ):
         words[one.member_id, one.tag_id].append(one)
-    winners, losers = [], []
+    winners: list[int] = []
+    losers: list[int] = []
     for held in words.values():
         best = strongest([Word(one.source, one.at) for one in held], now=now)
         for one in held:

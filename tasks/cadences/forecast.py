@@ -38,7 +38,7 @@ WITH steps AS (
         ON own.key = here.key AND online.cadence_id = %(cadence)s
 ), links AS (
     SELECT member_id, guide_id, bool_or(state = 'friend') AS is_friend,
-        bool_or(state IN ('deleted_by_member', 'blocked')) AS is_lost
+        bool_or(state IN ('deleted_by_member', 'deleted_by_guide', 'blocked')) AS is_lost
     FROM crm_friendlink GROUP BY member_id, guide_id
 ), hands AS MATERIALIZED (
     SELECT CASE e.kind WHEN 'small' THEN 'small' ELSE e.buyer END AS node, e.next_step AS hand, e.day_anchor_date AS anchor,

@@ -220,7 +220,7 @@ WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each
             WHEN r.offset_minutes IS NULL AND r.cand_state IN ('resigned', 'disabled') THEN 'wait'   -- for the heir
             WHEN r.assignee IS NULL THEN 'wait'
             WHEN r.held_by_ticket AND r.blocking THEN 'hold'
-            WHEN r.friend_state IN ('deleted_by_member', 'blocked') THEN CASE
+            WHEN r.friend_state IN ('deleted_by_member', 'deleted_by_guide', 'blocked') THEN CASE
                 WHEN r.phone_consent AND (r.friend_lost = 'call'
                     OR r.friend_lost = 'call_if_valued' AND r.tier_631 IN ('core', 'potential')) THEN 'open' ELSE 'skip' END
             WHEN r.friend_state IS NULL AND r.offset_minutes IS NULL AND NOT r.phone_consent THEN 'skip'
@@ -236,7 +236,7 @@ WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each
             WHEN r.is_late OR r.step_expire_at < %(now)s THEN 'late_data'
             WHEN r.do_not_contact THEN 'do_not_contact'
             WHEN r.nature <> 'service' AND r.marketing_opt_out && r.channels THEN 'unsubscribed'
-            WHEN r.friend_state IN ('deleted_by_member', 'blocked') THEN 'friend_lost'
+            WHEN r.friend_state IN ('deleted_by_member', 'deleted_by_guide', 'blocked') THEN 'friend_lost'
             WHEN r.friend_state IS NULL THEN 'no_channel'
             ELSE '' END AS why_not,
         {moments.at("%(today)s::date + 1", "r.opens_at")} AS tomorrow_at

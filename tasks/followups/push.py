@@ -27,7 +27,7 @@ from .people import away, staffed
 LISTED = 8  # tasks named in one digest; the rest wait for the next window
 QUEUE_BATCH = 5000
 NODE_NAMES = {"m30": "30 分钟回访", "d3": "3 天回访", "d30": "30 天回访", "d60": "60 天回访", "d90": "90 天回访"}
-TYPE_NAMES = {"aftersale_care": "售后关怀", "handover_intro": "交接问候"}
+TYPE_NAMES = {"aftersale_care": "售后关怀", "handover_intro": "交接问候", "welcome_new_friend": "新好友破冰"}
 
 # Urgent tasks (priority 1) are told alone and at once. The others wait for their guide's window: half an hour each, from a
 # minute of her own after opening, which is never 0 or 30. Whoever comes while the first wave runs still goes with it. A task

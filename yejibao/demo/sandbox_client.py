@@ -207,7 +207,7 @@ def _friends(person: Staff) -> list[dict[str, Any]]:
     waiting = Task.objects.filter(assignee=person, member=OuterRef("member"), state=Task.State.OPEN)
     links = (
         FriendLink.objects.filter(guide=person)
-        .exclude(state__in=[FriendLink.State.DELETED_BY_MEMBER, FriendLink.State.BLOCKED])
+        .exclude(state__in=FriendLink.LOST)
         .select_related("member")
         .annotate(has_task=Exists(waiting))
         .order_by("-has_task", F("member__last_purchase_on").desc(nulls_last=True), "pk")

@@ -82,7 +82,7 @@ def contacts(external_user_ids: list[str]) -> list[dict[str, Any]]:
     for link in links.order_by("pk"):
         name = link.member.name if link.member else link.remark or "微信客户"
         found[link.external_user_id] = {"external_userid": link.external_user_id, "name": name}
-        is_over = link.state in (FriendLink.State.DELETED_BY_MEMBER, FriendLink.State.BLOCKED)
+        is_over = link.state in FriendLink.LOST
         followers[link.external_user_id].append(
             {"userid": link.guide.wecom_user_id, "remark": link.remark, "createtime": int(link.added_at.timestamp()),
              "deleted": is_over}

@@ -22,7 +22,7 @@ from .. import hours
 from ..labels import REFUSALS
 from ..models import Reach, Task, TaskMove
 
-LOST = (FriendLink.State.DELETED_BY_MEMBER, FriendLink.State.BLOCKED)
+LOST = FriendLink.LOST
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,8 @@ def list_by_users(state: State, app: App, body: dict[str, Any]) -> dict[str, Any
     limit = min(int(body.get("limit") or PAGE_USUAL), PAGE_MOST)
     mark = f"users/{state.cursor_age}/{len(names)}"
     start = _place(body.get("cursor"), mark)
-    rows, seen = [], 0
+    rows: list[dict[str, Any]] = []
+    seen = 0
     for name in names:
         held = state.contacts_of.get(str(name).casefold(), ())
         if seen + len(held) <= start:
@@ -290,7 +291,7 @@ def befriend(state: State, userid: str, external: str, *, name: str = "", unioni
             code = f"CALLBACK_{secrets.token_urlsafe(24)}"
             state.welcome_codes[code] = {
                 "userid": userid, "external_userid": external, "issued_at": now, "used": False,
-                "expires_at": now + state.figures.welcome_seconds,
+                "expires_at": now + state.figures.welcome_seconds, "made_at": state.clock.time(),
             }  # fmt: skip
             facts["WelcomeCode"] = code
             _forget_codes(state, now)

@@ -88,6 +88,11 @@ def kill_cursors(state: State, query: dict[str, str], body: dict[str, Any]) -> d
     return {}
 
 
+def list_welcome_codes(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+    """Return the welcome codes that were handed out."""
+    return {"codes": state.welcome_codes}
+
+
 def get_contact(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
     """Return one customer as he is kept."""
     contact = state.contacts.get(query.get("external_userid", ""))
@@ -105,4 +110,5 @@ ROUTES = {
     ("POST", "crowd"): crowd,
     ("POST", "cursors/die"): kill_cursors,
     ("GET", "contact"): get_contact,
+    ("GET", "welcome_codes"): list_welcome_codes,
 }
