@@ -455,6 +455,11 @@
     if (detail.sheet.id !== "control") return;
     const select = one('#ctl-order [name="external"]');
     if (select && state.external) select.value = state.external;
+    const remark = one("#ctl-remark");
+    if (remark) {
+      remark.hidden = !state.external;
+      one("[data-with]").textContent = nameOf(state.external);
+    }
     try { drawFaults((await (await fetch(urls.faults, { headers: { Accept: "application/json" } })).json()).on || []); } catch (failure) { /* the poll says it */ }
   });
 
@@ -469,6 +474,37 @@
       yjb.idle(button);
       one("#ctl-order-said").textContent = answer.ok ? answer.data.said : answer.data.detail || answer.data.title;
     });
+  }
+
+  // ---------------------------------------------------------------- strangers, and friends no more
+  const scan = one("#ctl-scan");
+  if (scan) {
+    scan.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const button = scan.querySelector(".btn");
+      yjb.busy(button);
+      const answer = await yjb.post(urls.scan, { name: new FormData(scan).get("name"), nonce: Date.now() });
+      yjb.idle(button);
+      one("#ctl-scan-said").textContent = answer.ok ? answer.data.said : answer.data.detail || answer.data.title;
+      if (!answer.ok || answer.data.userid !== me.userid.toLowerCase()) return;
+      friends.set(answer.data.external, { id: answer.data.external, name: answer.data.name, pk: 0 });
+      state.mark = "";
+      yjb.closeSheet?.();
+      openChat(answer.data.external);
+    });
+    const remark = one("#ctl-remark");
+    remark.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const { remark: name, phone } = Object.fromEntries(new FormData(remark));
+      const answer = await yjb.post(urls.remark, { external: state.external, remark: name, phone, nonce: Date.now() });
+      if (answer.ok) yjb.toast(answer.data.said);
+      else yjb.alert(answer.data.detail || answer.data.title);
+    });
+    all("[data-part]").forEach((button) => button.addEventListener("click", async () => {
+      const answer = await yjb.post(urls.unfriend, { external: state.external, by: button.dataset.part, nonce: Date.now() });
+      if (answer.ok) yjb.toast(answer.data.said);
+      else yjb.alert(answer.data.detail || answer.data.title);
+    }));
   }
 
   // ---------------------------------------------------------------- start

@@ -26,6 +26,7 @@ log = logging.getLogger("yejibao.welcome")
 
 KIND = "welcome_new_friend"
 ASK_WITHIN = timedelta(seconds=6)  # so young an event leaves time to ask the platform who he is before greeting him
+ANSWER_WITHIN = 5.0  # seconds it has for that
 TO_MEMBERS, TO_STRANGERS = "old_member", "auto"
 # A greeting to somebody without a name is no greeting to 您.
 _NAMELESS = re.compile(r"您好，?\{member_name\}|\{member_name\}，?您好")
@@ -67,7 +68,7 @@ def compose(greetings: Sequence[Greeting]) -> dict[str, str]:
 def _ask(external_user_ids: Sequence[str], now: datetime) -> dict[str, int]:
     """Read who these are; a platform that does not say, or says it too late, keeps nobody from being greeted."""
     try:
-        read_customers(external_user_ids, door=gateway.default(), now=now)
+        read_customers(external_user_ids, door=gateway.default(), now=now, within=ANSWER_WITHIN)
     except DatabaseError:
         log.exception("new friends could not be noted before the greeting")
         return {}

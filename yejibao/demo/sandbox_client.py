@@ -125,7 +125,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "origin": settings.PUBLIC_BASE_URL,
         "faults": {key: {"name": str(name), "note": str(note)} for key, (name, note, _order) in FAULTS.items()},
         "urls": {
-            name: reverse(f"demo:sandbox-{name}") for name in ("poll", "chat", "clock", "order", "faults", "people")
+            name: reverse(f"demo:sandbox-{name}") for name in ("poll", "chat", "clock", "order", "faults", "people", "scan", "unfriend", "remark")
         } | {"sidebar": "/g/sidebar/", "login": reverse("guides:wecom-start")},
     }  # fmt: skip
     context = {

@@ -71,7 +71,8 @@ def tell_world(people: list[Staff]) -> None:
         .values_list("external_user_id", flat=True)
     )
     for start in range(0, len(ids), CONTACTS_AT_ONCE):
-        call("POST", "world", body={"contacts": contacts(ids[start : start + CONTACTS_AT_ONCE])})
+        rows = contacts(ids[start : start + CONTACTS_AT_ONCE])
+        call("POST", "world", body={"contacts": rows, "add_only": True})
 
 
 def contacts(external_user_ids: list[str]) -> list[dict[str, Any]]:

@@ -57,8 +57,13 @@ def read_stale(
     return dict(tally)
 
 
-def read_customers(external_user_ids: Sequence[str], *, door: Gateway, now: datetime) -> dict[str, int]:
-    """Read these customers now and write what was said. Returns counts: read, gone, put_off, linked, asked."""
+def read_customers(
+    external_user_ids: Sequence[str], *, door: Gateway, now: datetime, within: float | None = None
+) -> dict[str, int]:
+    """Read these customers now and write what was said. Returns counts: read, gone, put_off, linked, asked.
+
+    `within`: seconds the caller can wait; what is not there by then is read later.
+    """
     found: list[Customer] = []
     gone: list[str] = []
     later: list[str] = []
@@ -68,15 +73,19 @@ def read_customers(external_user_ids: Sequence[str], *, door: Gateway, now: date
         log.warning("customers not read: %s", error)
         _put_off(external_user_ids, now=now)
         return {"put_off": len(external_user_ids)}
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read-customers") as pool:
-        calls: list[tuple[str, Future[Customer]]] = [(one, pool.submit(_read, door, one)) for one in external_user_ids]
-        for external, call in calls:
-            try:
-                found.append(call.result())
-            except GatewayError as error:
-                (gone if error.code in GONE else later).append(external)
-                if error.code not in GONE:
-                    log.warning("customer not read: %s", error)
+    deadline = None if within is None else clock.monotonic() + within
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read-customers")
+    calls: list[tuple[str, Future[Customer]]] = [(one, pool.submit(_read, door, one)) for one in external_user_ids]
+    for external, call in calls:
+        try:
+            found.append(call.result(None if deadline is None else max(0.0, deadline - clock.monotonic())))
+        except TimeoutError:
+            later.append(external)
+        except GatewayError as error:
+            (gone if error.code in GONE else later).append(external)
+            if error.code not in GONE:
+                log.warning("customer not read: %s", error)
+    pool.shutdown(wait=within is None, cancel_futures=True)
     tally = Counter(read=len(found), gone=len(gone), put_off=len(later))
     with transaction.atomic():
         tally.update(apply_customers(found, now=now))

@@ -322,7 +322,15 @@ class State:
                 **row, "department": departments,
             }  # fmt: skip
         for row in body.get("contacts", ()):
-            self.contacts[str(row["external_userid"])] = self._contact(row)
+            contact = self._contact(row)
+            held = self.contacts.get(str(row["external_userid"])) if body.get("add_only") else None
+            if held is None:
+                self.contacts[str(row["external_userid"])] = contact
+            else:  # what happened here since stays: remarks, who deleted whom
+                names = {str(follow["userid"]).casefold() for follow in held["follow_user"]}
+                held["follow_user"] += [
+                    follow for follow in contact["follow_user"] if str(follow["userid"]).casefold() not in names
+                ]
         for row in body.get("apps", ()):
             number = int(row["agentid"])
             app = self.apps.setdefault(number, App(number, str(row.get("secret", ""))))
