@@ -122,7 +122,8 @@ def database(url: str) -> dict[str, object]:
         "PORT": port,
         "OPTIONS": {
             "prepare_threshold": 1,  # for core.sql.prepared; Django's own cursors bind on the client and prepare nothing
-            "pool": {"min_size": 1, "max_size": env_int("DB_POOL_SIZE", 8), "timeout": 10},
+            # A pool that cannot connect pauses ever longer; after 15 s it begins anew with the next who asks.
+            "pool": {"min_size": 1, "max_size": env_int("DB_POOL_SIZE", 8), "timeout": 10, "reconnect_timeout": 15},
             "options": "-c jit=off -c statement_timeout={} -c lock_timeout=3000 -c idle_in_transaction_session_timeout={}".format(
                 env_int("DB_STATEMENT_TIMEOUT_MS", 60000),
                 env_int("DB_IDLE_IN_TRANSACTION_MS", 15000 if PRODUCTION else 120000),

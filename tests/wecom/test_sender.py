@@ -258,7 +258,7 @@ def test_pauses_grow_and_then_stay() -> None:
     for attempts, most in ((1, 8), (2, 16), (3, 32)):
         pauses = [backoff(attempts) for _ in range(300)]
         assert min(pauses) >= 1 and max(pauses) <= most and max(pauses) > most / 2
-    assert 300 <= backoff(4) <= 330
+    assert 30 <= backoff(4) <= 60 and 30 <= backoff(40) <= 60
 
 
 # ---------------------------------------------------------------- lease and fence
@@ -435,21 +435,49 @@ def tick_of_this_test() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_late_beat_gets_the_tick_woken(live: Any, settings: Any) -> None:
+def test_a_late_tick_is_run_here(live: Any, settings: Any) -> None:
     settings.SENDER_WAKE_TICK = f"{__name__}.tick_of_this_test"
     woken.clear()
-    Heartbeat.objects.create(name="beat", at=product_clock.system_now() - timedelta(seconds=61))
+    Heartbeat.objects.create(name="beat", at=product_clock.system_now())  # which alone says nothing
+    Heartbeat.objects.create(
+        name=f"job:{settings.SENDER_WAKE_TICK}", at=product_clock.system_now() - timedelta(seconds=61)
+    )
     live.start()
     assert woken.wait(5)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_beat_on_time_is_left_alone(live: Any, settings: Any) -> None:
+def test_a_tick_on_time_is_left_alone(live: Any, settings: Any) -> None:
     settings.SENDER_WAKE_TICK = f"{__name__}.tick_of_this_test"
     woken.clear()
-    Heartbeat.objects.create(name="beat", at=product_clock.system_now() - timedelta(seconds=30))
+    Heartbeat.objects.create(
+        name=f"job:{settings.SENDER_WAKE_TICK}", at=product_clock.system_now() - timedelta(seconds=30)
+    )
     live.start()
     assert not woken.wait(1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_platform_that_is_away_is_probed_and_not_stormed(
+    live: Any, queue: Queue, sandbox: Any, wait_until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "POLL_SECONDS", 0.3)
+    monkeypatch.setattr("yejibao.wecom.outcomes.backoff", lambda attempts: 0.1)
+    sandbox.post("world", people=[{"userid": f"g{number}"} for number in range(300)])
+    sandbox.fault("message/send", http=503)
+    live.start()
+    queue(*[f"g{number}" for number in range(300)])
+    wait_until(lambda: calls(sandbox) >= sender_module.OUTAGE_CALLS)
+    time.sleep(0.5)  # what was under way when it showed
+    before = calls(sandbox)
+    time.sleep(2)
+    assert 0 < calls(sandbox) - before <= (2 / 0.3 + 2) * sender_module.PROBES
+    sandbox.delete("faults")
+    wait_until(lambda: not OutboxMessage.objects.exclude(state="sent").exists())
+
+
+def calls(sandbox: Any) -> int:
+    return int(sandbox.get("stats")["calls"].get("message/send", 0))
 
 
 @pytest.mark.django_db(transaction=True)

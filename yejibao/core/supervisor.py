@@ -39,10 +39,11 @@ class Child:
 class Supervisor:
     """Starts children in sessions of their own: Ctrl-C reaches this process alone, and the order of ending is ours."""
 
-    def __init__(self, logs: Path, *, cwd: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, logs: Path, *, cwd: Path, say: Callable[[str], None], longest_pause: float = 30.0) -> None:
         self.logs = logs
         self.cwd = cwd
         self.say = say
+        self.longest_pause = longest_pause  # seconds before a child that dies again and again is started once more
         self.children: dict[str, Child] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -121,7 +122,7 @@ class Supervisor:
         if now - child.started > STEADY_SECONDS:
             child.deaths = 0
         child.deaths += 1
-        pause = min(30.0, 2.0 ** (child.deaths - 1))
+        pause = min(self.longest_pause, 2.0 ** (child.deaths - 1))
         child.start_again_at = now + pause
         self.say(f"! {child.name} 意外退出（{child.process.returncode}），{pause:.0f} 秒后重新启动")
         if child.deaths == LOUD_AFTER:

@@ -64,7 +64,11 @@ class Ending:
 
 
 def backoff(attempts: int) -> float:
-    """Return seconds until the next try: full jitter up to 60 s for three tries, then five minutes."""
+    """Return seconds until the next try: full jitter up to 60 s for three tries, then 30 to 60.
+
+    Never longer, so that a minute after an outage everybody is served. A platform that is away is not hammered for that:
+    the sender only probes it then.
+    """
     if attempts > 3:
-        return 300.0 + random.uniform(0, 30)
+        return random.uniform(30, 60)
     return max(1.0, random.uniform(0, min(60.0, 2.0 ** (attempts + 2))))

@@ -1,6 +1,6 @@
 """Drains the outbox: claim, commit, post exactly the stored bytes, settle. One process, `manage.py run_sender`.
 
-It needs neither broker nor beat: it polls every five seconds, sooner when nudged, and wakes the tick when beat is late.
+It needs neither broker nor beat: it polls every five seconds, sooner when nudged, and runs the tick when that is late.
 What came of a call decides the row's next state (`outcomes.py`); "nobody knows" is a state of its own.
 """
 
@@ -25,6 +25,7 @@ from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from yejibao.core import clock, logs
+from yejibao.core.models import Heartbeat
 from yejibao.core.outbox import messages as outbox
 from yejibao.core.outbox.models import OutboxMessage
 from yejibao.core.outbox.nudge import channel
@@ -43,7 +44,8 @@ POLL_SECONDS = 5.0
 PATIENCE_SECONDS = 1.5  # a budget that frees sooner is waited for with the row in hand; else the row goes back
 SETTLE_ROWS, SETTLE_SECONDS = 500, 0.1
 STOP_SECONDS = 10.0
-BEAT_LATE_SECONDS = 60.0
+TICK_LATE_SECONDS = 60.0
+OUTAGE_CALLS, PROBES = 40, 4  # when so many calls in a row brought no answer, only so many go out at each poll
 CLOCK_OFF_SECONDS = 2.0
 ALARM_SECONDS = 3600.0
 
@@ -68,6 +70,7 @@ class Sender:
         self._returned: list[OutboxMessage] = []
         self._started: deque[float] = deque()  # when the calls of the last second left
         self._alarmed: dict[int | None, float] = {}
+        self._answers: deque[bool] = deque(maxlen=OUTAGE_CALLS)  # of the latest calls: whether the platform answered
         self._stopping = self._leaving = False
         self._wake = asyncio.Event()
         self._clock_off = False
@@ -77,6 +80,9 @@ class Sender:
     # ------------------------------------------------------------ one batch
     async def claim(self, limit: int) -> tuple[list[OutboxMessage], float]:
         """Claim what is due; returns it with the boot second at which its lease has no margin left."""
+        if self._is_out:
+            await self._rest(POLL_SECONDS)
+            limit = min(limit, PROBES)
         end = _boot_seconds() + outbox.LEASE_SECONDS - outbox.LEASE_MARGIN_SECONDS
         now = self.pace.now()
         rows = await self.beside(lambda: outbox.claim(now=now, limit=limit))
@@ -139,6 +145,7 @@ class Sender:
             result = error
         if isinstance(result, GatewayError) and result.api == API:
             await self._look_at(result)
+        self._note(isinstance(result, Sent) or result.kind not in (Kind.UNKNOWN, Kind.TRANSIENT))
         if is_probe and (isinstance(result, Sent) or result.api == API and result.kind in (Kind.PERMANENT, Kind.ADMIN)):
             await self.beside(lambda: self.door.budgets.close(API))
         outcome = outcome_of(row, result, now=self.pace.now())
@@ -159,6 +166,18 @@ class Sender:
                 self._started.append(now)
                 return
             await asyncio.sleep(self._started[0] + 1.0 - now + 0.001)
+
+    @property
+    def _is_out(self) -> bool:
+        """Tell whether the platform is away altogether: then it is probed and not stormed, and nothing else is tried."""
+        return len(self._answers) == OUTAGE_CALLS and not any(self._answers) and isinstance(self.pace, LivePace)
+
+    def _note(self, is_answered: bool) -> None:
+        was_out = self._is_out
+        self._answers.append(is_answered)
+        if self._is_out != was_out:
+            log.warning("sender: the platform %s", "answers again" if was_out else "does not answer, probing")
+            self._wake.set()
 
     async def _look_at(self, error: GatewayError) -> None:
         if error.kind is Kind.THROTTLE:
@@ -290,10 +309,10 @@ class Sender:
     # ------------------------------------------------------------ signs of life
     async def _show_life(self) -> None:
         started = clock.monotonic()
-        woken = -BEAT_LATE_SECONDS
+        woken = -TICK_LATE_SECONDS
         while True:
             try:
-                beat_age, off = await self.beside(self._heartbeat)
+                tick_age, off = await self.beside(self._heartbeat)
                 if self._clock_off != (off > CLOCK_OFF_SECONDS):
                     self._clock_off = off > CLOCK_OFF_SECONDS
                     log.error(
@@ -301,8 +320,8 @@ class Sender:
                         off,
                         "stops" if self._clock_off else "goes on",
                     )
-                late = clock.monotonic() - started if beat_age is None else beat_age
-                if late > BEAT_LATE_SECONDS and clock.monotonic() - woken >= BEAT_LATE_SECONDS / 2:
+                late = clock.monotonic() - started if tick_age is None else tick_age
+                if late > TICK_LATE_SECONDS and clock.monotonic() - woken >= TICK_LATE_SECONDS / 2:
                     woken = clock.monotonic()
                     self._wake_tick(late)
             except Exception as error:  # noqa: BLE001 - a missed sign of life is shown by its absence
@@ -310,7 +329,7 @@ class Sender:
             await asyncio.sleep(POLL_SECONDS)
 
     def _heartbeat(self) -> tuple[float | None, float]:
-        """Write our sign of life; return the age of beat's in seconds, and how far our clock is off the database's."""
+        """Write our sign of life; return the tick's age in seconds, and how far our clock is off the database's."""
         facts = {
             "in_flight": len(self._calls), "waiting_outcomes": len(self._outcomes), "lag_seconds": round(self._latest, 1),
             "clock_off_seconds": round(self._off, 1), "sender": f"{socket.gethostname()}:{os.getpid()}", **self.tally,
@@ -323,20 +342,20 @@ class Sender:
                 INSERT INTO core_heartbeat (name, at, facts) VALUES ('sender', clock_timestamp(), %s)
                 ON CONFLICT (name) DO UPDATE SET at = excluded.at, facts = excluded.facts
                 RETURNING extract(epoch FROM clock_timestamp())::float8,
-                    (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM core_heartbeat WHERE name = 'beat')
+                    (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM core_heartbeat WHERE name = %s)
                 """,
-                [json.dumps(facts)],
+                [json.dumps(facts), f"{Heartbeat.JOB}{settings.SENDER_WAKE_TICK}"],
             )
-            database, beat_age = cursor.fetchone()
+            database, tick_age = cursor.fetchone()
         after = clock.system_now().timestamp()
         self._off = max(0.0, before - database, database - after)
-        return beat_age, self._off
+        return tick_age, self._off
 
     def _wake_tick(self, late: float) -> None:
         path = getattr(settings, "SENDER_WAKE_TICK", "")
         if not path:
             return
-        log.warning("sender: beat is %.0f s late, waking the tick", late)
+        log.warning("sender: no tick for %.0f s, running it here", late)
 
         def run() -> None:
             logs.start(job=path, by="sender")
