@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from guides.org.address_book import start_people_sync
 from guides.org.models import Staff, Store
 from guides.org.scoped import under_grants
 from yejibao.core import access, clock, hx, idempotency, nav
@@ -21,6 +22,7 @@ from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
 from yejibao.wecom import gateway
 from yejibao.wecom.errors import GatewayError
+from yejibao.wecom.syncing.models import SyncRun
 
 from . import review_pages  # noqa: F401  its places in the navigation
 from .models import ContactWay
@@ -253,24 +255,29 @@ def sync(request: HttpRequest) -> HttpResponse:
     """好友同步: how far the sweep is, what it found, how the welcomes went, how many friends are known as members."""
     now = clock.now()
     linked, total = link_rate()
-    context = {
-        "sweep": sweep_facts(now=now), "welcome": welcome_facts(now=now), "linked": linked, "friends": total,
+    context: dict[str, Any] = {
+        "sweeps": [sweep_facts(SyncRun.Kind.FRIENDS, now=now), sweep_facts(SyncRun.Kind.STAFF, now=now)],
+        "welcome": welcome_facts(now=now), "linked": linked, "friends": total,
         "link_rate": linked / total if total else None, "now": now, "nav_current": "friends",
+        "may_read_people": _actor(request).may("account.manage"),
     }  # fmt: skip
+    context["is_running"] = any(one.is_running for one in context["sweeps"])
     return render(request, "friends/part_sync.html" if hx.is_htmx(request) else "friends/sync.html", context)
 
 
 @require_POST
 @access.roles(*SYNC)
 def begin_sync(request: HttpRequest) -> HttpResponse:
-    """开始全量同步, or 停止."""
+    """全量同步 of customers or people, or 停下."""
     actor, now = _actor(request), clock.now()
-    if request.POST.get("act") == "stop":
+    act = request.POST.get("act")
+    if act == "stop":
         stop_sync(actor=actor, now=now)
         said = "停下了，已经写进来的留着"
     else:
         try:
-            run = start_sync(door=gateway.default(), actor=actor, now=now)
+            start = start_people_sync if act == "people" else start_sync
+            run = start(door=gateway.default(), actor=actor, now=now)
             said = f"开始同步，一共 {run.parts_total} 批，可以离开这一页"
         except GatewayError as error:
             said = f"企业微信没有答应：{error.api} {error.code or ''}".strip()

@@ -12,15 +12,17 @@ from yejibao.wecom.syncing.models import SyncRun
 from yejibao.wecom.welcome.models import WelcomeMessage
 
 WORDS = {
-    "rows": "读到的关系", "new": "新的好友", "back": "回来的好友", "lost": "已经不是好友", "linked": "对上会员",
-    "asked": "要人确认", "calls": "调用企业微信", "parts_failed": "没读成的批",
+    "rows": "读到的", "new": "新的好友", "back": "回来的好友", "lost": "已经不是好友", "linked": "对上会员",
+    "asked": "要人确认", "created": "新建员工", "renamed": "改了名字", "states": "停用或恢复", "without_store": "没有对应门店",
+    "left_alone": "名单里没有、没动的", "calls": "调用企业微信", "parts_failed": "没读成的批",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class SweepFacts:
-    """A sweep in words. `minutes_left` is a guess from its pace so far, None where it has none."""
+    """A sweep of one kind in words. `minutes_left` is a guess from its pace so far, None where it has none."""
 
+    kind: str
     run: SyncRun | None
     counts: list[tuple[str, int]]
     percent: int
@@ -34,16 +36,17 @@ class SweepFacts:
         return self.run is not None and self.run.state == SyncRun.State.RUNNING
 
 
-def sweep_facts(*, now: datetime) -> SweepFacts:
-    """Return the sweep over customers that runs, else the last one."""
-    run = SyncRun.objects.filter(kind=SyncRun.Kind.FRIENDS).order_by("-started_at", "-pk").first()
+def sweep_facts(kind: str, *, now: datetime) -> SweepFacts:
+    """Return the sweep of a kind that runs, else the last one."""
+    run = SyncRun.objects.filter(kind=kind).order_by("-started_at", "-pk").first()
     if run is None:
-        return SweepFacts(None, [], 0, None, 0)
+        return SweepFacts(kind, None, [], 0, None, 0)
     end = run.finished_at or now
     spent = max((end - run.started_at).total_seconds(), 1.0)
     share = run.parts_done / run.parts_total if run.parts_total else 1.0
     left = -(-(spent / share - spent) // 60) if share and run.state == SyncRun.State.RUNNING else None
     return SweepFacts(
+        kind=kind,
         run=run,
         counts=[(WORDS[name], run.counts[name]) for name in WORDS if run.counts.get(name)],
         percent=int(share * 100),

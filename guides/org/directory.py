@@ -31,8 +31,8 @@ def follow_people(events: list[PersonChanged]) -> None:
     people = Staff.objects.filter(wecom_user_id__in=newest).exclude(state=State.RESIGNED)
     for person in people.order_by("pk"):
         event = newest[person.wecom_user_id]
-        _follow(person, status_of(person.wecom_user_id), was_deleted=person.wecom_user_id in deleted,
-                at=clock.parse_iso(event.at))  # fmt: skip
+        bring_in_line(person, status_of(person.wecom_user_id), was_deleted=person.wecom_user_id in deleted,
+                      at=clock.parse_iso(event.at))  # fmt: skip
 
 
 def status_of(userid: str) -> int | None:
@@ -47,7 +47,8 @@ def status_of(userid: str) -> int | None:
         raise
 
 
-def _follow(person: Staff, status: int | None, *, was_deleted: bool, at: datetime) -> None:
+def bring_in_line(person: Staff, status: int | None, *, was_deleted: bool, at: datetime) -> None:
+    """Let a person's state follow the address book's `status_of` him."""
     if status == LEFT or status is None and was_deleted:
         resign_staff(person, actor=PLATFORM, now=at, reason="通讯录里已删除")
     elif status in (DISABLED, 0, None):

@@ -140,7 +140,7 @@ def test_only_one_sweep_at_a_time_and_hq_stops_it(guides: list[Staff], sandbox: 
         start_sync(door=gateway.default(), actor=actor_for(org.manager), now=NOW)
     assert start().pk == start().pk
     sign_in(client, holder_of("hq_operator", org))
-    assert "正在同步" in client.get("/hq/friends/").content.decode()
+    assert "同步中" in client.get("/hq/friends/").content.decode()
     client.post("/hq/friends/sync/", {"act": "stop"})
     assert run().state == "stopped"
     with pytest.raises(NothingToStop):

@@ -36,7 +36,7 @@ class SyncRun(models.Model):
 
 
 class SyncPart(models.Model):
-    """Up to a hundred people of a sweep, and where the reading of their list stands."""
+    """Up to a hundred people (or departments) of a sweep, and where the reading of their list stands."""
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField()
@@ -44,6 +44,7 @@ class SyncPart(models.Model):
     cursor = models.TextField(blank=True)  # "": from the beginning
     is_done = models.BooleanField(default=False)
     row_count = models.PositiveIntegerField(default=0)
+    found = ArrayField(models.CharField(max_length=64), default=list)  # who was on it, where the end of the sweep asks
     restarts = models.PositiveSmallIntegerField(default=0)  # the cursor had died (50100)
     lease_until = models.DateTimeField(null=True)  # PostgreSQL's clock
 

@@ -39,6 +39,7 @@ class Fetched:
 Fetch = Callable[[Sequence[str], str], Fetched]  # keys, cursor -> page; runs in threads, raises GatewayError
 Apply = Callable[[Sequence[Any]], dict[str, int]]  # rows of several pages -> counts; inside a transaction
 Finish = Callable[[SyncPart], dict[str, int]]  # a part is through; inside the transaction of its last page
+End = Callable[[set[str]], dict[str, int]]  # all parts are through; gets who was found, may call the platform
 
 
 @transaction.atomic
@@ -91,6 +92,8 @@ class Sweep:
     fetch: Fetch
     apply: Apply
     finish: Finish
+    name: Callable[[Any], str] | None = None  # what a row is kept by for `end`
+    end: End | None = None
     at_once: int = 8
     tally: Counter[str] = field(default_factory=Counter)
     _uncounted: int = 0  # calls not yet written to the run
@@ -169,6 +172,8 @@ class Sweep:
             for page, fetched in came:
                 part = page.part
                 part.row_count += len(fetched.rows)
+                if self.name:
+                    part.found = sorted({*part.found, *map(self.name, fetched.rows)})
                 part.cursor, part.is_done = fetched.cursor, not fetched.cursor
                 if part.is_done:
                     counts.update(self.finish(part))
@@ -183,9 +188,9 @@ class Sweep:
     def _keep(self, part: SyncPart) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE wecom_syncpart SET cursor = %s, is_done = %s, row_count = %s, "
+                "UPDATE wecom_syncpart SET cursor = %s, is_done = %s, row_count = %s, found = %s, "
                 "lease_until = CASE WHEN %s THEN NULL ELSE clock_timestamp() + %s * interval '1 second' END WHERE id = %s",
-                [part.cursor, part.is_done, part.row_count, part.is_done, LEASE_SECONDS, part.pk],
+                [part.cursor, part.is_done, part.row_count, part.found, part.is_done, LEASE_SECONDS, part.pk],
             )
 
     def _count(self, counts: Counter[str], *, done: int, now: datetime) -> None:
@@ -219,7 +224,19 @@ class Sweep:
         return SyncRun.objects.filter(pk=self.run.pk, state=State.RUNNING).exists()
 
     def _close(self, now: datetime) -> None:
-        if not SyncPart.objects.filter(run=self.run, is_done=False).exists():
-            SyncRun.objects.filter(pk=self.run.pk, state=State.RUNNING).update(
-                state=State.DONE, finished_at=now, next_at=None
-            )
+        """End the run once all its parts are through; twice, by two processes, is like once."""
+        if SyncPart.objects.filter(run=self.run, is_done=False).exists() or not self._goes_on():
+            return
+        if self.end:
+            try:
+                found = {one for part in self.run.parts.values_list("found", flat=True) for one in part}
+                counts = Counter(self.end(found))
+            except GatewayError as error:
+                put_off(self.run, error, now=now)
+                return
+            with transaction.atomic():
+                self._count(counts, done=0, now=now)
+            self.tally.update(counts)
+        SyncRun.objects.filter(pk=self.run.pk, state=State.RUNNING).update(
+            state=State.DONE, finished_at=now, next_at=None
+        )
