@@ -30,11 +30,12 @@ def enroll_orders(order_ids: Sequence[int], *, cadence: str = "3369", now: datet
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ENROLL_LOCK])
         prepared(_LOCK_RUNNING, {"ids": list(order_ids), "cadence": book.cadence_id})
-        while True:
+        while tally.total() < len(set(order_ids)):  # most batches are done in one round
             roles = _one_round(book, list(order_ids), now)
             if not roles:
-                return dict(tally)
+                break
             tally.update(roles)
+    return dict(tally)
 
 
 def _one_round(book: Rulebook, order_ids: list[int], now: datetime) -> dict[str, int]:
