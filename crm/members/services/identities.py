@@ -62,15 +62,14 @@ def claim_identity(member: Member, *, kind: str, value: str, source: str, now: d
     return held
 
 
-def give_identities(kind: str, pairs: Iterable[tuple[str, int]], *, source: str, now: datetime) -> int:
-    """Note names of many members at once; one that is somebody's already stays his. Returns how many were new."""
+def give_identities(kind: str, pairs: Iterable[tuple[str, int]], *, source: str, now: datetime) -> None:
+    """Note names of many members at once; one that is somebody's already stays his."""
     rows = sorted({(value, member) for value, member in pairs if value})
-    made = MemberIdentity.objects.bulk_create(
-        [
-            MemberIdentity(member_id=member, kind=kind, value=value, source=source, added_at=now)
-            for value, member in rows
-        ],
-        ignore_conflicts=True,
-        batch_size=2000,
-    )
-    return len(made)
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO crm_memberidentity (member_id, kind, value, source, added_at) "
+                "SELECT member, %s, value, %s, %s FROM unnest(%s::text[], %s::bigint[]) AS n(value, member) "
+                "ON CONFLICT (kind, value) DO NOTHING",
+                [kind, source, now, [value for value, _ in rows], [member for _, member in rows]],
+            )

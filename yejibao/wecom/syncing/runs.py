@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 PEOPLE_A_PART = 100
 LEASE_SECONDS = 120
+GATHER_SECONDS = 0.015
 RESTARTS = 3  # of a part whose cursor died; then it waits for the next sweep
 PAUSE = timedelta(seconds=30)
 State = SyncRun.State
@@ -80,8 +81,12 @@ def _words(error: GatewayError) -> str:
 @dataclass
 class _Page:
     part: SyncPart
-    cursor: str
     future: "Future[Fetched]"
+
+    @property
+    def following(self) -> str:
+        """The cursor of the next page; "" at the end, and where the platform said no."""
+        return "" if self.future.exception() else self.future.result().cursor
 
 
 @dataclass
@@ -110,18 +115,18 @@ class Sweep:
                     pages += [self._ask(pool, part, part.cursor) for part in self._claim(self.at_once - len(pages))]
                 if not pages:
                     break
-                done, _ = wait([page.future for page in pages], return_when=FIRST_COMPLETED)
-                ready = [page for page in pages if page.future in done]
-                pages = [page for page in pages if page.future not in done]
-                moment = now or clock.now()
-                following, pause = self._write(ready, moment)
+                wait([page.future for page in pages], return_when=FIRST_COMPLETED)
+                wait([page.future for page in pages], timeout=GATHER_SECONDS)  # what comes together is written together
+                ready = [page for page in pages if page.future.done()]
+                pages = [page for page in pages if not page.future.done()]
+                goes_on = held_off is None and clock.monotonic() < deadline and self._goes_on()
+                if goes_on:  # the next pages are on their way while these are written
+                    pages += [self._ask(pool, page.part, page.following) for page in ready if page.following]
+                following, pause = self._write(ready, now or clock.now())
                 held_off = pause or held_off
-                if held_off is None and clock.monotonic() < deadline and self._goes_on():
-                    pages += [self._ask(pool, part, part.cursor) for part in following]
-                else:
+                if not goes_on:
                     self._release(following)
-                    if held_off is None:
-                        held_off = clock.now()  # no more is asked for; what is on its way is written
+                    held_off = held_off or clock.now()  # no more is asked for; what is on its way is written
         self._close(now or clock.now())
         return dict(self.tally)
 
@@ -143,7 +148,7 @@ class Sweep:
     def _ask(self, pool: ThreadPoolExecutor, part: SyncPart, cursor: str) -> _Page:
         self.tally["calls"] += 1
         self._uncounted += 1
-        return _Page(part, cursor, pool.submit(self._fetch, part.keys, cursor))
+        return _Page(part, pool.submit(self._fetch, part.keys, cursor))
 
     def _fetch(self, keys: Sequence[str], cursor: str) -> Fetched:
         try:
