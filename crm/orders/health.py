@@ -34,7 +34,8 @@ def orders(now: datetime) -> health.Facts:
     local = here.astimezone(clock.SHANGHAI).time()
     is_busy = last is not None and before is not None and last - before < BUSY
     is_silent = is_busy and last is not None and here - last > QUIET and OPEN[0] <= local < OPEN[1]
-    return {"state": "slow" if is_silent else "ok", "last_at": last, "since": last}
+    arrived = health.by_product_clock(last, now)
+    return {"state": "slow" if is_silent else "ok", "last_at": arrived, "since": arrived}
 
 
 @health.gauge("yejibao_orders_age_seconds", "Seconds since the newest order was stored.")

@@ -180,10 +180,11 @@ def test_the_proof_tells_when_and_whether_something_is_missing(org, now):
 
 def test_channels_speak_of_every_process(org, now):
     beat("sender")
-    lines = {line.name: line for line in push_health.channels(now=now)}
-    assert (lines["发送进程"].tone, lines["发送进程"].said) == ("green", "正常")
-    assert (lines["后台进程"].tone, lines["后台进程"].said, lines["后台进程"].note) == ("red", "停了", "还没有动静")
-    assert {"应用消息", "令牌", "发件箱", "部门消息", "跟进引擎", "Redis", "定时进程"} <= set(lines)
+    beat("beat")
+    lines = {line.part.name: line for line in push_health.channels(now=now)}
+    assert (lines["发送器"].tone, lines["发送器"].said) == ("green", "正常")
+    assert (lines["后台任务"].tone, lines["后台任务"].said, lines["后台任务"].told) == ("red", "出错", "没有动静")
+    assert {"企业微信接口", "推送发件箱", "部门消息", "回访引擎", "Redis", "定时器"} <= set(lines)
 
 
 @pytest.mark.parametrize(

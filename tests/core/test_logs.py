@@ -17,6 +17,7 @@ from django.urls import path
 
 from tests.factories.crm import make_member
 from tests.factories.guides import make_org, sign_in
+from yejibao.celery import app as house
 from yejibao.core import access, logs
 from yejibao.core.models import Heartbeat
 from yejibao.urls import urlpatterns as product
@@ -229,12 +230,13 @@ def test_a_failed_job_tells_its_error_and_keeps_when_it_last_went_well(lines: An
 
 @pytest.mark.django_db
 def test_the_request_id_goes_with_the_job(lines: Any) -> None:
-    app = Celery("house", broker="memory://", set_as_current=False)
+    app = Celery("elsewhere", broker="memory://", set_as_current=False)
     with logs.about(request_id="r-of-the-page"):
         app.send_task("tests.count_things")
     with app.connection_for_read() as broker:
         message = broker.SimpleQueue("celery").get(timeout=5)
-    trace_task(count_things, message.headers["id"], (), {}, request=message.headers)  # as a worker does
+    job = house.tasks["tests.count_things"]
+    trace_task(job, message.headers["id"], (), {}, request=message.headers, app=house)  # as a worker does
     told = [one for one in lines() if one.get("job")]
     assert [(one["event"], one["request_id"]) for one in told] == [
         ("counting", "r-of-the-page"), ("job", "r-of-the-page"),

@@ -17,9 +17,10 @@ from guides.org.models import Staff
 from tasks.cadences import parked
 from tasks.cadences.parked import Parked
 from tasks.cadences.words import hours
-from yejibao.core import clock, health, personal, words
+from yejibao.core import clock, personal, words
 from yejibao.core.models import Heartbeat, OutboxEvent, OutboxMessage
 
+from . import health
 from .causes import CAUSE, Cause, cause_of, while_retried
 
 State = OutboxMessage.State
@@ -338,70 +339,13 @@ def parked_cycles() -> list[Parked]:
 
 # ---------------------------------------------------------------- how the machinery is
 
-
-@dataclass(frozen=True)
-class Channel:
-    """One line of the panel; tone green, amber or red."""
-
-    name: str
-    note: str
-    tone: str
-    said: str
+CHANNELS = ("sender", "worker", "beat", "wecom", "outbox", "notices", "enrollments", "events", "redis")
 
 
-def _line(name: str, note: str, is_ok: bool, *, bad: str = "留意", tone: str = "amber") -> Channel:
-    return Channel(name, note, "green" if is_ok else tone, "正常" if is_ok else bad)
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "还没有动静"
-    if seconds < 2:
-        return "刚有动静"
-    return f"{round(seconds)} 秒前有动静" if seconds < 120 else f"{words.minutes_words(int(seconds) // 60)}没有动静"
-
-
-def channels(*, now: datetime) -> list[Channel]:
-    """Return the signs of health in words."""
-    signs = health.read_signs(now)
-    beats = signs["heartbeats"].get("processes", {})
-    lines = []
-    for name, label in (("sender", "发送"), ("worker", "后台"), ("beat", "定时")):
-        one = beats.get(name, {"ok": False, "age_seconds": None})
-        lines.append(_line(f"{label}进程", _seconds(one["age_seconds"]), one["ok"], bad="停了", tone="red"))
-    door = signs.get("wecom", {})
-    held = door.get("held_off_seconds") or {}
-    lines.append(_line("应用消息", f"被限流，{held['message/send']} 秒后再发" if "message/send" in held else "没有被限流",
-                       "message/send" not in held))  # fmt: skip
-    age = door.get("token_age_seconds")
-    lines.append(_line("令牌", "还没取过" if age is None else f"{words.minutes_words(age // 60)}前换的" if age >= 60 else "刚换过",
-                       "error" not in door))  # fmt: skip
-    outbox, events, engine = signs.get("outbox", {}), signs.get("events", {}), signs.get("enrollments", {})
-    lines.append(_line("发件箱", _lag(outbox, "due"), outbox.get("ok", False), bad="积压", tone="red"))
-    lines.append(
-        _line(
-            "部门消息",
-            f"{events['parked']} 条没人接得住" if events.get("parked") else _lag(events, "waiting"),
-            events.get("ok", False),
-        )
-    )
-    lines.append(_line("跟进引擎", _lag(engine, "due"), engine.get("ok", True), bad="慢了", tone="red"))
-    store = signs["redis"]
-    lines.append(
-        _line("Redis", f"{store['milliseconds']} 毫秒" if store["ok"] else "连不上，推送慢几秒，不会丢", store["ok"])
-    )
-    return lines
-
-
-def _lag(facts: dict[str, Any], name: str) -> str:
-    if "error" in facts:
-        return "读不到"
-    number, seconds = facts.get(name, 0), facts.get("oldest_due_seconds", 0)
-    if not number:
-        return "没有积压"
-    return f"{words.count(number)} 条在等，最久 {round(seconds)} 秒" if seconds < 120 else (
-        f"{words.count(number)} 条在等，最久 {words.minutes_words(int(seconds) // 60)}"
-    )  # fmt: skip
+def channels(*, now: datetime) -> list[health.Line]:
+    """Return the parts of the house a push goes through."""
+    lines = {line.part.key: line for line in health.read_lines(now, only=CHANNELS)}
+    return [lines[key] for key in CHANNELS]
 
 
 @dataclass(frozen=True)

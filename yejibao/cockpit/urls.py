@@ -2,13 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import doctor, inbox, pages
+from . import doctor, health, inbox, pages
 
 app_name = "cockpit"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/doctor/", doctor.page, name="doctor"),
     path("hq/doctor/report/", doctor.report, name="doctor-report"),
+    path("hq/health/", health.page, name="health"),
     path("hq/inbox/", inbox.page, name="inbox"),
     path("hq/inbox/lines/", inbox.lines, name="inbox-lines"),
     path("hq/inbox/replay/", inbox.replay, name="inbox-replay"),

@@ -14,7 +14,8 @@ when it is not well. A check that fails or is late is an answer too. Each makes 
 never over more than COUNTED rows: more waiting is no worse.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,9 @@ import psycopg.errors
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from . import clock
+from .models import Heartbeat
+
+log = logging.getLogger("yejibao.health")
 
 Facts = dict[str, Any]
 Samples = Sequence[tuple[dict[str, str], float]]
@@ -33,6 +37,7 @@ READING_SECONDS = 4.0
 COUNTED = 10_000
 # The oldest due row of a queue: late is an alarm (reliability-security §12), stuck means that nobody works.
 LATE_SECONDS, STUCK_SECONDS = 120, 900
+NOTES = "health"  # the row that holds which signs are not well, and since when
 
 
 @dataclass(frozen=True)
@@ -191,11 +196,13 @@ def is_impatience(error: BaseException) -> bool:
     return isinstance(error.__cause__, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable)
 
 
-def read_signs(now: datetime) -> Facts:
-    """Return every sign and queue as facts; one that cannot be read is a sign too."""
+def read_signs(now: datetime, *, only: Collection[str] = ()) -> Facts:
+    """Return every sign and queue as facts, or only some; one that cannot be read is a sign too."""
     reading = _Reading(now)
     facts: Facts = {}
     for name, check in (_signs | _queues).items():
+        if only and name not in only:
+            continue
         try:
             found = reading.ask(check)
         except Exception as error:  # noqa: BLE001  each sign stands for itself
@@ -207,7 +214,37 @@ def read_signs(now: datetime) -> Facts:
         found.setdefault("ok", found.get("state", "ok") == "ok")
         found.setdefault("state", "ok" if found["ok"] else "down")
         facts[name] = found
+    _remember(facts, now, reading)
     return {"ok": all(one["ok"] for one in facts.values()), "now": now, **facts}
+
+
+def _remember(facts: Facts, now: datetime, reading: _Reading) -> None:
+    """Tell each sign that is not well since when, where it does not know; whoever sees a change first notes it."""
+
+    def note(now: datetime) -> None:
+        row = Heartbeat.objects.filter(name=NOTES).first()
+        known: dict[str, Any] = row.facts if row else {}
+        fresh = {name: note for name, note in known.items() if name not in facts}
+        for name, one in facts.items():
+            if one["state"] != "ok":
+                before = known.get(name)
+                fresh[name] = before if before and before[0] == one["state"] else [one["state"], now.isoformat()]
+                one["since"] = one.get("since") or datetime.fromisoformat(fresh[name][1])
+        if fresh != known:
+            for name in sorted(known.keys() | fresh.keys()):
+                if (state := (fresh.get(name) or ["ok"])[0]) != (known.get(name) or ["ok"])[0]:
+                    log.warning("health changed", extra={"facts": {"part": name, "state": state}})
+            Heartbeat.objects.update_or_create(name=NOTES, defaults={"at": clock.system_now(), "facts": fresh})
+
+    try:
+        reading.ask(_Check(note, needs_database=True))
+    except Exception as error:  # noqa: BLE001  what was read counts, with or without its history
+        log.warning("health not noted: %s", type(error).__name__)
+
+
+def by_product_clock(moment: datetime | None, now: datetime) -> datetime | None:
+    """Return an instant of the machine's clock as the product's clock has it: a demo's may be ahead."""
+    return now - (clock.system_now() - moment) if moment else None
 
 
 _OF_QUEUES: dict[str, tuple[str, Callable[[Queue, datetime], float | None]]] = {

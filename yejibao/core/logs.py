@@ -104,7 +104,8 @@ def places(trace: TracebackType | None) -> list[str]:
 def told(error: BaseException) -> dict[str, Any]:
     """Return an error as a log line may carry it, with those that led to it."""
     facts = {"type": type(error).__name__, "said": said(error), "at": places(error.__traceback__)}
-    causes, one = [], error
+    causes: list[str] = []
+    one = error
     while len(causes) < CAUSES:
         following = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
         if following is None:

@@ -64,8 +64,12 @@ def add(area: str, *, key: str, label: str, icon: str, url: str, **options: obje
 
 
 def entries(area: str, request: HttpRequest, *, current: str = "") -> list[Entry]:
-    """Return what this request's person may go to, in order; the longest matching path is where he is."""
+    """Return what this request's person may go to, in order; the longest matching path is where he is.
+
+    A page that sets `request.leaves_out_counts` gets no numbers beside the places: it must stand where they fail.
+    """
     actor: Actor | None = getattr(request, "actor", None)
+    is_brief = getattr(request, "leaves_out_counts", False)
     found: list[tuple[Place, str]] = []
     for place in sorted(_areas[area].values(), key=lambda one: one.order):
         if place.open_to(actor):
@@ -84,7 +88,7 @@ def entries(area: str, request: HttpRequest, *, current: str = "") -> list[Entry
             href=href,
             group=place.group,
             current=place.key == current,
-            count=place.badge(request) if place.badge else None,
+            count=place.badge(request) if place.badge and not is_brief else None,
             loud=place.loud,
         )
         for place, href in found

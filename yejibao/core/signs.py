@@ -175,7 +175,7 @@ def heartbeats(now: datetime) -> health.Facts:
         age = None if heart is None else round(heart.age, 1)
         processes[name] = {"ok": age is not None and age <= limit, "age_seconds": age}
         if heart is not None:
-            processes[name] |= {"at": heart.at} | {
+            processes[name] |= {"since": health.by_product_clock(heart.at, now)} | {
                 key: heart.facts[key] for key in TOLD_BY_SENDER if key in heart.facts
             }
     jobs = {
@@ -196,11 +196,11 @@ def process_figures(now: datetime) -> Families:
     )  # fmt: skip
     yield Family(
         "yejibao_job_age_seconds", "Seconds since a job last went well.",
-        [({"job": name}, heart.age) for name, heart in jobs.items()],
+        [({"name": name}, heart.age) for name, heart in jobs.items()],
     )  # fmt: skip
     yield Family(
         "yejibao_job_failures", "How often in a row a job has failed.",
-        [({"job": name}, heart.facts.get("failures", 0)) for name, heart in jobs.items()],
+        [({"name": name}, heart.facts.get("failures", 0)) for name, heart in jobs.items()],
     )  # fmt: skip
     facts = found["sender"].facts if "sender" in found else {}
     yield Family(
