@@ -63,7 +63,7 @@ def _set_aside(now: datetime, *, why: str = "") -> Counter[str]:
                 step_reasons = step_reasons || jsonb_build_object('parked', coalesce(step_reasons->>'parked', '0')::int + 1,
                                                                   'parked_why', %(why)s::text)
             WHERE id = (SELECT id FROM tasks_enrollment WHERE next_due_at <= %(now)s
-                        ORDER BY next_due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                        ORDER BY next_due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
             """,
             {"now": now, "why": why},
         )
@@ -77,7 +77,7 @@ def _judge_and_move(now: datetime, batch: int) -> Counter[str]:
         if not cursor.fetchone()[0]:
             return Counter()
         cursor.execute(
-            "SELECT id FROM tasks_enrollment WHERE next_due_at <= %s ORDER BY next_due_at, id LIMIT %s "
+            "SELECT id FROM tasks_enrollment WHERE next_due_at <= %s ORDER BY next_due_at LIMIT %s "
             "FOR UPDATE SKIP LOCKED",
             [now, batch],
         )
@@ -91,100 +91,113 @@ def _judge_and_move(now: datetime, batch: int) -> Counter[str]:
     return tally
 
 
-# Facts -> person -> relation -> verdict -> ceiling -> tasks and hands. Rules are re-read from the published version, so an
-# edit holds for hands that still stand under the old one.
+# ---------------------------------------------------------------- the statement, in pieces
+
+_SERVING = f"(SELECT s.id FROM guides_staff s WHERE s.id = e.serving_guide_id AND {staffed('s')})"
+_DUTY = f"""(SELECT s.id FROM guides_store st JOIN guides_staff s ON s.id = st.duty_guide_id
+             WHERE st.id = coalesce(m.main_store_id, e.store_id) AND {staffed("s")})"""
+_MANAGER = manager("(SELECT st.unit_id FROM guides_store st WHERE st.id = {})")
+# What stands on somebody's list, counted up to a number.
+_LISTED = """SELECT count(*) AS all_open, count(t.enrollment_id) AS cadence_open FROM (
+        SELECT enrollment_id FROM tasks_task WHERE assignee_id = {} AND state = 'open' AND held_at IS NULL LIMIT {}) t"""
+# A later step opens with the own guide's store.
+_OWNERS_OPENING = """CASE WHEN v.owner_store_id = v.hours_store_id THEN v.opens_at ELSE
+            coalesce((SELECT os.opens_at FROM guides_store os WHERE os.id = v.owner_store_id), v.opens_at) END"""
+
+# Rules -> facts -> person -> relation -> verdict -> ceiling -> tasks and hands. Rules are re-read from the published version,
+# so an edit holds for hands that still stand under the old one. What only few rows need (a manager, a backup, the day somebody
+# is back) stands in a CASE or behind a condition, where it is looked up for those alone. `OFFSET 0` ends a lateral whose
+# columns are used more than once: without it each use would work them out again.
 _OPEN = f"""
-WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each use
-    SELECT e.*, step.id AS step_id, step.key AS step_key, step.task_type, step.nature, step.channels, step.assignee AS assignee_rule,
+WITH book AS MATERIALIZED (
+    SELECT v.cadence_id, v.id AS published_id, v.rules->'kinds' AS kinds, (v.rules->>'small_below_fen')::bigint AS small_below_fen,
+        (v.rules->>'latest_alteration_day')::int AS latest_alteration_day, (caps->>'guide_3369')::int AS guide_3369,
+        (caps->>'guide_shown')::int AS guide_shown, (caps->>'member_per_7_days')::int AS member_per_7_days,
+        (caps->>'member_marketing_per_30_days')::int AS member_marketing_per_30_days
+    FROM tasks_cadenceversion v CROSS JOIN LATERAL (SELECT v.rules->'caps' AS caps) c WHERE v.state = 'published'
+), steps AS MATERIALIZED (
+    SELECT step.* FROM book JOIN tasks_cadencestep step ON step.version_id = book.published_id
+), facts AS MATERIALIZED (
+    SELECT e.*, step.id AS step_id, step.key AS step_key, step.task_type, step.nature, step.channels,
         coalesce((step.priority_by_buyer->>e.buyer)::int, step.priority) AS priority, step.always_shown, step.held_by_ticket,
         step.weekly_cap_exempt, step.friend_lost, step.may_wait_for_return, step.rest_day_grace, step.evidence_any_of, step.why,
         step.offset_minutes, step.due_day AS rule_due, step.open_day AS rule_open, step.expire_day AS rule_expire,
-        step.timing_rules, published.id AS published_id, published.rules,
+        step.timing_rules, book.published_id, book.kinds, book.small_below_fen, book.latest_alteration_day, book.guide_3369,
+        book.guide_shown, book.member_per_7_days, book.member_marketing_per_30_days,
         m.status AS member_status, m.do_not_contact, m.marketing_opt_out, m.phone_consent, m.tier_631, m.member_level,
-        m.owner_guide_id AS owner_now, ms.id AS main_store_id, ms.unit_id AS main_unit_id,
-        ao.is_gift, ao.is_delivery, ao.status AS anchor_status,
-        owner.state AS owner_state, owner.store_id AS owner_store_id,
-        CASE WHEN {staffed("serving")} THEN e.serving_guide_id END AS serving_now,
-        CASE WHEN {staffed("owner")} THEN m.owner_guide_id END AS owner_there,
-        CASE WHEN {staffed("duty")} THEN ms.duty_guide_id END AS duty_now,
-        {manager("ms.unit_id")} AS manager_id
+        m.owner_guide_id AS owner_now, coalesce(m.main_store_id, e.store_id) AS main_store_id, ao.is_gift, ao.is_delivery,
+        ao.status = 'paid' AND ao.net_amount_fen > 0 OR EXISTS (
+            SELECT 1 FROM tasks_enrollmentcause c JOIN crm_order o ON o.id = c.order_id
+            WHERE c.enrollment_id = e.id AND o.status = 'paid' AND o.net_amount_fen > 0) AS is_bought,
+        owner.store_id AS owner_store_id,
+        CASE WHEN step.assignee = 'serving_guide'
+            THEN coalesce({_SERVING}, CASE WHEN {staffed("owner")} THEN owner.id END, {_DUTY}, {_MANAGER.format("coalesce(m.main_store_id, e.store_id)")})
+            ELSE coalesce(m.owner_guide_id, {_SERVING}, {_DUTY}, {_MANAGER.format("coalesce(m.main_store_id, e.store_id)")}) END AS cand
     FROM tasks_enrollment e
-    JOIN tasks_cadenceversion published ON published.cadence_id = e.cadence_id AND published.state = 'published'
-    LEFT JOIN tasks_cadencestep step ON step.version_id = published.id AND step.key = e.next_step
+    JOIN book ON book.cadence_id = e.cadence_id
+    LEFT JOIN steps step ON step.version_id = book.published_id AND step.key = e.next_step
     JOIN crm_member m ON m.id = e.member_id
     JOIN crm_order ao ON ao.id = e.anchor_order_id
-    JOIN guides_store ms ON ms.id = coalesce(m.main_store_id, e.store_id)
     LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
-    LEFT JOIN guides_staff serving ON serving.id = e.serving_guide_id
-    LEFT JOIN guides_staff duty ON duty.id = ms.duty_guide_id
     WHERE e.id = ANY(%(ids)s)
-), people AS (
-    SELECT f.*, who.cand, cs.state AS cand_state, cs.backup_guide_id, cs.store_id AS cand_store_id,
-        coalesce(cs.store_id, f.main_store_id) AS hours_store_id
+), assigned AS (   -- when it opens and ends, and who is there: rest days and leave over the due date (assignment.guide_on_leave)
+    SELECT f.*, cs.state AS cand_state, cs.backup_guide_id, cs.store_id AS cand_store_id, hours.id AS hours_store_id,
+        hours.opens_at, hours.closes_at, coalesce(ft.timing, 'same_day') AS timing, coalesce(ft.is_late, false) AS is_late,
+        ds.base_day, t.step_open_at, t.step_expire_at, t.rule_due_at, who.assignee, who.wanted_due_at
     FROM facts f
-    CROSS JOIN LATERAL (SELECT CASE WHEN f.assignee_rule = 'serving_guide'
-        THEN coalesce(f.serving_now, f.owner_there, f.duty_now, f.manager_id)
-        ELSE coalesce(f.owner_now, f.serving_now, f.duty_now, f.manager_id) END AS cand) who
-    LEFT JOIN guides_staff cs ON cs.id = who.cand
-), times AS (
-    SELECT p.*, hours.opens_at, hours.closes_at, hours.id AS assignee_store,
-        CASE WHEN p.offset_minutes IS NULL THEN ds.open_at ELSE ft.open_at END AS step_open_at,
-        CASE WHEN p.offset_minutes IS NULL THEN {moments.at("ds.due_day", "hours.closes_at")} ELSE ft.due_at END AS rule_due_at,
-        CASE WHEN p.offset_minutes IS NULL THEN {moments.at("ds.expire_day", "hours.closes_at")} ELSE ft.expire_at END AS step_expire_at,
-        coalesce(ft.timing, 'same_day') AS timing, coalesce(ft.is_late, false) AS is_late,
-        ds.base_day, ds.due_day, ds.expire_day
-    FROM people p
-    JOIN guides_store hours ON hours.id = p.hours_store_id
+    LEFT JOIN guides_staff cs ON cs.id = f.cand
+    JOIN guides_store hours ON hours.id = coalesce(cs.store_id, f.main_store_id)
     LEFT JOIN LATERAL (
-        SELECT ft.* FROM (SELECT p.offset_minutes, p.timing_rules) step
-        {moments.first_touch(touch="p.touch_at", known="p.known_at", hours="hours", step="step")}
-        WHERE p.offset_minutes IS NOT NULL
+        SELECT ft.* FROM (SELECT f.offset_minutes, f.timing_rules) step
+        {moments.first_touch(touch="f.touch_at", known="f.known_at", hours="hours", step="step")}
+        WHERE f.offset_minutes IS NOT NULL OFFSET 0
     ) ft ON true
     LEFT JOIN LATERAL (
-        SELECT ds.* FROM (SELECT p.rule_open AS open_day, p.rule_due AS due_day, p.rule_expire AS expire_day) step
-        {moments.day_step(anchor="p.day_anchor_date", moved="(p.step_days->>p.step_key)::date", hours="hours", step="step")}
-        WHERE p.offset_minutes IS NULL
+        SELECT ds.*, greatest(ds.due_day, %(today)s) AS watched_day
+        FROM (SELECT f.rule_open AS open_day, f.rule_due AS due_day, f.rule_expire AS expire_day) step
+        {moments.day_step(anchor="f.day_anchor_date", moved="(f.step_days->>f.step_key)::date", hours="hours", step="step")}
+        WHERE f.offset_minutes IS NULL OFFSET 0
     ) ds ON true
-), duty AS (   -- rest days and leave over the due date (assignment.guide_on_leave)
-    SELECT t.*, CASE WHEN t.offset_minutes IS NULL THEN greatest(t.due_day, %(today)s) ELSE %(today)s END AS watched_day
-    FROM times t
-), rested AS (
-    SELECT d.*,
-        CASE WHEN d.cand_state = 'leave' OR {away("d.cand", "d.watched_day")} THEN
-            CASE WHEN d.cand_state = 'leave' THEN 'backup'
-                 WHEN d.rest_day_grace > 0 AND NOT {away("d.cand", "d.watched_day + d.rest_day_grace")} THEN 'grace'
-                 WHEN d.may_wait_for_return AND back.day IS NOT NULL THEN 'wait'
-                 ELSE 'backup' END
-            ELSE 'there' END AS presence,
-        back.day AS back_on
-    FROM duty d
+    CROSS JOIN LATERAL (SELECT
+        CASE WHEN f.offset_minutes IS NULL THEN ds.open_at ELSE ft.open_at END AS step_open_at,
+        CASE WHEN f.offset_minutes IS NULL THEN {moments.at("ds.due_day", "hours.closes_at")} ELSE ft.due_at END AS rule_due_at,
+        CASE WHEN f.offset_minutes IS NULL THEN {moments.at("ds.expire_day", "hours.closes_at")} ELSE ft.expire_at END AS step_expire_at,
+        CASE WHEN f.offset_minutes IS NULL THEN ds.watched_day ELSE %(today)s END AS watched_day OFFSET 0
+    ) t
+    CROSS JOIN LATERAL (SELECT cs.state = 'leave' OR {away("f.cand", "t.watched_day")} AS now OFFSET 0) gone
     LEFT JOIN LATERAL (
-        SELECT min(free)::date AS day FROM generate_series(d.watched_day + 1, d.expire_day, interval '1 day') free
-        WHERE d.may_wait_for_return AND NOT {away("d.cand", "free::date")}
+        SELECT t.watched_day + ahead AS day FROM generate_series(1, ds.expire_day - t.watched_day) ahead
+        WHERE gone.now AND f.may_wait_for_return AND NOT {away("f.cand", "t.watched_day + ahead")} LIMIT 1
     ) back ON true
-), assigned AS (
-    SELECT r.*, coalesce(CASE WHEN r.presence = 'backup' THEN coalesce(helper.id, r.manager_id) ELSE r.cand END, r.manager_id) AS assignee,
-        CASE r.presence
-            WHEN 'grace' THEN {moments.at("r.watched_day + r.rest_day_grace", "r.closes_at")}
-            WHEN 'wait' THEN {moments.at("r.back_on", "r.closes_at")}
-            ELSE r.rule_due_at END AS wanted_due_at
-    FROM rested r
-    LEFT JOIN guides_staff helper ON helper.id = r.backup_guide_id AND helper.state = 'active'
-        AND helper.store_id = r.cand_store_id AND NOT {away("helper.id", "r.watched_day")}
+    CROSS JOIN LATERAL (SELECT CASE WHEN NOT coalesce(gone.now, false) THEN 'there'
+        WHEN cs.state = 'leave' THEN 'backup'
+        WHEN f.rest_day_grace > 0 AND NOT {away("f.cand", "t.watched_day + f.rest_day_grace")} THEN 'grace'
+        WHEN f.may_wait_for_return AND back.day IS NOT NULL THEN 'wait'
+        ELSE 'backup' END AS presence OFFSET 0
+    ) p
+    CROSS JOIN LATERAL (SELECT
+        CASE p.presence WHEN 'backup' THEN coalesce((
+            SELECT helper.id FROM guides_staff helper WHERE helper.id = cs.backup_guide_id AND helper.state = 'active'
+              AND helper.store_id = cs.store_id AND NOT {away("helper.id", "t.watched_day")}), {_MANAGER.format("f.main_store_id")})
+            ELSE f.cand END AS assignee,
+        CASE p.presence WHEN 'grace' THEN {moments.at("t.watched_day + f.rest_day_grace", "hours.closes_at")}
+            WHEN 'wait' THEN {moments.at("back.day", "hours.closes_at")}
+            ELSE t.rule_due_at END AS wanted_due_at OFFSET 0
+    ) who
 ), related AS (
-    SELECT a.*, link.state AS friend_state,
-        EXISTS (SELECT 1 FROM tasks_reach rc WHERE rc.member_id = a.member_id AND rc.day = %(today)s) AS contacted_today,
-        (SELECT count(*) FROM tasks_reach rc WHERE rc.member_id = a.member_id AND rc.day > %(today)s - 7) AS contacted_week,
-        (SELECT count(*) FROM tasks_reach rc WHERE rc.member_id = a.member_id AND rc.day > %(today)s - 30
-            AND rc.nature = 'marketing') AS marketed_month,
-        tickets.blocking, tickets.altering, tickets.pickup_on, orders.left_count, newer.waits
+    SELECT a.*, link.is_friend, reached.today AS contacted_today, reached.week AS contacted_week, reached.marketed AS marketed_month,
+        tickets.blocking, newer.waits, alter_to.day AS altered_day
     FROM assigned a
-    LEFT JOIN LATERAL (   -- one who is being passed on to the heir is his friend in a day
-        SELECT CASE WHEN fl.state = 'pending_transfer' THEN 'friend' ELSE fl.state END AS state FROM crm_friendlink fl
+    LEFT JOIN LATERAL (   -- null: never a friend; one who is being passed on to the heir is his friend in a day
+        SELECT bool_or(fl.state IN ('friend', 'pending_transfer')) AS is_friend FROM crm_friendlink fl
         WHERE fl.member_id = a.member_id AND (fl.guide_id = a.assignee
             OR a.assignee = a.owner_now AND fl.state = 'pending_transfer' AND fl.ended_at IS NULL)
-        ORDER BY (fl.state IN ('friend', 'pending_transfer')) DESC, fl.id DESC LIMIT 1
     ) link ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE rc.day = %(today)s) AS today, count(*) FILTER (WHERE rc.day > %(today)s - 7) AS week,
+            count(*) FILTER (WHERE rc.nature = 'marketing') AS marketed
+        FROM tasks_reach rc WHERE rc.member_id = a.member_id AND rc.day > %(today)s - 30
+    ) reached ON true
     LEFT JOIN LATERAL (
         SELECT bool_or(tk.kind IN ('complaint', 'return')) AS blocking, bool_or(tk.kind = 'alteration') AS altering,
             max({moments.local_date("tk.pickup_at")}) FILTER (WHERE tk.kind = 'alteration') AS pickup_on
@@ -192,107 +205,93 @@ WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each
           AND (tk.order_id IS NULL OR EXISTS (SELECT 1 FROM tasks_enrollmentcause c
                                               WHERE c.order_id = tk.order_id AND c.enrollment_id = a.id))
     ) tickets ON true
-    LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE o.status = 'paid' AND o.net_amount_fen > 0) AS left_count
-        FROM tasks_enrollmentcause c JOIN crm_order o ON o.id = c.order_id WHERE c.enrollment_id = a.id
-    ) orders ON true
     LEFT JOIN LATERAL (   -- a later full order that its event has not brought to the engine yet
         SELECT true AS waits FROM crm_order o
-        WHERE a.kind = 'full' AND o.member_id = a.member_id AND o.paid_on > a.anchor_on AND o.status = 'paid'
-          AND o.known_at IS NOT NULL AND o.net_amount_fen >= (a.rules->>'small_below_fen')::bigint
-          AND a.rules->'kinds' ? o.kind
+        WHERE a.kind = 'full' AND o.member_id = a.member_id AND o.paid_at > a.anchor_at AND o.paid_on > a.anchor_on
+          AND o.status = 'paid' AND o.known_at IS NOT NULL AND o.net_amount_fen >= a.small_below_fen AND a.kinds ? o.kind
           AND NOT EXISTS (SELECT 1 FROM tasks_enrollmentcause c WHERE c.order_id = o.id AND c.cadence_id = a.cadence_id)
         LIMIT 1
     ) newer ON true
+    LEFT JOIN LATERAL (
+        SELECT least(coalesce(tickets.pickup_on + 1, a.day_anchor_date + a.latest_alteration_day),
+                     a.day_anchor_date + a.latest_alteration_day) AS day
+        WHERE tickets.altering AND a.step_key = 'd3' OFFSET 0
+    ) alter_to ON true
 ), judged AS (
-    SELECT r.*, alter_to.day AS altered_day,
-        coalesce(r.friend_state, '') AS friend,
+    SELECT r.*,
         CASE
             WHEN r.step_id IS NULL THEN 'skip'                       -- the published rules have no such step any more
             WHEN r.step_open_at > %(now)s AND NOT r.is_late THEN 'later'   -- the rule moved it ahead, or the hand was early
             WHEN r.member_status <> 'active' THEN 'cancel'
-            WHEN r.left_count = 0 THEN 'cancel'
-            WHEN r.newer IS NOT NULL THEN 'wait'
+            WHEN NOT r.is_bought THEN 'cancel'
+            WHEN r.waits THEN 'wait'
             WHEN r.is_late OR r.step_expire_at < %(now)s THEN 'skip'
-            WHEN alter_to.day > r.base_day THEN 'alter'
+            WHEN r.altered_day > r.base_day THEN 'alter'
             WHEN r.do_not_contact THEN 'skip'
             WHEN r.nature <> 'service' AND r.marketing_opt_out && r.channels THEN 'skip'
             WHEN r.offset_minutes IS NULL AND r.cand_state IN ('resigned', 'disabled') THEN 'wait'   -- for the heir
             WHEN r.assignee IS NULL THEN 'wait'
             WHEN r.held_by_ticket AND r.blocking THEN 'hold'
-            WHEN r.friend_state IN ('deleted_by_member', 'deleted_by_guide', 'blocked') THEN CASE
+            WHEN NOT r.is_friend THEN CASE
                 WHEN r.phone_consent AND (r.friend_lost = 'call'
                     OR r.friend_lost = 'call_if_valued' AND r.tier_631 IN ('core', 'potential')) THEN 'open' ELSE 'skip' END
-            WHEN r.friend_state IS NULL AND r.offset_minutes IS NULL AND NOT r.phone_consent THEN 'skip'
-            WHEN r.contacted_today OR (NOT r.weekly_cap_exempt
-                    AND r.contacted_week >= (r.rules->'caps'->>'member_per_7_days')::int)
-                 OR (r.nature = 'marketing' AND r.marketed_month >= (r.rules->'caps'->>'member_marketing_per_30_days')::int)
-                 THEN 'member_cap'
+            WHEN r.is_friend IS NULL AND r.offset_minutes IS NULL AND NOT r.phone_consent THEN 'skip'
+            WHEN r.contacted_today > 0 OR (NOT r.weekly_cap_exempt AND r.contacted_week >= r.member_per_7_days)
+                 OR (r.nature = 'marketing' AND r.marketed_month >= r.member_marketing_per_30_days) THEN 'member_cap'
             ELSE 'open' END AS wish,
         CASE
             WHEN r.step_id IS NULL THEN 'rule_removed'
             WHEN r.member_status <> 'active' THEN 'member_deleted'
-            WHEN r.left_count = 0 THEN 'returned_full'
+            WHEN NOT r.is_bought THEN 'returned_full'
             WHEN r.is_late OR r.step_expire_at < %(now)s THEN 'late_data'
             WHEN r.do_not_contact THEN 'do_not_contact'
             WHEN r.nature <> 'service' AND r.marketing_opt_out && r.channels THEN 'unsubscribed'
-            WHEN r.friend_state IN ('deleted_by_member', 'deleted_by_guide', 'blocked') THEN 'friend_lost'
-            WHEN r.friend_state IS NULL THEN 'no_channel'
+            WHEN NOT r.is_friend THEN 'friend_lost'
+            WHEN r.is_friend IS NULL THEN 'no_channel'
             ELSE '' END AS why_not,
-        {moments.at("%(today)s::date + 1", "r.opens_at")} AS tomorrow_at
-    FROM (SELECT related.*, related.waits AS newer FROM related) r
-    LEFT JOIN LATERAL (
-        SELECT least(coalesce(r.pickup_on + 1, r.day_anchor_date + (r.rules->>'latest_alteration_day')::int),
-                     r.day_anchor_date + (r.rules->>'latest_alteration_day')::int) AS day
-        WHERE r.altering AND r.step_key = 'd3'
-    ) alter_to ON true
-), load AS (   -- what stands on the lists of the people in this batch
-    SELECT t.assignee_id, count(*) AS all_open, count(*) FILTER (WHERE t.enrollment_id IS NOT NULL) AS cadence_open
-    FROM tasks_task t
-    WHERE t.state = 'open' AND t.held_at IS NULL
-      AND t.assignee_id IN (SELECT assignee FROM judged UNION SELECT backup_guide_id FROM judged)
-    GROUP BY t.assignee_id
+        {moments.at("%(today)s::date + 1", "r.opens_at")} AS tomorrow_at,
+        CASE r.tier_631 WHEN 'core' THEN 1 WHEN 'potential' THEN 2 WHEN 'common' THEN 3 WHEN 'lapsed' THEN 4 ELSE 5 END AS tier_rank
+    FROM related r
+), load AS (   -- what stands on the lists of those whose ceiling counts; beyond it nobody needs the number
+    SELECT busy.assignee, n.all_open, n.cadence_open
+    FROM (SELECT DISTINCT assignee FROM judged WHERE wish = 'open' AND NOT always_shown) busy
+    CROSS JOIN LATERAL ({_LISTED.format("busy.assignee", "(SELECT max(guide_shown) FROM book)")}) n
 ), ranked AS (
-    SELECT j.*, tier.rank AS tier_rank,
-        greatest(0, least((j.rules->'caps'->>'guide_3369')::int - coalesce(l.cadence_open, 0),
-                          (j.rules->'caps'->>'guide_shown')::int - coalesce(l.all_open, 0))) AS room,
+    SELECT j.*,
+        greatest(0, least(j.guide_3369 - l.cadence_open, j.guide_shown - l.all_open)) AS room,
         count(*) FILTER (WHERE j.wish = 'open' AND j.always_shown) OVER (PARTITION BY j.assignee) AS shown_anyway,
         row_number() OVER (PARTITION BY j.assignee, j.wish = 'open' AND NOT j.always_shown
-                           ORDER BY j.priority, tier.rank, j.rule_due_at, j.member_level DESC, j.id) AS place
+                           ORDER BY j.priority, j.tier_rank, j.rule_due_at, j.member_level DESC, j.id) AS place
     FROM judged j
-    LEFT JOIN load l ON l.assignee_id = j.assignee
-    CROSS JOIN LATERAL (SELECT CASE j.tier_631 WHEN 'core' THEN 1 WHEN 'potential' THEN 2 WHEN 'common' THEN 3
-                                               WHEN 'lapsed' THEN 4 ELSE 5 END AS rank) tier
+    LEFT JOIN load l ON l.assignee = j.assignee
 ), capped AS (
-    SELECT r.*, CASE
-            WHEN r.wish = 'member_cap' THEN CASE WHEN r.tomorrow_at <= r.step_expire_at THEN 'shift' ELSE 'skip' END
-            WHEN r.wish = 'open' AND NOT r.always_shown AND r.place > r.room - r.shown_anyway THEN
-                CASE WHEN r.tomorrow_at <= r.step_expire_at THEN 'shift'
-                     WHEN backup.id IS NOT NULL THEN 'open' ELSE 'skip' END
+    SELECT r.*, backup.id AS overflow_to,
+        CASE WHEN over.its_member OR over.his_day THEN
+                CASE WHEN r.tomorrow_at <= r.step_expire_at THEN 'shift' WHEN backup.id IS NOT NULL THEN 'open' ELSE 'skip' END
             ELSE r.wish END AS action,
-        CASE
-            WHEN r.wish = 'member_cap' THEN 'member_cap'
-            WHEN r.wish = 'open' AND NOT r.always_shown AND r.place > r.room - r.shown_anyway THEN 'guide_cap'
-            WHEN r.wish IN ('skip', 'cancel') THEN r.why_not ELSE '' END AS reason,
-        CASE WHEN r.wish = 'open' AND NOT r.always_shown AND r.place > r.room - r.shown_anyway AND r.tomorrow_at > r.step_expire_at
-             THEN backup.id END AS overflow_to
+        CASE WHEN over.its_member THEN 'member_cap' WHEN over.his_day THEN 'guide_cap'
+             WHEN r.wish IN ('skip', 'cancel') THEN r.why_not ELSE '' END AS reason
     FROM ranked r
-    LEFT JOIN LATERAL (
-        SELECT b.id FROM guides_staff b LEFT JOIN load bl ON bl.assignee_id = b.id
+    CROSS JOIN LATERAL (SELECT r.wish = 'member_cap' AS its_member,
+        r.wish = 'open' AND NOT r.always_shown AND r.place > r.room - r.shown_anyway AS his_day OFFSET 0) over
+    CROSS JOIN LATERAL (SELECT CASE WHEN over.his_day AND r.tomorrow_at > r.step_expire_at THEN (
+        SELECT b.id FROM guides_staff b
         WHERE b.id = r.backup_guide_id AND b.state = 'active' AND NOT {away("b.id", "%(today)s")}
-          AND coalesce(bl.all_open, 0) < (r.rules->'caps'->>'guide_shown')::int
-          AND (r.phone_consent OR {friends("r.member_id", "b.id")})
-    ) backup ON true
+          AND (SELECT all_open FROM ({_LISTED.format("b.id", "r.guide_shown")}) his) < r.guide_shown
+          AND (r.phone_consent OR {friends("r.member_id", "b.id")})) END AS id OFFSET 0
+    ) backup
 ), verdict AS (
-    SELECT c.*, coalesce(c.overflow_to, c.assignee) AS final_assignee, fs.store_id AS final_store,
+    SELECT c.*, coalesce(c.overflow_to, c.assignee) AS final_assignee,
+        CASE WHEN coalesce(c.overflow_to, c.assignee) = c.cand THEN c.cand_store_id
+             ELSE (SELECT s.store_id FROM guides_staff s WHERE s.id = coalesce(c.overflow_to, c.assignee)) END AS final_store,
         CASE WHEN c.overflow_to IS NOT NULL AND NOT {friends("c.member_id", "c.overflow_to")} THEN 'manual_call'
-             WHEN c.friend = 'friend' THEN 'wecom_message'
-             WHEN c.friend = '' AND c.offset_minutes IS NOT NULL THEN 'in_store'
+             WHEN c.is_friend THEN 'wecom_message'
+             WHEN c.is_friend IS NULL AND c.offset_minutes IS NOT NULL THEN 'in_store'
              ELSE 'manual_call' END AS channel,
         least(greatest(c.wanted_due_at, CASE WHEN c.offset_minutes IS NULL THEN {moments.at("%(today)s", "c.closes_at")}
                                              ELSE c.wanted_due_at END), c.step_expire_at) AS due_at,
-        array_position(c.plan, c.next_step) AS hand
-    FROM capped c LEFT JOIN guides_staff fs ON fs.id = coalesce(c.overflow_to, c.assignee)
+        hand.place AS hand, c.plan[hand.place + 1] AS following
+    FROM capped c CROSS JOIN LATERAL (SELECT array_position(c.plan, c.next_step) AS place OFFSET 0) hand
 ), opened AS (
     INSERT INTO tasks_task (task_type, node, enrollment_id, cadence_version_id, member_id, assignee_id, owner_guide_id, store_id,
         order_id, state, nature, channel, priority, tier_rank, open_at, due_at, expire_at, why, context, evidence_any_of,
@@ -318,11 +317,11 @@ WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each
     WHERE v.cand IS NOT NULL AND o.assignee_id <> v.cand
 ), moved AS (
     UPDATE tasks_enrollment e SET
-        next_step = CASE WHEN v.action IN ('open', 'hold', 'skip') THEN v.plan[v.hand + 1]
+        next_step = CASE WHEN v.action IN ('open', 'hold', 'skip') THEN v.following
                          WHEN v.action = 'cancel' THEN NULL ELSE e.next_step END,
         next_due_at = CASE
             WHEN v.action IN ('open', 'hold', 'skip') THEN
-                coalesce(next.open_at, CASE WHEN v.plan[v.hand + 1] IS NOT NULL THEN %(now)s::timestamptz END)
+                coalesce(next.open_at, CASE WHEN v.following IS NOT NULL THEN %(now)s::timestamptz END)
             WHEN v.action = 'cancel' THEN NULL
             WHEN v.action = 'shift' THEN v.tomorrow_at
             WHEN v.action = 'later' THEN v.step_open_at
@@ -334,19 +333,19 @@ WITH facts AS MATERIALIZED (   -- else its subqueries are planned again for each
         step_reasons = (CASE WHEN v.action = 'skip' THEN e.step_reasons || jsonb_build_object(v.next_step, v.reason)
                              ELSE e.step_reasons END) - ARRAY['parked', 'parked_why'],
         is_day_anchor_frozen = e.is_day_anchor_frozen OR (v.action IN ('open', 'hold', 'skip') AND v.offset_minutes IS NULL),
-        status = CASE WHEN v.action = 'cancel' THEN 'cancelled'
-                      WHEN v.action = 'skip' AND v.plan[v.hand + 1] IS NULL AND NOT EXISTS (
-                          SELECT 1 FROM tasks_task t WHERE t.enrollment_id = e.id AND t.state = 'open') THEN 'completed'
-                      ELSE e.status END,
-        closed_at = CASE WHEN v.action = 'cancel' OR (v.action = 'skip' AND v.plan[v.hand + 1] IS NULL AND NOT EXISTS (
-                          SELECT 1 FROM tasks_task t WHERE t.enrollment_id = e.id AND t.state = 'open')) THEN %(now)s ELSE e.closed_at END,
+        status = CASE WHEN v.action = 'cancel' THEN 'cancelled' WHEN walked.through THEN 'completed' ELSE e.status END,
+        closed_at = CASE WHEN v.action = 'cancel' OR walked.through THEN %(now)s ELSE e.closed_at END,
         closed_reason = CASE WHEN v.action = 'cancel' THEN v.reason ELSE e.closed_reason END
     FROM verdict v
     LEFT JOIN LATERAL (
-        SELECT {moments.at("coalesce((v.step_days->>ns.key)::date, v.day_anchor_date + ns.open_day)", "coalesce(os.opens_at, v.opens_at)")} AS open_at
-        FROM tasks_cadencestep ns LEFT JOIN guides_store os ON os.id = v.owner_store_id
-        WHERE ns.version_id = v.published_id AND ns.key = v.plan[v.hand + 1]
+        SELECT {moments.at("coalesce((v.step_days->>ns.key)::date, v.day_anchor_date + ns.open_day)", _OWNERS_OPENING)} AS open_at
+        FROM steps ns WHERE ns.version_id = v.published_id AND ns.key = v.following
     ) next ON true
+    CROSS JOIN LATERAL (   -- the last step was skipped and nothing of the cycle is open
+        SELECT CASE WHEN v.action = 'skip' AND v.following IS NULL THEN NOT EXISTS (
+            SELECT 1 FROM (SELECT t.state FROM tasks_task t WHERE t.enrollment_id = v.id OFFSET 0) t WHERE t.state = 'open')
+            END AS through OFFSET 0
+    ) walked
     WHERE e.id = v.id AND e.next_step = v.next_step
     RETURNING e.id
 ), cancelled AS (

@@ -7,10 +7,13 @@ def staffed(alias: str) -> str:
 
 
 def away(staff: str, day: str) -> str:
-    """Return SQL telling whether a person does not work on a day (rest or leave)."""
+    """Return SQL telling whether a person does not work on a day (rest or leave).
+
+    `OFFSET 0`: looked up for each person. Else a kept plan made while the roster was short would read all of it.
+    """
     return (
         f"EXISTS (SELECT 1 FROM guides_shift sh WHERE sh.staff_id = {staff} AND sh.day = {day} "
-        "AND sh.kind IN ('rest', 'leave'))"
+        "AND sh.kind IN ('rest', 'leave') OFFSET 0)"
     )
 
 
