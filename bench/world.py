@@ -22,6 +22,7 @@ from bench.figures import progress
 from crm.aftersale.models import Ticket
 from crm.members.models import FriendLink, Member
 from crm.orders.models import Order, OrderLine
+from guides.attendance.models import Shift
 from guides.org.loading import load_org, made_up_org
 from guides.org.models import Staff
 from tasks.cadences.loading import load_3369
@@ -47,7 +48,10 @@ def morning(day: Any = None) -> datetime:
 
 
 def company(*, stores: int, guides: int, now: datetime) -> None:
-    """Build the organisation with a manager a store, and publish the rules of 3369. Guides are numbered in bench_guide."""
+    """Build the organisation with a manager a store, a roster of three weeks, and the rules of 3369.
+
+    A guide rests two days of seven. Guides are numbered in the table bench_guide.
+    """
     areas = max(1, stores // 12)
     shape = {"branches": max(1, stores // 300), "regions": max(1, stores // 60), "areas": areas, "stores": stores}
     load_org(made_up_org(**shape, staff=guides + stores + areas), now=now)
@@ -60,6 +64,13 @@ def company(*, stores: int, guides: int, now: datetime) -> None:
             " JOIN guides_roleassignment r ON r.staff_id = s.id AND r.role = 'guide'"
         )
         cursor.execute("CREATE UNIQUE INDEX ON bench_guide (n)")
+    shift = {
+        "staff_id": "g.id",
+        "day": "%(today)s::date + ahead",
+        "kind": "CASE WHEN (g.n + ahead + 7) %% 7 < 2 THEN 'rest' ELSE 'work' END",
+    }
+    _fill(Shift, shift, "generate_series(-7, 13) ahead CROSS JOIN bench_guide g", {"today": clock.local_day(now)})
+    with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     progress(f"company: {stores:,} stores, {guides:,} guides")
 
@@ -284,7 +295,7 @@ def _fill(model: type[models.Model], columns: Mapping[str, str], source: str, pa
     """Append rows: the columns as SQL, all others as the model's own defaults."""
     given, bound = dict(columns), dict(params)
     for field in model._meta.concrete_fields:
-        if field.column not in given and not field.null:
+        if field.column not in given and not (field.null or field.primary_key or field.has_db_default()):
             given[field.column] = f"%(default_{field.column})s"
             bound[f"default_{field.column}"] = field.get_db_prep_save(field.get_default(), connection)
     with connection.cursor() as cursor:
