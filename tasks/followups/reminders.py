@@ -21,8 +21,9 @@ NEXT = f"""
 
 
 def plan_next(task_ids: Sequence[int], *, now: datetime) -> None:
-    """Set when the assignees of these tasks are told next."""
+    """Set when the assignees of these tasks are told next; of those that have ended meanwhile nobody is."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE tasks_task t SET tell_at = {NEXT} WHERE t.id = ANY(%(ids)s)", {"ids": list(task_ids), "now": now}
+            f"UPDATE tasks_task t SET tell_at = {NEXT} WHERE t.id = ANY(%(ids)s) AND t.state = 'open'",
+            {"ids": list(task_ids), "now": now},
         )

@@ -66,6 +66,7 @@ def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
 
     After a ticket: due = max(old due, 22:00 of the release date), at most expire_at; past its end -> skipped.
     After a hand-over: due = max(old due, 22:00 a day after the release), expire = max(old, new due + 3 days).
+    What somebody works on at this moment is left to the next beat.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -81,6 +82,7 @@ def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
                 ) ticket
                 WHERE t.held_at IS NOT NULL AND t.held_reason = 'aftersale' AND t.state = 'open' AND NOT coalesce(ticket.is_open, false)
                   AND coalesce(ticket.closed_at, t.held_at) + %(days)s * interval '1 day' <= %(now)s
+                FOR UPDATE OF t SKIP LOCKED
             ), freed AS (
                 UPDATE tasks_task t SET held_at = NULL, held_reason = NULL,
                     state = CASE WHEN r.expire_at < %(now)s THEN 'skipped' ELSE 'open' END,
@@ -108,6 +110,7 @@ def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
                   AND (t.held_at <= %(now)s - %(hours)s * interval '1 hour' OR NOT EXISTS (
                       SELECT 1 FROM tasks_task i WHERE i.member_id = t.member_id AND i.task_type = 'handover_intro'
                         AND i.state = 'open' AND i.created_at >= t.held_at))
+                FOR UPDATE OF t SKIP LOCKED
             ), dated AS (
                 SELECT r.*, greatest(r.old_due, {moments.at(moments.local_date("%(now)s::timestamptz") + " + 1", "r.closes_at")}) AS new_due
                 FROM ready r

@@ -5,6 +5,8 @@ server with a generic plan. Parameters are bound by the server; `%(name)s` as ev
 """
 
 import logging
+import random
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from django.db import OperationalError, connection
 
 log = logging.getLogger("yejibao.sql")
 T = TypeVar("T")
+PAUSE_SECONDS = (0.05, 0.15)
 
 
 def prepared(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -48,4 +51,5 @@ def twice_if_deadlocked(work: Callable[[], T]) -> T:
         if not is_deadlock(error):
             raise
         log.warning("a deadlock was lost; once more")
+        time.sleep(random.uniform(*PAUSE_SECONDS))  # the other one gets through first
         return work()

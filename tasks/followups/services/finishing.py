@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from crm.members.models import Member
@@ -108,17 +108,11 @@ def reopen(task: Task, *, kind: str, by: int | None, now: datetime, payload: dic
 
     A cycle that was complete goes on. What left stays reached; what was only claimed is withdrawn.
     """
-    cycle = Enrollment.objects.get(pk=task.enrollment_id) if task.enrollment_id else None
-    if cycle and cycle.status == Enrollment.Status.COMPLETED:
-        # A purchase that is starting his next cycle at this moment refers to the member: wait for it, then look.
-        Member.objects.select_for_update(of=("self",)).get(pk=task.member_id)
-    state = Task.State.OPEN if now <= task.expire_at and _goes_on(cycle) else Task.State.EXPIRED
+    state = Task.State.OPEN if now <= task.expire_at and _goes_on(task.enrollment_id) else Task.State.EXPIRED
     task.move_to(
         state, done_at=None, done_by=None, undo_until=None, outcome="", outcome_at=None,
         closed_at=None if state == Task.State.OPEN else now,
     )  # fmt: skip
-    if cycle and state == Task.State.OPEN:
-        Enrollment.objects.filter(pk=cycle.pk, status="completed").update(status="active", closed_at=None)
     if (task.evidence_level or 0) < TRUSTED:
         _withdraw(task)
     TaskEvidence.objects.create(task=task, kind=kind, level=0, at=now, by_id=by, payload=payload or {})
@@ -126,14 +120,20 @@ def reopen(task: Task, *, kind: str, by: int | None, now: datetime, payload: dic
     return state
 
 
-def _goes_on(cycle: Enrollment | None) -> bool:
-    """Tell whether a cycle may have open tasks again: not ended by a return or a purchase, no newer one running."""
-    if cycle is None or cycle.status == "active":
+def _goes_on(enrollment_id: int | None) -> bool:
+    """Tell whether a locked cycle may have open tasks again; one that was complete runs again from here on.
+
+    Not one that a return or a purchase has ended, nor where a newer one runs or is being started at this moment.
+    """
+    if enrollment_id is None:
         return True
-    newer = Enrollment.objects.filter(
-        cadence_id=cycle.cadence_id, member_id=cycle.member_id, status="active", kind="full"
-    )
-    return cycle.status == "completed" and (cycle.kind != "full" or not newer.exists())
+    cycles = Enrollment.objects.filter(pk=enrollment_id)
+    try:
+        with transaction.atomic():
+            cycles.filter(status=Enrollment.Status.COMPLETED).update(status=Enrollment.Status.ACTIVE, closed_at=None)
+    except IntegrityError:  # enrollment_one_active_full: it waited for the purchase that started the next one
+        return False
+    return cycles.filter(status=Enrollment.Status.ACTIVE).exists()
 
 
 def _withdraw(task: Task) -> None:

@@ -114,7 +114,12 @@ def urge(tasks: Sequence[Task], *, actor: Actor, now: datetime) -> UrgeResult:
 
 def _locked(tasks: Sequence[Task]) -> QuerySet[Task]:
     """Return those of the tasks that are open now, locked in order of their ids."""
-    list(Task.objects.filter(pk__in=[task.pk for task in tasks]).order_by("pk").select_for_update().values_list("pk"))
+    list(
+        Task.objects.filter(pk__in=[task.pk for task in tasks])
+        .order_by("pk")
+        .select_for_update(no_key=True)
+        .values_list("pk")
+    )
     return Task.objects.filter(pk__in=[task.pk for task in tasks], state=Task.State.OPEN)
 
 
@@ -135,7 +140,7 @@ def reassign(tasks: Sequence[Task], *, actor: Actor, to: Staff, reason: str, now
             """
             WITH was AS (
                 SELECT id, assignee_id AS old FROM tasks_task WHERE id = ANY(%(ids)s) AND state = 'open' AND held_at IS NULL
-                  AND assignee_id <> %(to)s ORDER BY id FOR UPDATE
+                  AND assignee_id <> %(to)s ORDER BY id FOR NO KEY UPDATE
             ), moved AS (
                 UPDATE tasks_task t SET assignee_id = %(to)s, tell_at = %(now)s, hidden_until = NULL, hidden_reason = '',
                     channel = CASE WHEN EXISTS (SELECT 1 FROM crm_friendlink fl WHERE fl.member_id = t.member_id
