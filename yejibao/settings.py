@@ -92,7 +92,7 @@ TEMPLATES = [
             "builtins": ["yejibao.core.templatetags.yjb"],
             "loaders": [
                 (
-                    "django.template.loaders.cached.Loader",
+                    "yejibao.core.folding.Loader",
                     ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
                 )
             ],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.db import connection
 
-from yejibao.core import clock
+from yejibao.core import clock, reading
 
 if TYPE_CHECKING:
     from .models import Staff
@@ -101,7 +101,7 @@ class SessionStore(DatabaseSessionStore):
             self._session_key = None
             return {}
         facts = {"key": self.session_key, "now": clock.system_now(), "day": clock.today()}
-        with connection.cursor() as cursor:
+        with reading.cursor() as cursor:
             cursor.execute(LOAD_SESSION, facts)
             row = cursor.fetchone()
         if row is None:

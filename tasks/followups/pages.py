@@ -22,6 +22,7 @@ from yejibao.core.scope import Actor
 
 from . import hours, services
 from .acts import prepare, state_of
+from .cards import Look, draw_cards, draw_lines
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .models import Task
 from .queries import Story, day_of, next_card, open_count, own_sales, read_task, story_of
@@ -87,16 +88,22 @@ def _list_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     kind = request.GET.get("kind", "")[:32]
     day = day_of(_staff_id(request), now=now, kind=kind)
     request.open_task_count = day.open_count  # type: ignore[attr-defined]
+    look = Look(now=now, is_quiet=day.is_quiet(now), opens=day.opens_at.strftime("%H:%M") if day.opens_at else "")
     return {
         "day": day,
         "now": now,
-        "is_quiet": day.is_quiet(now),
-        "opens": day.opens_at.strftime("%H:%M") if day.opens_at else "",
+        "is_quiet": look.is_quiet,
+        "opens": look.opens,
         "by_kind": bool(kind) or request.GET.get("by") == "kind",
         "query": request.GET.urlencode(),
-        # addresses of cards are put together in the template: a reverse() for each is a third of the rendering
-        "tasks_at": reverse("tasks:task", args=[0]).removesuffix("0/"),
-        "api_at": reverse("tasks:api-task", args=[0]).removesuffix("0/"),
+        "sections": [
+            {"key": one.key, "name": one.name, "count": len(one.cards), "drawn": draw_cards(one.cards, look)}
+            for one in day.sections
+            if one.cards
+        ],
+        "later": draw_lines(day.later, look),
+        "done": draw_lines(day.done, look),
+        "expired": draw_lines(day.expired, look),
     }
 
 

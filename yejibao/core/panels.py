@@ -10,10 +10,11 @@ state and never takes the page with it.
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -59,7 +60,8 @@ def render_one(slot: str, name: str, request: HttpRequest, **context: Any) -> Sa
 
 def _render(one: Panel, request: HttpRequest, context: dict[str, Any]) -> SafeString:
     try:
-        with transaction.atomic():  # a failing query must not poison the other panels
+        # A failing query must not poison the other panels; outside a transaction it cannot.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
             answer = one.build(request, **context)
         if answer is None:
             return SafeString("")

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cache
 
-from django.db import connection
-
 from tasks.cadences.loading import read_book
 from tasks.followups.labels import OUTCOMES
 from tasks.followups.models import Task
 from tasks.scripts.words import NODE_LABELS, kind_names
-from yejibao.core import clock, words
+from yejibao.core import clock, reading, words
 
 # caps.per_guide_day.note: "m30, d3, after-sale and birthday-on-the-day are always shown"; steps say so themselves
 ALWAYS_SHOWN = ("aftersale_first_response", "aftersale_care", "birthday_day")
@@ -146,7 +144,7 @@ WHERE me.id = %(me)s
 def day_of(staff_id: int, *, now: datetime, kind: str = "") -> Day:
     """Return the day of a guide; `kind` (a task type) narrows what the sections show."""
     day_start = clock.local_moment(clock.local_day(now), time())
-    with connection.cursor() as cursor:
+    with reading.cursor() as cursor:
         cursor.execute(
             _DAY,
             {

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db import connection
-
 from tasks.cadences import moments
-from yejibao.core import clock
+from yejibao.core import clock, reading
 
 # A refund lowers the day it is made; goods come back within weeks, so older orders are not asked.
 REFUNDS_REACH_BACK = timedelta(days=92)
@@ -62,7 +60,7 @@ def own_sales(staff_id: int, *, store_id: int | None, now: datetime) -> Sales:
     """Return a guide's sales of this month up to now."""
     today = clock.local_day(now)
     first = today.replace(day=1)
-    with connection.cursor() as cursor:
+    with reading.cursor() as cursor:
         cursor.execute(
             _SALES,
             {"me": staff_id, "store": store_id, "today": today, "first": first, "back": first - REFUNDS_REACH_BACK,

@@ -81,14 +81,14 @@ class Command(BaseCommand):
             supervisor.start("sandbox", [*manage, "run_sandbox", *port, "--state", state, "--calls-back", home])
         must_build = with_demo and "build_demo" in commands and not self._has_people()
         if not must_build:  # the web process reads its code while the tables are brought up to date
-            supervisor.start("web", _web_command(self.host, self.port))
+            supervisor.start("web", web_command(self.host, self.port))
         self.say("· 更新数据库结构 …")
         call_command("migrate", interactive=False, verbosity=0)
         if must_build:
             if "run_sandbox" in commands:
                 self._wait_for(supervisor, "sandbox", f"http://127.0.0.1:{self.port + 1}/control/clock")
             self._build_demo()
-            supervisor.start("web", _web_command(self.host, self.port))
+            supervisor.start("web", web_command(self.host, self.port))
         self.say("· 启动网页 …")
         self._wait_for(supervisor, "web", f"http://{self._local_host()}:{self.port}/readyz")
         house.looks_by_itself = True  # from here on nothing takes long
@@ -216,12 +216,13 @@ class Command(BaseCommand):
         self.say(f"  数据 {self.data}   日志 {self.data / 'logs'}   Ctrl-C 停止")
 
 
-def _web_command(host: str, port: int) -> list[str]:
+def web_command(host: str, port: int, *, application: str = "yejibao.wsgi:application") -> list[str]:
+    """Return how the web server is started; benches put a bare application behind the same one."""
     workers = min(4, max(2, os.cpu_count() or 2))
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
         "--workers", str(workers), "--blocking-threads", str(WEB_THREADS), "--respawn-failed-workers",
-        "--workers-kill-timeout", "5", "--no-ws", "--log-level", "warning", "yejibao.wsgi:application",
+        "--workers-kill-timeout", "5", "--no-ws", "--log-level", "warning", application,
     ]  # fmt: skip
 
 

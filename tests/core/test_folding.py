@@ -1,0 +1,43 @@
+"""What the template loader draws once, and what it leaves to each rendering."""
+
+from typing import Any
+
+import pytest
+from django.template import Context, Engine, Template
+from django.template.base import TextNode
+from django.urls import NoReverseMatch
+
+from yejibao.core.folding import Folded, fold
+
+PIECES = """{% load static %}{# a word #}<b>{% icon "phone" "i-22" %}</b>{% static "yjb.css" %}{% url "tasks:today" %}
+{% if shown %}{% icon "x" %}{{ name }}{% else %}{% url "tasks:today" %}{% endif %}{% for one in many %}{% icon "check" %}{{ one }}{% endfor %}
+{% block inner %}{% icon name %}{% url "tasks:task" pk %}{% garment_sprite %}{% endblock %}{% url "nothing:here" as gone %}{{ gone }}"""
+
+
+def folded(source: str) -> Template:
+    template = Template(source)
+    template.nodelist = fold(template.nodelist)
+    return template
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_folded_template_says_the_same(shown: bool) -> None:
+    facts: dict[str, Any] = {"shown": shown, "name": "<王>", "many": [1, 2], "pk": 7}
+    assert folded(PIECES).render(Context(facts)) == Template(PIECES).render(Context(facts))
+
+
+def test_what_never_changes_becomes_one_text() -> None:
+    (only,) = folded('{% load static %}<i>{% icon "phone" %}{% static "yjb.css" %}{% url "tasks:today" %}</i>').nodelist
+    assert isinstance(only, TextNode) and "#i-phone" in only.s and only.s.endswith("/g/today/</i>")
+
+
+def test_what_cannot_be_said_is_left_to_the_page() -> None:
+    template = folded('{% url "nothing:here" %}')
+    with pytest.raises(NoReverseMatch):
+        template.render(Context())
+
+
+def test_the_product_folds_what_it_loads() -> None:
+    template = Engine.get_default().get_template("tasks/today.html")
+    assert isinstance(template.nodelist, Folded)
+    assert template.nodelist.get_nodes_by_type(TextNode) is template.nodelist.get_nodes_by_type(TextNode)

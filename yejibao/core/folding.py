@@ -1,0 +1,105 @@
+"""A template loader that draws once what never changes: icons, addresses of static files, addresses without arguments.
+
+A page holds some forty of them, each as costly as a field that does change. They become text when a template is first
+loaded; what fails or depends on the context is left to each rendering.
+"""
+
+from typing import Any
+
+from django.template import Context
+from django.template.base import Node, NodeList, Template, TextNode
+from django.template.defaulttags import CommentNode, IfNode, LoadNode, URLNode
+from django.template.library import SimpleNode
+from django.template.loaders import cached
+from django.templatetags.static import StaticNode
+from django.utils.html import conditional_escape
+
+from . import drawing
+from .templatetags import yjb
+
+STEADY = (yjb.icon, drawing.garment_sprite)  # the same arguments always draw the same
+
+
+class Loader(cached.Loader):
+    """Django's cached loader; what it keeps is folded."""
+
+    def get_template(self, template_name: str, skip: Any = None) -> Template:
+        template = super().get_template(template_name, skip)
+        if not isinstance(template.nodelist, Folded):
+            template.nodelist = fold(template.nodelist)
+        return template
+
+
+class Folded(NodeList):
+    """The nodes of a part of a template. What they hold is looked up once: each page that extends another one asks."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        super().__init__(nodes)
+        self._by_type: dict[type[Node], list[Node]] = {}
+
+    def get_nodes_by_type(self, nodetype: type[Node]) -> list[Node]:
+        found = self._by_type.get(nodetype)
+        if found is None:
+            found = self._by_type[nodetype] = super().get_nodes_by_type(nodetype)
+        return found
+
+
+def fold(nodes: NodeList) -> Folded:
+    """Return the nodes with all that is steady as text, neighbouring texts as one; also inside blocks, loops and ifs."""
+    folded: list[Node] = []
+    for node in nodes:
+        text = _text(node)
+        if text is None:
+            _fold_inside(node)
+            folded.append(node)
+        elif folded and isinstance(folded[-1], TextNode):
+            folded[-1] = _as_text(folded[-1].s + text, folded[-1])
+        else:
+            folded.append(_as_text(text, node))
+    return Folded(folded)
+
+
+def _fold_inside(node: Node) -> None:
+    if isinstance(node, IfNode):  # its `nodelist` is put together from these
+        node.conditions_nodelists = [(condition, fold(inside)) for condition, inside in node.conditions_nodelists]
+        return
+    for name in node.child_nodelists:
+        inside = getattr(node, name, None)
+        if isinstance(inside, NodeList):
+            setattr(node, name, fold(inside))
+
+
+def _as_text(text: str, like: Node) -> TextNode:
+    node = TextNode(text)
+    node.token = like.token
+    if hasattr(like, "origin"):
+        node.origin = like.origin
+    return node
+
+
+def _text(node: Node) -> str | None:
+    """Return what a node always says, or None."""
+    match node:
+        case TextNode():
+            return str(node.s)
+        case CommentNode() | LoadNode():
+            return ""
+        case StaticNode(varname=None) if _is_plain(node.path):
+            arguments = [node.path]
+        case SimpleNode(target_var=None) if node.func in STEADY:
+            arguments = [*node.args, *node.kwargs.values()]
+        case URLNode(asvar=None | "", args=[], kwargs={}) if not node.kwargs:
+            arguments = [node.view_name]
+        case _:
+            return None
+    if not all(_is_plain(one) for one in arguments):
+        return None
+    try:
+        return str(conditional_escape(node.render(Context())))
+    except Exception:  # noqa: BLE001  the page that draws it will say what is wrong
+        return None
+
+
+def _is_plain(expression: Any) -> bool:
+    """Tell whether an argument is a word in quotes or a number, without filters."""
+    return not expression.filters and (isinstance(expression.var, str) or expression.var.lookups is None)
