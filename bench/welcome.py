@@ -30,8 +30,8 @@ KEY = base64.b64encode(b"yejibao-bench-welcome-callbacks!").decode().rstrip("=")
 
 def main(options: Options) -> Report:
     asked = options.parse(
-        "welcome", ("--friends", {"type": int, "default": 90 if options.quick else 300}),
-        ("--rounds", {"type": int, "default": 2 if options.quick else 3}),
+        "welcome", ("--friends", {"type": int, "default": 60 if options.quick else 300}),
+        ("--rounds", {"type": int, "default": 1 if options.quick else 3}),
         ("--waiting", {"type": int, "default": WAITING}),
     )  # fmt: skip
     people = _fill()
@@ -91,8 +91,19 @@ class Bench:
         receiver = {"url": f"{base}/wecom/callback/yejibao/", "token": "bench", "aes_key": KEY}
         self.control.call("POST", "receivers", body={"yejibao": receiver})
         self.control.call("POST", "settings", body={"keep_calls": 2000})
+        self._warm_up()
         order = {"api": "*", "latency": LATENCY_MS, "jitter": JITTER_MS}
         self.control.call("POST", "fault", body=order)
+
+    def _warm_up(self) -> None:
+        """Wait until all processes are up: until somebody has been greeted."""
+        for _ in range(6):
+            number = self._next()
+            self._befriend(number)
+            if max(self._waits({f"wmbench{number:07}"})) < LOST:
+                progress("the processes are up")
+                return
+        raise RuntimeError("nobody is greeted")
 
     def round(self, *, is_full: bool) -> list[float]:
         """Return how long each friend of a round waited for his welcome."""
