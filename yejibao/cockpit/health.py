@@ -83,5 +83,5 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 nav.add(
-    "hq", key="health", label="系统健康", icon="activity", url="cockpit:health", order=86, group="系统", roles=READERS
+    "hq", key="health", label="系统健康", icon="monitor", url="cockpit:health", order=86, group="系统", roles=READERS
 )

@@ -78,6 +78,11 @@ def _long(seconds: float) -> str:
     return f"{round(seconds)} 秒" if seconds < 120 else words.minutes_words(int(seconds) // 60)
 
 
+def _answers(facts: Facts) -> str:
+    milliseconds = facts["milliseconds"]
+    return "答一句不到 1 毫秒" if milliseconds < 1 else f"答一句 {milliseconds:.0f} 毫秒"
+
+
 def _restart(unit: str) -> tuple[Step, Step]:
     return (
         Step(OPS, "重启它，十几秒后这里应变回正常。", f"systemctl restart {unit}"),
@@ -126,7 +131,7 @@ def _database(facts: Facts, signs: Facts) -> Fault | None:
         )  # fmt: skip
     if facts["connection_share"] >= vitals.CONNECTION_SHARE:
         return Fault(
-            "变慢", f"连接用了 {_share(facts['connection_share'])}", "再高就会有人打不开页面，看到“系统忙，请稍后再试”。",
+            "变慢", f"连接用了 {_share(facts['connection_share'])}", "再高就会有人打不开页面，看到「系统忙，请稍后再试」。",
             (
                 Step(OPS, "看连接都是谁的。", "select application_name, state, count(*) from pg_stat_activity group by 1, 2"),
                 Step(OPS, "业绩宝自己的太多，就把 DB_POOL_SIZE 调小后重启网页；别的程序的，请它断开。"),
@@ -134,7 +139,7 @@ def _database(facts: Facts, signs: Facts) -> Fault | None:
         )  # fmt: skip
     if facts["state"] != "ok":
         return Fault(
-            "变慢", f"答一句要 {facts['milliseconds']:.0f} 毫秒", "页面变慢，个别导购会看到“系统忙”；填好的内容留在手机上，不会丢。",
+            "变慢", f"答一句要 {facts['milliseconds']:.0f} 毫秒", "页面变慢，个别导购会看到「系统忙」；填好的内容留在手机上，不会丢。",
             (
                 Step(OPS, "看数据库服务器的 CPU 和磁盘是不是满了，有没有备份、报表在跑。"),
                 Step(HQ, "先不要发布规则、不要导入大文件，等变回正常。"),
@@ -211,7 +216,8 @@ def _silence(one: Facts) -> str:
 
 
 def _heartbeat(one: Facts) -> str:
-    return f"{_long(one['age_seconds'])}前有动静" if one["age_seconds"] is not None else ""
+    age = one["age_seconds"]
+    return "" if age is None else "刚有动静" if age < 2 else f"{_long(age)}前有动静"
 
 
 def _beat(facts: Facts, signs: Facts) -> Fault | None:
@@ -255,7 +261,7 @@ def _sender(facts: Facts, signs: Facts) -> Fault | None:
     if not one["ok"]:
         return Fault(
             "出错", _silence(one), "导购暂时收不到提醒，任务不会丢：今日列表照常看得到。",
-            (*_restart("yejibao-sender"), Step(HQ, "停得久，请店长在群里说一声：先看“今日”。恢复后排队的自己发出去。")),
+            (*_restart("yejibao-sender"), Step(HQ, "停得久，请店长在群里说一声：先看「今日」。恢复后排队的自己发出去。")),
         )  # fmt: skip
     if one.get("clock_off_seconds", 0) > vitals.CLOCK_OFF_SECONDS:
         return Fault(
@@ -290,10 +296,11 @@ NIGHTLY = {
 
 
 def _missed(facts: Facts) -> list[str]:
+    """Return the jobs that did not go well lately."""
     jobs = facts["jobs"]
     return [
-        name
-        for job, (name, hours) in NIGHTLY.items()
+        job
+        for job, (_, hours) in NIGHTLY.items()
         if job in jobs and (jobs[job]["age_seconds"] > hours * 3600 or jobs[job].get("failures", 0))
     ]
 
@@ -303,11 +310,11 @@ def _nightly(facts: Facts, signs: Facts) -> Fault | None:
     if not missed:
         return None
     return Fault(
-        "变慢", f"{'、'.join(missed)}没跑成", "白天的工作照常；相关的数字是前一天的。",
+        "变慢", f"{'、'.join(NIGHTLY[job][0] for job in missed)}没跑成", "白天的工作照常；相关的数字是前一天的。",
         (
             Step(OPS, "看夜间任务为什么没跑成。", "journalctl -u yejibao-nightly --since '02:00' | grep '\"level\": \"ERROR\"'"),
-            Step(OPS, "修好后不用补跑，今晚会接着做；等不及就重启它，并把那一条在定时表里点“立即执行”。",
-                 "systemctl restart yejibao-nightly"),
+            Step(OPS, "修好后不用补跑，今晚会接着做；等不及就叫它现在跑一次。",
+                 f"celery -A yejibao call {missed[0]} --queue nightly"),
         ),
     )  # fmt: skip
 
@@ -339,7 +346,7 @@ def _events(facts: Facts, signs: Facts) -> Fault | None:
     if facts["parked"]:
         return Fault(
             "待处理", f"{words.count(facts['parked'])} 条没人接得住，放在一边了", "只有这几条受影响，别的照常。",
-            (Step(HQ, "点进去“都再试一次”；还不行，把编号给开发，处理完再关闭。", link="去处理", to="cockpit:push#aside-events"),),
+            (Step(HQ, "点进去「都再试一次」；还不行，把编号给开发，处理完再关闭。", link="去处理", to="cockpit:push#aside-events"),),
         )  # fmt: skip
     return None
 
@@ -357,7 +364,7 @@ def _enrollments(facts: Facts, signs: Facts) -> Fault | None:
     if facts["parked"]:
         return Fault(
             "待处理", f"{words.count(facts['parked'])} 位会员的下一步打不开，放在一边了", "只有这几位受影响，每小时自己再试一次。",
-            (Step(HQ, "点进去“现在都再试一次”；还不行，把编号给开发。", link="去处理", to="cockpit:push#aside-cycles"),),
+            (Step(HQ, "点进去「现在都再试一次」；还不行，把编号给开发。", link="去处理", to="cockpit:push#aside-cycles"),),
         )  # fmt: skip
     return None
 
@@ -411,7 +418,7 @@ def _wecom(facts: Facts, signs: Facts) -> Fault | None:
                 "出错", cause.what, "提醒全都发不出去，新的登录也进不来；任务不会丢，改好后自己发出去。",
                 (
                     Step(OPS, cause.todo + "。", link="上线体检", to="cockpit:doctor"),
-                    Step(HQ, "请店长在群里说一声：先看“今日”。改好前不用重发。"),
+                    Step(HQ, "请店长在群里说一声：先看「今日」。改好前不用重发。"),
                 ),
             )  # fmt: skip
     if facts["held_off_seconds"]:
@@ -432,7 +439,7 @@ def _wecom(facts: Facts, signs: Facts) -> Fault | None:
             (
                 Step(OPS, "看这台机器能不能连上企业微信；企业微信自己的故障，等它恢复。", "curl -sS -m 5 -o /dev/null -w '%{http_code}\\n' "
                      "https://qyapi.weixin.qq.com/cgi-bin/gettoken"),
-                Step(HQ, "超过两小时，请店长在群里说一声：先看“今日”。", link="看在重试的", to="cockpit:push"),
+                Step(HQ, "超过两小时，请店长在群里说一声：先看「今日」。", link="看在重试的", to="cockpit:push"),
             ),
         )  # fmt: skip
     api, share = max(facts["used_share"].items(), key=lambda one: one[1])
@@ -459,7 +466,7 @@ def _inbox(facts: Facts, signs: Facts) -> Fault | None:
     if facts.get("parked"):
         return Fault(
             "待处理", f"{words.count(facts['parked'])} 条通知处理不了，放在一边了", "只有这几条受影响，夜里核对时会补上。",
-            (Step(OPS, "看错在哪里，修好后按编号重放。", "python manage.py inbox"),),
+            (Step(HQ, "点进去看是哪一类，按编号重放；还不行，把编号给开发。", link="去处理", to="cockpit:inbox"),),
         )  # fmt: skip
     return None
 
@@ -513,9 +520,9 @@ def _of(name: str) -> dict[str, Any]:
 
 PARTS = (
     Part("database", "数据库", "所有数据都在这里", "database", _database,
-         lambda facts: f"答一句 {facts['milliseconds']:.0f} 毫秒，连接用了 {_share(facts['connection_share'])}"),
+         lambda facts: f"{_answers(facts)}，连接用了 {_share(facts['connection_share'])}"),
     Part("tables", "数据库结构", "和程序同一个版本", "tables", _tables, lambda facts: "已是最新"),
-    Part("redis", "Redis", "传话和计数，丢了不要紧", "redis", _redis, lambda facts: f"答一句 {facts['milliseconds']:.0f} 毫秒"),
+    Part("redis", "Redis", "传话和计数，丢了不要紧", "redis", _redis, _answers),
     Part("disk", "磁盘", "放图片和日志", "disk", _disk,
          lambda facts: f"用了 {_share(facts['used_share'])}，还剩 {words.count(round(facts['free_gigabytes']))} GB"),
     Part("beat", "定时器", "到点叫醒后台任务", "heartbeats", _beat, **_of("beat")),
