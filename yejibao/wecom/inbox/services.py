@@ -49,20 +49,21 @@ ON CONFLICT (source, digest) DO NOTHING RETURNING id
 
 
 def take_in(source: str, message: bytes, *, now: datetime) -> int | None:
-    """Store a decrypted callback; return its id, None if it is known already. One statement, and a hint to look now."""
+    """Store a decrypted callback; return its id, None if it is known already. One statement, and a hint if it is urgent."""
     facts = read_event(message)
     kind = kind_of(facts) if facts else ""
     state = State.WAITING if kind else State.UNHANDLED
+    priority = _priority(facts) if facts else USUAL
     values = [
         source, hashlib.sha256(message).digest(), kind, happened_at(facts) if facts else None, now, state,
-        _priority(facts) if facts else USUAL, now + SETTLING.get(kind.partition("/")[0], timedelta()), encrypt(message.decode(), column="wecom_inboxentry.body"),
+        priority, now + SETTLING.get(kind.partition("/")[0], timedelta()), encrypt(message.decode(), column="wecom_inboxentry.body"),
     ]  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, values)
         row = cursor.fetchone()
     if row is None:
         return None
-    if kind:
+    if kind and priority <= SOON:  # for the others the workers' own look each second is soon enough
         transaction.on_commit(lambda: nudge(NUDGE), robust=True)
     return int(row[0])
 
