@@ -18,9 +18,7 @@ BATCH = 1000
 
 
 def main(options: Options) -> Report:
-    sizes, rounds, batches = (
-        ((50_000, 200_000), 3, 2) if options.quick else ((1_000_000, 10_000_000, 30_000_000), 6, 4)
-    )
+    sizes, rounds, batches = ((50_000, 200_000), 3, 2) if options.quick else ((1_000_000, 10_000_000, 30_000_000), 6, 4)
     if options.rest:
         sizes = tuple(int(size) for size in options.rest)
     now = world.morning()
