@@ -2,13 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
 from django.test import Client
 
 from crm.members.models import Member
@@ -16,21 +14,18 @@ from crm.orders.models import Order
 from tasks.cadences.conservation import prove
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.models import Cadence, Enrollment, EnrollmentCause
-from tasks.followups import opening, push
 from tasks.followups.models import Task
 from tasks.followups.opening import open_due
-from tasks.followups.push import escalate, queue_notices
 from tasks.followups.tick import tick
 from tests.conftest import TestClock
 from tests.factories.crm import make_friend, make_member, make_order, order_row
 from tests.factories.guides import Org, make_org
 from tests.factories.tasks import enroll, load_rules
 from yejibao.core import outbox
-from yejibao.core.clock import local_day, parse_iso
+from yejibao.core.clock import parse_iso
 from yejibao.core.models import OutboxMessage
-from yejibao.core.sql import prepared
 
-from .at_once import at_once, overtaken
+from .at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -135,67 +130,3 @@ def test_two_openers_at_once_open_each_step_once(due: list[int]) -> None:
     open_due(now=PAID)
     assert opened() == (Counter(m30=12), {("d3", 0)})
     assert conserved()
-
-
-def test_without_the_openers_lock_the_claims_keep_them_apart(due: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lock counts a guide's day across batches; that a step opens once does not hang on it."""
-    numbers = iter(range(10**6))
-    real = opening._judge_and_move
-
-    def unlocked(now: Any, batch: int) -> Any:
-        monkeypatch.setattr(opening, "OPEN_LOCK", next(numbers))
-        return real(now, batch)
-
-    monkeypatch.setattr(opening, "_judge_and_move", unlocked)
-    at_once(*[lambda: open_due(now=PAID, batch=2)] * 3)
-    open_due(now=PAID)
-    assert opened() == (Counter(m30=12), {("d3", 0)})
-
-
-def judge(ids: list[int], sql: str = "") -> None:
-    """Judge and move as a worker would who believes he has claimed these hands."""
-    with transaction.atomic():
-        prepared(sql or opening._OPEN, {"ids": ids, "now": PAID, "today": local_day(PAID)})
-
-
-def test_a_worker_who_lost_his_claim_changes_nothing(due: list[int]) -> None:
-    overtaken(lambda: judge(due), lambda: judge(due))
-    assert opened() == (Counter(m30=12), {("d3", 0)})
-    assert conserved()
-
-
-@pytest.fixture
-def no_unique() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE tasks_task DROP CONSTRAINT {UNIQUE}")
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE tasks_task CASCADE")
-        cursor.execute(f"ALTER TABLE tasks_task ADD CONSTRAINT {UNIQUE} UNIQUE (enrollment_id, node)")
-
-
-def test_without_the_guards_the_same_race_opens_twice(no_unique: None, due: list[int]) -> None:
-    """The counter-test: take the unique step and the guard on the hand away, and the double is there."""
-    bare = opening._OPEN.replace("ON CONFLICT (enrollment_id, node) DO NOTHING", "")
-    bare = bare.replace("WHERE e.id = v.id AND e.next_step = v.next_step", "WHERE e.id = v.id")
-    assert bare.count("ON CONFLICT") == 0 and len(bare) < len(opening._OPEN) - 60
-    overtaken(lambda: judge(due, bare), lambda: judge(due, bare))
-    assert opened()[0] == Counter(m30=24)
-
-
-# ---------------------------------------------------------------- what is told
-
-
-def test_two_beats_tell_once(due: list[int], org: Org) -> None:
-    open_due(now=PAID)
-    answers = at_once(*[lambda: queue_notices(now=PAID)] * 3)
-    assert sum(answer["urgent"] for answer in answers) == OutboxMessage.objects.count() == 12
-
-
-def test_two_beats_escalate_once(due: list[int], org: Org) -> None:
-    open_due(now=PAID)
-    late = parse_iso("2025-03-01 16:00")
-    first, second = overtaken(lambda: escalate(now=late), lambda: escalate(now=late))
-    assert (first, second) == (12, 0)
-    assert OutboxMessage.objects.get(kind="escalation").recipient == org.manager.wecom_user_id
-    assert push.escalate(now=late) == 0
