@@ -367,7 +367,8 @@ def running(folder: Path, count: int, *, every: int = 30, say: Callable[[str], N
     shutil.rmtree(folder, ignore_errors=True)
     # Durable, but for the disk: what was committed must outlive a crash of PostgreSQL, not one of the machine.
     before = os.environ.get("YEJIBAO_PG_OPTIONS", "")
-    os.environ["YEJIBAO_PG_OPTIONS"] = "-c fsync=off -c full_page_writes=off"
+    # Statements are recognised by their text, so all of it is shown.
+    os.environ["YEJIBAO_PG_OPTIONS"] = "-c fsync=off -c full_page_writes=off -c track_activity_query_size=16384"
     servers = devserv.Servers(folder)
     try:
         with servers.lease():
