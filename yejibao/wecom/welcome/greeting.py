@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 API = "externalcontact/send_welcome_msg"
 WINDOW = timedelta(seconds=20)
 MARGIN = timedelta(seconds=1)  # a call that leaves later than this before the end is not worth leaving
-IN_FLIGHT = 5  # of one batch; there are a few lanes, and the platform refuses (45033) what it finds too many side by side
+# Of one batch: there are a few lanes, and the platform refuses (45033) what it finds too many side by side.
+IN_FLIGHT = 5
 CALL_SECONDS = 5.0  # the platform answers in 2 s; a call that takes longer is not waited for
 TRIES = 4
 TOO_MANY_AT_ONCE = 45033
