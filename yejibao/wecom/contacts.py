@@ -188,7 +188,8 @@ def fetch_picture(door: Gateway, url: str) -> bytes:
     parts = urlsplit(url)
     host = (parts.hostname or "").casefold()
     is_stand_in = bool(settings.WECOM_SANDBOX_CONTROL) and parts.netloc == urlsplit(door.base).netloc
-    allowed = any(host == one or host.endswith("." + one) for one in settings.WECOM_PICTURE_HOSTS)
+    hosts: list[str] = settings.WECOM_PICTURE_HOSTS
+    allowed = any(host == one or host.endswith("." + one) for one in hosts)
     if not is_stand_in and not (allowed and parts.scheme in ("http", "https")):
         raise GatewayError(None, "picture at a foreign host", kind=Kind.PERMANENT, api="picture")
     try:
