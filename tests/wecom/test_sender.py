@@ -21,7 +21,7 @@ from yejibao.core.models import Heartbeat
 from yejibao.core.outbox import messages as outbox
 from yejibao.core.outbox.models import OutboxMessage
 from yejibao.wecom import sender as sender_module
-from yejibao.wecom.beside import DatabaseThread, LivePace
+from yejibao.wecom.beside import DatabaseThreads, LivePace
 from yejibao.wecom.budgets import Budgets
 from yejibao.wecom.errors import GatewayError, Kind
 from yejibao.wecom.gateway import Gateway, Sent
@@ -365,7 +365,7 @@ def live(door: Gateway, transactional_db: None) -> Any:
 
         async def _serve(self) -> None:
             self.loop, self.event = asyncio.get_running_loop(), asyncio.Event()
-            beside = DatabaseThread()
+            beside = DatabaseThreads()
             self.sender = Sender(door, beside, LivePace())
             self.ready.set()
             await self.sender.serve(self.event)

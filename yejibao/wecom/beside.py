@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 
 from yejibao.core import clock
 
@@ -53,11 +53,11 @@ class Beside(Protocol):
     async def __call__(self, call: Callable[[], Any]) -> Any: ...
 
 
-class DatabaseThread:
-    """One thread with one connection, made anew when it died."""
+class DatabaseThreads:
+    """A few threads with a connection each, made anew when it died: results are written while the next lot is rendered."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sender-db")
+    def __init__(self, threads: int = 2) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="sender-db")
 
     async def __call__(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, call)
@@ -70,8 +70,7 @@ class DatabaseThread:
             close_old_connections()
 
     def close(self) -> None:
-        """End the thread and its connection."""
-        self._pool.submit(connection.close)
+        """End the threads; each has given its connection back after its last call."""
         self._pool.shutdown(wait=True)
 
 

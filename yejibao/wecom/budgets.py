@@ -30,8 +30,7 @@ from .store import RedisGone, Store, default_store
 log = logging.getLogger(__name__)
 
 MEMBER_MINUTE, MEMBER_HOUR = 20, 600  # platform: 30 and 1,000, beyond which it drops silently
-PER_SECOND = 1500
-BURST = 30  # of these 1,500, so many may come at once
+BURST_SHARE = 0.02  # of the calls of a second, so many may come at once
 API_MINUTE, API_HOUR = 10_000, 150_000
 TICKET_HOUR = 90  # of 100 an hour and app
 MESSAGES_PER_ACCOUNT_DAY = 200
@@ -48,12 +47,18 @@ class Slot:
     probe: bool = False
 
 
+def per_second() -> int:
+    """Return how many messages all senders together may begin in any second."""
+    return max(2, settings.WECOM_SENDS_PER_SECOND)
+
+
 def limits_of(api: str) -> Limits:
     """Return the limits of an API; message/send is no part of the platform's basic frequency and has its own."""
     if api == "message/send":
         accounts = int(getattr(settings, "WECOM_ACCOUNT_COUNT", 10_000))
+        burst = max(1, int(per_second() * BURST_SHARE))
         return Limits(
-            member_minute=MEMBER_MINUTE, member_hour=MEMBER_HOUR, per_second=PER_SECOND - BURST - 10, burst=BURST,
+            member_minute=MEMBER_MINUTE, member_hour=MEMBER_HOUR, burst=burst, per_second=per_second() * 0.995 - burst,
             per_day=accounts * MESSAGES_PER_ACCOUNT_DAY,
         )  # fmt: skip
     if api in ("ticket/get", "get_jsapi_ticket"):

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import random
 import socket
@@ -36,10 +37,13 @@ from .beside import Beside, LivePace, Pace, SimulatedPace, run_with_caller_servi
 from .errors import GatewayError, Kind
 from .gateway import Gateway, Sent
 from .outcomes import API, Ending, State, outcome_of
+from .second import Second
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 256
+AHEAD, CLAIM_ROWS = 1000, 500  # so many more are claimed, rendered and booked while those are on their way
+FEW_ROWS, GATHER_SECONDS = 50, 0.1  # after a claim of few the next one waits, so that they come together
 POLL_SECONDS = 5.0
 PATIENCE_SECONDS = 1.5  # a budget that frees sooner is waited for with the row in hand; else the row goes back
 SETTLE_ROWS, SETTLE_SECONDS = 500, 0.1
@@ -68,7 +72,9 @@ class Sender:
         self._calls: set[asyncio.Task[None]] = set()
         self._outcomes: list[outbox.Outcome] = []
         self._returned: list[OutboxMessage] = []
-        self._started: deque[float] = deque()  # when the calls of the last second left
+        self._second = Second(budgets.per_second() if isinstance(pace, LivePace) else math.inf)
+        self._lines = asyncio.Semaphore(in_flight)
+        self._room = asyncio.Event()
         self._alarmed: dict[int | None, float] = {}
         self._answers: deque[bool] = deque(maxlen=OUTAGE_CALLS)  # of the latest calls: whether the platform answered
         self._stopping = self._leaving = False
@@ -127,45 +133,35 @@ class Sender:
 
     def _ended(self, call: "asyncio.Task[None]") -> None:
         self._calls.discard(call)
+        if self._has_room():
+            self._room.set()
         if not call.cancelled() and (error := call.exception()):
             # The row stays claimed; when its lease has run out it is unknown, and goes out again with the same bytes.
             log.error("sender: a call broke", exc_info=error, extra={"facts": {"message": call.get_name()}})
 
     async def _send(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
-        logs.bind(message=row.pk)  # a call has a context of its own
         await self.pace.until(at)
-        await self._keep_second()
-        if _boot_seconds() > lease_end or self._stopping:
-            # Less than the margin is left of the lease, or we are leaving: surely not called, so back as it was.
-            self._returned.append(row)
-            return
-        try:
-            result: Sent | GatewayError = await self.client.send_message(bytes(row.body_bytes or b""))
-        except GatewayError as error:
-            result = error
+        async with self._lines:
+            started = await self._second.begin()
+            if _boot_seconds() > lease_end or self._stopping:
+                # Less than the margin is left of the lease, or we are leaving: surely not called, so back as it was.
+                self._second.end(started, called=False)
+                self._returned.append(row)
+                return
+            try:
+                result: Sent | GatewayError = await self.client.send_message(bytes(row.body_bytes or b""))
+            except GatewayError as error:
+                result = error
+            finally:
+                self._second.end(started)
         if isinstance(result, GatewayError) and result.api == API:
             await self._look_at(result)
         self._note(isinstance(result, Sent) or result.kind not in (Kind.UNKNOWN, Kind.TRANSIENT))
         if is_probe and (isinstance(result, Sent) or result.api == API and result.kind in (Kind.PERMANENT, Kind.ADMIN)):
             await self.beside(lambda: self.door.budgets.close(API))
         outcome = outcome_of(row, result, now=self.pace.now())
-        if outcome.state == State.SENT:
-            self._latest = max(self._latest, (outcome.at - row.due_at).total_seconds())
         self.tally[outcome.state] += 1
         self._outcomes.append(outcome)
-
-    async def _keep_second(self) -> None:
-        """Hold back a call that a stalled loop would push into a full second, whatever the schedule said."""
-        if not isinstance(self.pace, LivePace):
-            return
-        while True:
-            now = clock.monotonic()
-            while self._started and self._started[0] <= now - 1.0:
-                self._started.popleft()
-            if len(self._started) < budgets.PER_SECOND:
-                self._started.append(now)
-                return
-            await asyncio.sleep(self._started[0] + 1.0 - now + 0.001)
 
     @property
     def _is_out(self) -> bool:
@@ -246,6 +242,7 @@ class Sender:
             log.info("sender: stopping")
             self._stopping = True
             self._wake.set()
+            self._room.set()
             deadline = clock.monotonic() + STOP_SECONDS
             await asyncio.wait([claiming], timeout=STOP_SECONDS)
             if self._calls:
@@ -268,17 +265,34 @@ class Sender:
                     lost = await self.beside(outbox.reclaim_lost)
                     if lost:
                         log.warning("sender: %s rows had lost their lease and are unknown now", lost)
-                room = self.in_flight - len(self._calls)
-                if room < self.in_flight // 4:
-                    await asyncio.wait(list(self._calls), return_when=asyncio.FIRST_COMPLETED)
+                if not self._has_room():
+                    self._room.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._room.wait(), timeout=POLL_SECONDS)
                     continue
-                rows, lease_end = ([], 0.0) if self._clock_off else await self.claim(room)
+                rows, lease_end = ([], 0.0) if self._clock_off else await self.claim(CLAIM_ROWS)
                 if rows:
                     await self.dispatch(rows, lease_end)
+                    if len(rows) < FEW_ROWS:
+                        await asyncio.sleep(GATHER_SECONDS)  # a statement for each single one would cost more
                     continue
+                rest = await self.beside(self._seconds_to_next)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next poll has to come
                 log.error("sender: %s while claiming: %s", type(error).__name__, str(error).split("\n")[0][:300])
-            await self._rest(POLL_SECONDS)
+                rest = POLL_SECONDS
+            await self._rest(rest)
+
+    def _has_room(self) -> bool:
+        return len(self._calls) <= self.in_flight + AHEAD - CLAIM_ROWS
+
+    def _seconds_to_next(self) -> float:
+        """Return how long nothing will be due, the poll's pause at most."""
+        waiting = OutboxMessage.objects.filter(state__in=[State.PENDING, State.UNKNOWN])
+        first = waiting.order_by("next_at").values_list("next_at", flat=True).first()
+        if first is None or self._clock_off:
+            return POLL_SECONDS
+        # Due already and not claimed: somebody else has it in hand.
+        return max(GATHER_SECONDS, min((first - self.pace.now()).total_seconds(), POLL_SECONDS))
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

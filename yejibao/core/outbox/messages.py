@@ -107,36 +107,30 @@ def claim(*, now: datetime, limit: int = 50) -> list[OutboxMessage]:
     """Claim due messages, render those that have no bytes yet, and return what is to be called right now.
 
     On the way: past `not_after` -> expired; unknown for more than 3 h -> parked; nothing left to tell -> cancelled.
+    The rows are locked while they are rendered and written once, claimed and with their bytes.
     """
-    token = uuid.uuid4()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH due AS (
-                SELECT id FROM core_outboxmessage
-                WHERE state IN ('pending', 'unknown') AND next_at <= %(now)s
-                ORDER BY priority, due_at FOR UPDATE SKIP LOCKED LIMIT %(limit)s
-            )
-            UPDATE core_outboxmessage m SET
-                state = CASE
-                    WHEN m.state = 'unknown' AND m.first_unknown_at < %(parked_before)s THEN 'parked'
-                    WHEN m.state = 'pending' AND m.not_after < %(now)s THEN 'expired'
-                    ELSE 'claimed' END,
-                claim_token = %(token)s, claimed_at = %(now)s, lease_until = now() + %(lease)s * interval '1 second',
-                attempts = m.attempts + 1
-            FROM due WHERE m.id = due.id RETURNING m.id, m.state
-            """,
-            {"now": now, "limit": limit, "token": token, "lease": LEASE_SECONDS, "parked_before": now - UNKNOWN_FOR},
-        )
-        ids = [pk for pk, state in cursor.fetchall() if state == "claimed"]
-    rows = list(OutboxMessage.objects.filter(pk__in=ids).order_by("priority", "due_at", "pk"))
-    return _render(rows, now=now)
+    due = OutboxMessage.objects.filter(state__in=[State.PENDING, State.UNKNOWN], next_at__lte=now)
+    rows = list(due.order_by("priority", "due_at").select_for_update(skip_locked=True)[:limit])
+    if not rows:
+        return []
+    called: list[OutboxMessage] = []
+    for row in rows:
+        row.attempts += 1
+        if row.state == State.UNKNOWN and row.first_unknown_at and row.first_unknown_at < now - UNKNOWN_FOR:
+            row.state = State.PARKED
+        elif row.state == State.PENDING and row.not_after and row.not_after < now:
+            row.state = State.EXPIRED
+        else:
+            row.state = State.CLAIMED
+            called.append(row)
+    ready = _render(called, now=now)
+    _write_claims(rows, token=uuid.uuid4(), now=now)
+    return sorted(ready, key=lambda row: (row.priority, row.due_at, row.pk))
 
 
-def _render(rows: list[OutboxMessage], *, now: datetime) -> list[OutboxMessage]:
+def _render(rows: Sequence[OutboxMessage], *, now: datetime) -> list[OutboxMessage]:
+    """Give each row its bytes and return those to be called; the others change their state."""
     ready: list[OutboxMessage] = []
-    dropped: list[int] = []
-    fresh: list[OutboxMessage] = []
     broken: dict[int, str] = {}
     for kind in {row.kind for row in rows}:
         mine = [row for row in rows if row.kind == kind]
@@ -150,15 +144,42 @@ def _render(rows: list[OutboxMessage], *, now: datetime) -> list[OutboxMessage]:
             body = bodies.get(row.pk)
             if body is not None:
                 row.body_bytes, row.body_sha = body, hashlib.sha256(body).hexdigest()
-                fresh.append(row)
-        ready += [row for row in blank if row.body_bytes] + unsure + [row for row in known if row.pk in wanted]
-        dropped += [row.pk for row in blank if not row.body_bytes and row.pk not in broken]
-        dropped += [row.pk for row in known if row.pk not in wanted and row.pk not in broken]
-    _write_bodies(fresh)
-    if dropped:
-        OutboxMessage.objects.filter(pk__in=dropped).update(state=State.CANCELLED, claim_token=None, lease_until=None)
-    _set_aside([row for row in rows if row.pk in broken], broken, now=now)
-    return sorted(ready, key=lambda row: (row.priority, row.due_at, row.pk))
+        kept = [row for row in blank if row.body_bytes] + unsure + [row for row in known if row.pk in wanted]
+        ready += kept
+        left = {row.pk for row in kept}
+        for row in mine:
+            if row.pk in broken:
+                # Again in minutes; the fifth time it is parked for a person.
+                row.state = State.PARKED if row.attempts >= RENDER_TRIES else State.PENDING
+                row.errmsg, row.next_at = broken[row.pk], now + timedelta(minutes=row.attempts)
+            elif row.pk not in left:
+                row.state = State.CANCELLED
+    return ready
+
+
+def _write_claims(rows: Sequence[OutboxMessage], *, token: uuid.UUID, now: datetime) -> None:
+    """Write what became of the rows, with one statement and one new version each."""
+    for row in rows:
+        if row.state == State.CLAIMED:
+            row.claim_token, row.claimed_at = token, now
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE core_outboxmessage m SET
+                state = r.state, attempts = r.attempts, body_bytes = r.body, body_sha = r.sha, errmsg = r.errmsg,
+                next_at = r.next_at, claim_token = r.token, claimed_at = r.claimed_at,
+                lease_until = CASE WHEN r.state = 'claimed' THEN now() + %s * interval '1 second' END
+            FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[],
+                        %s::uuid[], %s::timestamptz[])
+                 AS r(id, state, attempts, body, sha, errmsg, next_at, token, claimed_at)
+            WHERE m.id = r.id
+            """,
+            [
+                LEASE_SECONDS,
+                *([getattr(row, name) for row in rows] for name in ("pk", "state", "attempts", "body_bytes", "body_sha",
+                  "errmsg", "next_at", "claim_token", "claimed_at")),
+            ],
+        )  # fmt: skip
 
 
 def _bodies(kind: str, now: datetime, rows: Sequence[OutboxMessage]) -> dict[int, bytes | None]:
@@ -189,30 +210,6 @@ def _ask(
             return {}
     middle = len(rows) // 2
     return _ask(renderer, rows[:middle], broken) | _ask(renderer, rows[middle:], broken)
-
-
-def _write_bodies(rows: Sequence[OutboxMessage]) -> None:
-    # Not bulk_update: its CASE per row took half of the sender's time.
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE core_outboxmessage m SET body_bytes = r.body, body_sha = r.sha"
-                " FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS r(id, body, sha) WHERE m.id = r.id",
-                [[row.pk for row in rows], [row.body_bytes for row in rows], [row.body_sha for row in rows]],
-            )
-
-
-def _set_aside(rows: Sequence[OutboxMessage], broken: dict[int, str], *, now: datetime) -> None:
-    """Try a row that cannot be rendered again in minutes; the fifth time it is parked for a person."""
-    for row in rows:  # rare, and never many
-        state = State.PARKED if row.attempts >= RENDER_TRIES else State.PENDING
-        OutboxMessage.objects.filter(pk=row.pk).update(
-            state=state,
-            claim_token=None,
-            lease_until=None,
-            errmsg=broken[row.pk],
-            next_at=now + timedelta(minutes=row.attempts),
-        )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Tables of the outbox."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -60,10 +61,11 @@ class OutboxMessage(models.Model):
     msgid = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
-    retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries")
+    retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False)
     closed_reason = models.CharField(max_length=255, blank=True)
 
     class Meta:
+        # Each message is written three times, and each time into every index: not one more than a query names.
         indexes = [
             # claim(): what is due, urgent first
             models.Index(fields=["next_at"], name="message_due", condition=Q(state__in=["pending", "unknown"])),
@@ -71,5 +73,8 @@ class OutboxMessage(models.Model):
             models.Index(fields=["lease_until"], name="message_lease", condition=Q(state="claimed")),
             # push health: what failed, newest first
             models.Index(fields=["-created_at"], name="message_trouble", condition=Q(state__in=["failed", "parked"])),
-            models.Index(fields=["-created_at"], name="message_created"),
+            # push health: those of some days; rows of one time lie together
+            BrinIndex(fields=["created_at"], name="message_days", autosummarize=True),
+            # a row that goes takes no look at the whole table for those that were sent in its place
+            models.Index(fields=["retry_of"], name="message_retries", condition=Q(retry_of__isnull=False)),
         ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from yejibao.wecom import gateway
-from yejibao.wecom.beside import DatabaseThread, LivePace
+from yejibao.wecom.beside import DatabaseThreads, LivePace
 from yejibao.wecom.sender import Sender
 
 
@@ -27,7 +27,7 @@ async def _run() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    beside = DatabaseThread()
+    beside = DatabaseThreads()
     try:
         await Sender(gateway.default(), beside, LivePace()).serve(stop)
     finally:
