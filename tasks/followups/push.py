@@ -7,7 +7,8 @@ decided at the claim, when their state is read again, and written to the link ta
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -20,7 +21,7 @@ from yejibao.core.models import OutboxMessage
 from yejibao.core.sql import prepared
 
 from . import hours, reminders
-from .models import Task, TaskNotice
+from .models import Task, TaskNotice, TaskQuerySet
 from .notices import link_tasks
 from .people import away, staffed
 
@@ -109,19 +110,47 @@ def card(message: OutboxMessage, *, title: str, lines: Sequence[str], path: str,
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def node_name(task: Task) -> str:
+class Step(Protocol):
+    """A task, or what of it names its step."""
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def task_type(self) -> str: ...
+
+
+class Named(NamedTuple):
+    """What a message says of a task. Not the row itself: reading that, its member with it, took half of the sender's time."""
+
+    pk: int
+    assignee_id: int
+    node: str
+    task_type: str
+    due_at: datetime
+    name: str
+    why: str
+    recipient: str
+
+
+NAMED = ("pk", "assignee_id", "node", "task_type", "due_at", "member__name", "why", "assignee__wecom_user_id")
+
+
+def named(tasks: TaskQuerySet) -> list[Named]:
+    """Read what messages say of tasks, in the order of the query."""
+    return [Named._make(row) for row in tasks.values_list(*NAMED)]
+
+
+def node_name(task: Step) -> str:
     """Return what staff call the step."""
     return NODE_NAMES.get(task.node) or TYPE_NAMES.get(task.task_type, "跟进")
 
 
-def due_words(task: Task) -> str:
+def due_words(task: Named, today: date) -> str:
     """Return the due time in few words; fixed once rendered, so never "in 18 minutes"."""
     local = task.due_at.astimezone(clock.SHANGHAI)
-    return (
-        f"{local:%H:%M} 前"
-        if clock.local_day(task.due_at) == clock.today()
-        else f"{local.month}-{local.day} {local:%H:%M} 前"
-    )
+    at = f"{local.hour:02}:{local.minute:02} 前"
+    return at if local.date() == today else f"{local.month}-{local.day} {at}"
 
 
 def _ids(messages: Sequence[OutboxMessage]) -> dict[int, int]:
@@ -132,23 +161,20 @@ class TaskCard:
     """One urgent task, told alone."""
 
     def render(self, messages: Sequence[OutboxMessage], *, now: datetime) -> dict[int, bytes | None]:
-        subjects = _ids(messages)
-        tasks = {
-            task.pk: task
-            for task in Task.objects.listed(now).filter(pk__in=subjects.values()).select_related("member", "assignee")
-        }
+        subjects, today = _ids(messages), clock.today()
+        tasks = {task.pk: task for task in named(Task.objects.listed(now).filter(pk__in=subjects.values()))}
         bodies: dict[int, bytes | None] = {}
         links = []
         for message in messages:
             task = tasks.get(subjects[message.pk])
-            if task is None or task.assignee.wecom_user_id != message.recipient:
+            if task is None or task.recipient != message.recipient:
                 bodies[message.pk] = None  # done, held or handed on: nothing left to tell this person
                 continue
             bodies[message.pk] = card(
-                message, title=f"{task.member.name} · {node_name(task)}", path=f"/g/tasks/{task.pk}/", button="去发送",
-                lines=[task.why, f'<div class="highlight">{due_words(task)}</div>'],
+                message, title=f"{task.name} · {node_name(task)}", path=f"/g/tasks/{task.pk}/", button="去发送",
+                lines=[task.why, f'<div class="highlight">{due_words(task, today)}</div>'],
             )  # fmt: skip
-            links.append(TaskNotice(message=message, task=task, kind="opened"))
+            links.append((message.pk, task.pk))
         _write(links)
         return bodies
 
@@ -162,63 +188,62 @@ class Digest:
     """One message a guide and window; takes the tasks that wait to be told, at most eight."""
 
     def render(self, messages: Sequence[OutboxMessage], *, now: datetime) -> dict[int, bytes | None]:
-        people = _ids(messages)
-        waiting: dict[int, list[Task]] = defaultdict(list)
-        rows = (
-            Task.objects.listed(now)
-            .filter(assignee_id__in=people.values(), tell_at__lte=now, priority__gt=1)
-            .select_related("member")
-            .order_by("assignee_id", "priority", "tier_rank", "due_at", "pk")
-        )
-        for task in rows:
+        people, today = _ids(messages), clock.today()
+        waiting: dict[int, list[Named]] = defaultdict(list)
+        rows = Task.objects.listed(now).filter(assignee_id__in=people.values(), tell_at__lte=now, priority__gt=1)
+        for task in named(rows.order_by("assignee_id", "priority", "tier_rank", "due_at", "pk")):
             waiting[task.assignee_id].append(task)
         again = _told_before(messages, now)
         bodies: dict[int, bytes | None] = {}
-        links, told = [], []
+        links = []
         for message in messages:
             mine = again.get(message.pk) or waiting.pop(people[message.pk], [])
             if not mine:
                 bodies[message.pk] = None
                 continue
-            named = mine[:LISTED]
             bodies[message.pk] = card(
                 message, title=f"有 {len(mine)} 件事要跟进", path="/g/today/", button="去看看",
-                lines=[f"{task.member.name} · {node_name(task)} · {due_words(task)}" for task in named]
+                lines=[f"{task.name} · {node_name(task)} · {due_words(task, today)}" for task in mine[:LISTED]]
                 + ([f"还有 {len(mine) - LISTED} 件，稍后再提醒"] if len(mine) > LISTED else []),
             )  # fmt: skip
-            links += [TaskNotice(message=message, task=task, kind="opened") for task in named]
-            told += [task.pk for task in named]
+            links += [(message.pk, task.pk) for task in mine[:LISTED]]
         _write(links)
-        if told:
-            reminders.plan_next(told, now=now)
+        if links:
+            reminders.plan_next([task for _, task in links], now=now)
         return bodies
 
     def still_wanted(self, messages: Sequence[OutboxMessage], *, now: datetime) -> set[int]:
         return _with_open_tasks(messages, now)
 
 
-def _write(links: Sequence[TaskNotice]) -> None:
-    """Write which tasks are named; whoever was told of one before is reminded now."""
-    tasks = {link.task_id for link in links}
-    told = set(TaskNotice.objects.filter(task__in=tasks, kind="opened").values_list("task_id", flat=True))
-    for link in links:
-        link.kind = "reminder" if link.task_id in told else "opened"
-    TaskNotice.objects.bulk_create(links, ignore_conflicts=True)
+def _write(links: Sequence[tuple[int, int]]) -> None:
+    """Write which tasks the messages name, as (message, task); whoever was told of one before is reminded now."""
+    if links:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO tasks_tasknotice (message_id, task_id, kind)
+                SELECT l.message, l.task, CASE WHEN EXISTS (SELECT 1 FROM tasks_tasknotice n
+                    WHERE n.task_id = l.task AND n.kind = 'opened') THEN 'reminder' ELSE 'opened' END
+                FROM unnest(%s::bigint[], %s::bigint[]) AS l(message, task) ON CONFLICT DO NOTHING
+                """,
+                [[message for message, _ in links], [task for _, task in links]],
+            )
 
 
-def _told_before(messages: Sequence[OutboxMessage], now: datetime) -> dict[int, list[Task]]:
+def _told_before(messages: Sequence[OutboxMessage], now: datetime) -> dict[int, list[Named]]:
     """Return what a resent digest named the first time and still stands on its reader's list."""
     resent = [message for message in messages if message.retry_of_id]
-    named: dict[int, list[Task]] = defaultdict(list)
+    again: dict[int, list[Named]] = defaultdict(list)
     if resent:
         people = _ids(resent)
-        links = TaskNotice.objects.filter(message__in=resent, task__in=Task.objects.listed(now)).select_related(
-            "task__member"
-        )
-        for link in links.order_by("task__priority", "task__tier_rank", "task__due_at", "task_id"):
-            if link.task.assignee_id == people[link.message_id]:
-                named[link.message_id].append(link.task)
-    return named
+        links = TaskNotice.objects.filter(message__in=resent, task__in=Task.objects.listed(now))
+        links = links.order_by("task__priority", "task__tier_rank", "task__due_at", "task_id")
+        for message, *facts in links.values_list("message_id", *(f"task__{name}" for name in NAMED)):
+            task = Named._make(facts)
+            if task.assignee_id == people[message]:
+                again[message].append(task)
+    return again
 
 
 @outbox.messages.on_resend
