@@ -63,8 +63,8 @@ def two_in_a_circle(world: World) -> None:
     def both(first: int, second: int) -> None:
         def work() -> str:
             with transaction.atomic(), connection.cursor() as cursor:
-                tries.append(first)
                 cursor.execute("SELECT 1 FROM crm_member WHERE id = %s FOR UPDATE", [first])
+                tries.append(first)
                 while len(tries) < 2:
                     time.sleep(0.001)
                 cursor.execute("SELECT 1 FROM crm_member WHERE id = %s FOR UPDATE", [second])
