@@ -100,6 +100,7 @@ _MANAGER = manager("(SELECT st.unit_id FROM guides_store st WHERE st.id = {})")
 # What stands on somebody's list, counted up to a number.
 _LISTED = """SELECT count(*) AS all_open, count(t.enrollment_id) AS cadence_open FROM (
         SELECT enrollment_id FROM tasks_task WHERE assignee_id = {} AND state = 'open' AND held_at IS NULL LIMIT {}) t"""
+_TOMORROW = moments.at("%(today)s::date + 1", "{}.opens_at")
 # A later step opens with the own guide's store.
 _OWNERS_OPENING = """CASE WHEN v.owner_store_id = v.hours_store_id THEN v.opens_at ELSE
             coalesce((SELECT os.opens_at FROM guides_store os WHERE os.id = v.owner_store_id), v.opens_at) END"""
@@ -118,7 +119,8 @@ WITH book AS MATERIALIZED (
 ), steps AS MATERIALIZED (
     SELECT step.* FROM book JOIN tasks_cadencestep step ON step.version_id = book.published_id
 ), facts AS MATERIALIZED (
-    SELECT e.*, step.id AS step_id, step.key AS step_key, step.task_type, step.nature, step.channels,
+    SELECT e.id, e.cadence_id, e.member_id, e.kind, e.buyer, e.anchor_order_id, e.anchor_at, e.anchor_on, e.touch_at, e.known_at,
+        e.day_anchor_date, e.plan, e.next_step, e.step_days, e.items, e.carry_over_items, step.id AS step_id, step.key AS step_key, step.task_type, step.nature, step.channels,
         coalesce((step.priority_by_buyer->>e.buyer)::int, step.priority) AS priority, step.always_shown, step.held_by_ticket,
         step.weekly_cap_exempt, step.friend_lost, step.may_wait_for_return, step.rest_day_grace, step.evidence_any_of, step.why,
         step.offset_minutes, step.due_day AS rule_due, step.open_day AS rule_open, step.expire_day AS rule_expire,
@@ -249,7 +251,6 @@ WITH book AS MATERIALIZED (
             WHEN NOT r.is_friend THEN 'friend_lost'
             WHEN r.is_friend IS NULL THEN 'no_channel'
             ELSE '' END AS why_not,
-        {moments.at("%(today)s::date + 1", "r.opens_at")} AS tomorrow_at,
         CASE r.tier_631 WHEN 'core' THEN 1 WHEN 'potential' THEN 2 WHEN 'common' THEN 3 WHEN 'lapsed' THEN 4 ELSE 5 END AS tier_rank
     FROM related r
 ), load AS (   -- what stands on the lists of those whose ceiling counts; beyond it nobody needs the number
@@ -267,14 +268,14 @@ WITH book AS MATERIALIZED (
 ), capped AS (
     SELECT r.*, backup.id AS overflow_to,
         CASE WHEN over.its_member OR over.his_day THEN
-                CASE WHEN r.tomorrow_at <= r.step_expire_at THEN 'shift' WHEN backup.id IS NOT NULL THEN 'open' ELSE 'skip' END
+                CASE WHEN {_TOMORROW.format("r")} <= r.step_expire_at THEN 'shift' WHEN backup.id IS NOT NULL THEN 'open' ELSE 'skip' END
             ELSE r.wish END AS action,
         CASE WHEN over.its_member THEN 'member_cap' WHEN over.his_day THEN 'guide_cap'
              WHEN r.wish IN ('skip', 'cancel') THEN r.why_not ELSE '' END AS reason
     FROM ranked r
     CROSS JOIN LATERAL (SELECT r.wish = 'member_cap' AS its_member,
         r.wish = 'open' AND NOT r.always_shown AND r.place > r.room - r.shown_anyway AS his_day OFFSET 0) over
-    CROSS JOIN LATERAL (SELECT CASE WHEN over.his_day AND r.tomorrow_at > r.step_expire_at THEN (
+    CROSS JOIN LATERAL (SELECT CASE WHEN over.his_day AND {_TOMORROW.format("r")} > r.step_expire_at THEN (
         SELECT b.id FROM guides_staff b
         WHERE b.id = r.backup_guide_id AND b.state = 'active' AND NOT {away("b.id", "%(today)s")}
           AND (SELECT all_open FROM ({_LISTED.format("b.id", "r.guide_shown")}) his) < r.guide_shown
@@ -323,7 +324,7 @@ WITH book AS MATERIALIZED (
             WHEN v.action IN ('open', 'hold', 'skip') THEN
                 coalesce(next.open_at, CASE WHEN v.following IS NOT NULL THEN %(now)s::timestamptz END)
             WHEN v.action = 'cancel' THEN NULL
-            WHEN v.action = 'shift' THEN v.tomorrow_at
+            WHEN v.action = 'shift' THEN {_TOMORROW.format("v")}
             WHEN v.action = 'later' THEN v.step_open_at
             WHEN v.action = 'alter' THEN {moments.at("v.altered_day", "v.opens_at")}
             ELSE %(now)s + interval '10 minutes' END,
@@ -347,7 +348,6 @@ WITH book AS MATERIALIZED (
             END AS through OFFSET 0
     ) walked
     WHERE e.id = v.id AND e.next_step = v.next_step
-    RETURNING e.id
 ), cancelled AS (
     UPDATE tasks_task t SET state = 'cancelled', closed_reason = v.reason, closed_at = %(now)s, tell_at = NULL,
         held_at = NULL, held_reason = NULL
