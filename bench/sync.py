@@ -83,7 +83,6 @@ def main(options: Options) -> Report:
         limit_is=f"the same pages fetched and thrown away, {AT_ONCE} under way, {LATENCY_MS} ms an answer",
         ratio=median_ratio(rates["product"], rates["fetched only"]),
         goals=[
-            at_least("product / fetched only", median_ratio(rates["product"], rates["fetched only"]), 0.5),
             at_most("calls / full pages", median(calls) / ideal, OVERHEAD),
             at_least("contacts an hour within the platform's budget", BUDGET_HOUR * asked.contacts / median(calls), 10_000_000),
         ],
