@@ -177,6 +177,19 @@ def test_faults_are_switches(client: Any, org: Org, sandbox: SandboxControl) -> 
     assert send(client, "faults", key="").json() == {"on": []}
 
 
+def test_bad_weather_is_one_switch(client: Any, org: Org, sandbox: SandboxControl) -> None:
+    choose(client, org.guide)
+    assert send(client, "faults", key="weather").json() == {"on": ["weather"]}
+    weather = sandbox.get("weather")["weather"]
+    assert min(weather.values()) > 0  # everything that can go wrong does
+    assert [fault["why"] for fault in sandbox.get("faults")["faults"]] == ["weather", "weather"]
+    assert send(client, "faults", key="third").json() == {"on": ["third"]}
+    assert sandbox.get("weather")["bad"] is False
+    send(client, "faults", key="weather")
+    assert send(client, "faults", key="").json() == {"on": []}
+    assert sandbox.get("faults")["faults"] == []
+
+
 def test_a_stand_in_that_is_gone_is_said(client: Any, org: Org, settings: Any) -> None:
     choose(client, org.guide)
     settings.WECOM_SANDBOX_CONTROL = "http://127.0.0.1:9/control/"

@@ -62,7 +62,9 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"api": "message/send", "hang": 30, "after_effect": True},
     ),
     "token": ("凭证突然失效", "42001，一次，换新凭证后继续", {"api": "message/send", "errcode": 42001, "next_n": 1}),
+    "weather": ("坏天气", "回调发重、乱序、迟到、伪造、丢几条，接口又慢又忙", {"bad": True}),
 }
+WEATHER = "weather"  # the one that is no fault of a call: it has a switch of its own
 
 View = Callable[..., HttpResponse]
 
@@ -415,15 +417,18 @@ def faults(request: HttpRequest) -> HttpResponse:
     """Which switches are on; POST turns one on, or all off with no key."""
     if request.method == "POST":
         key = _read(request).get("key")
+        if key and key not in FAULTS:
+            raise Invalid(_("没有这种故障"))
         control.call("DELETE", "faults")
-        if key:
-            if key not in FAULTS:
-                raise Invalid(_("没有这种故障"))
+        control.call("POST", "weather", body=FAULTS[WEATHER][2] if key == WEATHER else {})
+        if key and key != WEATHER:
             control.call("POST", "fault", body=FAULTS[key][2])
     ordered = [row for row in control.call("GET", "faults")["faults"] if not row["spent"]]
     on = [
         key
         for key, (_name, _note, order) in FAULTS.items()
-        if any(all(row.get(field) == value for field, value in order.items()) for row in ordered)
+        if key != WEATHER and any(all(row.get(field) == value for field, value in order.items()) for row in ordered)
     ]
+    if control.call("GET", "weather")["bad"]:
+        on.append(WEATHER)
     return JsonResponse({"on": on})
