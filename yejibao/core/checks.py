@@ -20,5 +20,8 @@ def production_is_configured(app_configs: Any, **_: Any) -> list[Error]:
         "WECOM_API_BASE is not the platform's": not settings.WECOM_API_BASE.startswith("https://"),
         "WECOM_SANDBOX_CONTROL is set": bool(settings.WECOM_SANDBOX_CONTROL),
         "YEJIBAO_CLOCK_FILE is set": bool(settings.CLOCK_FILE),
+        "a WECOM_CALLBACK_*_AES_KEY has not 43 characters": any(
+            len(aes_key) != 43 for _token, aes_key in settings.WECOM_CALLBACKS.values()
+        ),
     }
     return [Error(text, id=f"yejibao.E{number:03}") for number, (text, bad) in enumerate(wrong.items(), 1) if bad]

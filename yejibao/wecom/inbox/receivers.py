@@ -1,6 +1,5 @@
 """Which apps may be called, and what was turned away."""
 
-import base64
 import contextlib
 from datetime import datetime
 from functools import cache
@@ -59,10 +58,3 @@ def refused_on(day: datetime) -> dict[str, int]:
     except RedisGone:
         return {}
     return {str(name): int(number) for name, number in found.items()}
-
-
-def is_complete(token: str, aes_key: str) -> bool:
-    """Tell whether Token and EncodingAESKey are what the console gives."""
-    with contextlib.suppress(ValueError):
-        return bool(token) and len(base64.b64decode(aes_key + "=", validate=True)) == 32
-    return False
