@@ -24,6 +24,7 @@ from bench.figures import Goal, Options, Report, at_least, at_most, interleaved,
 from bench.processes import Processes, cpu_seconds, started, turn_clock
 from guides.org.models import Staff
 from yejibao.core.clock import SHANGHAI
+from yejibao.core.models import Heartbeat
 from yejibao.core.outbox.nudge import nudge
 from yejibao.demo.sandbox_control import SandboxControl
 from yejibao.wecom import gateway
@@ -111,10 +112,11 @@ class Bench:
         self.sandbox.call("POST", "world", body={"people": people})
         self.sandbox.call("POST", "settings", body={"account_cap": 1_000_000})
         self.sandbox.call("POST", "fault", body={"api": "message/send", "latency": LATENCY_MS})
-        # There is no beat in this run: without a sign of its life the sender would wake the tick and do its work as well.
+        # There is no beat in this run: without a sign of life of the tick the sender would run it, and do its work as well.
         desk.sql(
-            "INSERT INTO core_heartbeat (name, at, facts) VALUES ('beat', clock_timestamp() + interval '1 day', '{}')"
-            " ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+            "INSERT INTO core_heartbeat (name, at, facts) VALUES (%(name)s, clock_timestamp() + interval '1 day', '{}')"
+            " ON CONFLICT (name) DO UPDATE SET at = excluded.at",
+            name=f"{Heartbeat.JOB}{settings.SENDER_WAKE_TICK}",
         )
         self._sender(NOT_BITING)
 
@@ -216,7 +218,8 @@ class Bench:
             now=self.now, rate=STEADY_RATE,
         )  # fmt: skip
         self.processes.go_on("sender")
-        wait_until(lambda: count("state IN ('pending', 'claimed', 'unknown')") == 0, seconds + 60)
+        wanted = count("true")
+        wait_until(lambda: count("state = 'sent'") >= wanted, seconds + 60)
         with connection.cursor() as cursor:
             cursor.execute("SELECT id, extract(epoch FROM due_at)::float8 FROM core_outboxmessage WHERE state = 'sent'")
             due = dict(cursor.fetchall())
