@@ -159,7 +159,10 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"yj:{SLOT}:cache",
-        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 0.5},  # a page that is only slower without it must not hang
+        "OPTIONS": {
+            "socket_timeout": 1,
+            "socket_connect_timeout": 0.5,
+        },  # a page that is only slower without it must not hang
     }
 }
 SESSION_ENGINE = "guides.org.sessions"  # with its own idle and longest times
