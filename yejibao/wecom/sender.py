@@ -140,6 +140,7 @@ class Sender:
             log.error("sender: a call broke", exc_info=error, extra={"facts": {"message": call.get_name()}})
 
     async def _send(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
+        logs.bind(message=row.pk)  # a call has a context of its own
         await self.pace.until(at)
         async with self._lines:
             started = await self._second.begin()
@@ -160,6 +161,8 @@ class Sender:
         if is_probe and (isinstance(result, Sent) or result.api == API and result.kind in (Kind.PERMANENT, Kind.ADMIN)):
             await self.beside(lambda: self.door.budgets.close(API))
         outcome = outcome_of(row, result, now=self.pace.now())
+        if outcome.state == State.SENT:
+            self._latest = max(self._latest, (outcome.at - row.due_at).total_seconds())
         self.tally[outcome.state] += 1
         self._outcomes.append(outcome)
 

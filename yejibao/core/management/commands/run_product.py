@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import signal
 import sys
 import time
@@ -72,6 +73,8 @@ class Command(BaseCommand):
     def _start(self, supervisor: Supervisor, *, with_demo: bool) -> None:
         """Bring up what a person sees first, the background after it."""
         python, manage = sys.executable, [sys.executable, "manage.py"]
+        counts = str(self.data / "metrics")
+        shutil.rmtree(counts, ignore_errors=True)  # of processes that are gone
         commands = get_commands()
         self._keep_daytime()
         if self.is_demo and "run_sandbox" in commands:
@@ -81,14 +84,14 @@ class Command(BaseCommand):
             supervisor.start("sandbox", [*manage, "run_sandbox", *port, "--state", state, "--calls-back", home])
         must_build = with_demo and "build_demo" in commands and not self._has_people()
         if not must_build:  # the web process reads its code while the tables are brought up to date
-            supervisor.start("web", web_command(self.host, self.port))
+            supervisor.start("web", web_command(self.host, self.port), METRICS_DIR=counts)
         self.say("· 更新数据库结构 …")
         call_command("migrate", interactive=False, verbosity=0)
         if must_build:
             if "run_sandbox" in commands:
                 self._wait_for(supervisor, "sandbox", f"http://127.0.0.1:{self.port + 1}/control/clock")
             self._build_demo()
-            supervisor.start("web", web_command(self.host, self.port))
+            supervisor.start("web", web_command(self.host, self.port), METRICS_DIR=counts)
         self.say("· 启动网页 …")
         self._wait_for(supervisor, "web", f"http://{self._local_host()}:{self.port}/readyz")
         house.looks_by_itself = True  # from here on nothing takes long
@@ -205,7 +208,7 @@ class Command(BaseCommand):
         self.say(f"  导购端     {base}/g/today/")
         self.say(f"  店长端     {base}/m/review/")
         self.say(f"  总部后台   {base}/hq/")
-        self.say(f"  接口文档   {base}/api/docs/    系统状态 {base}/statusz")
+        self.say(f"  接口文档   {base}/api/docs/    系统健康 {base}/hq/health/")
         people = _sign_in_table()
         if people and self.is_demo:
             self.say("")
