@@ -47,7 +47,10 @@ class Trace:
         if route in ASKED_BY_MACHINES and status < 500:
             return
         facts = {"route": route, "method": request.method, "status": status, "ms": round(seconds * 1000, 1)}
-        log.log(logging.WARNING if status >= 500 else logging.INFO, "request", extra={"facts": facts})
+        level = logging.WARNING if status >= 500 else logging.INFO
+        if log.isEnabledFor(level):
+            # Not log.log(): it walks the stack for the place of this call, which is always this one.
+            log.handle(log.makeRecord(log.name, level, "", 0, "request", (), None, extra={"facts": facts}))
 
 
 def _route_of(request: HttpRequest) -> str:
