@@ -73,6 +73,14 @@ def recompute(now: datetime) -> health.Facts:
     return {"state": "slow" if is_late else "ok", "is_running": since is not None, "since": since}
 
 
+@health.gauge(
+    "yejibao_recompute_running_seconds", "For how long the hands have been read again after a rule was published."
+)
+def recompute_running(now: datetime) -> list[tuple[dict[str, str], float]]:
+    since = recompute(now)["since"]
+    return [({}, max(0.0, (now - since).total_seconds()) if since else 0.0)]
+
+
 @health.sign("conservation")
 def conservation(now: datetime) -> health.Facts:
     """The nightly proof that no order, step or task was lost."""
