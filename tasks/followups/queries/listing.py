@@ -5,15 +5,15 @@ import binascii
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
 
 from tasks.cadences import moments
 from tasks.followups.models import TaskQuerySet
 from tasks.scripts.words import NODE_LABELS, kind_names
-from yejibao.core import clock, words
+from yejibao.core import clock, reading, words
 from yejibao.core.errors import Malformed
 
 PAGE = 20
@@ -74,12 +74,17 @@ def list_tasks(scope: TaskQuerySet, *, now: datetime, cursor: str = "", size: in
         SELECT coalesce(json_agg(body ORDER BY place) FILTER (WHERE place <= %s), '[]')::text,
             (array_agg(key ORDER BY place))[%s], count(*) FROM page
     """
-    labels, kinds = json.dumps(NODE_LABELS), json.dumps(kind_names())
-    with connection.cursor() as db:
-        db.execute(sql, [labels, kinds, as_of, soon, today, *(after or ()), *params, size + 1, size, size])
+    with reading.cursor() as db:
+        db.execute(sql, [*_labels(), as_of, soon, today, *(after or ()), *params, size + 1, size, size])
         results, last, found = db.fetchone()
     key = json.loads(last) if isinstance(last, str) else last
     return TaskPage(results, _encode(as_of, key) if found > size else None, as_of)
+
+
+@cache
+def _labels() -> tuple[str, str]:
+    """Return the names of steps and of kinds as JSON."""
+    return json.dumps(NODE_LABELS), json.dumps(kind_names())
 
 
 def _encode(as_of: datetime, key: list[Any]) -> str:
