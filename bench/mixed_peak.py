@@ -7,6 +7,7 @@ with the product. Requests leave at their planned moments, so a server that fall
 
 import http.client
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -74,6 +75,7 @@ class Look:
     rss_mb: dict[str, float]
     dead: dict[str, tuple[int, int]]  # dead rows, live rows
     cpu: dict[str, float]
+    busy: float  # seconds the cores have worked for anybody
     sent: int
 
 
@@ -216,7 +218,7 @@ class Peak:
         rss = {name: sum(map(_rss_mb, trees[name])) for name in trees if name not in ("postgres", "crowd", "sandbox")}
         cpu = {name: sum(map(cpu_seconds, pids)) for name, pids in trees.items()}
         cpu["bench"] = time.process_time()
-        return Look(at, dict(zip(LAGS, lags, strict=True)), rss, dead, cpu, messages["sent"])
+        return Look(at, dict(zip(LAGS, lags, strict=True)), rss, dead, cpu, _busy(), messages["sent"])
 
 
 # ---------------------------------------------------------------- who keeps them busy
@@ -338,6 +340,7 @@ def report(play: Play, size: Size) -> Report:
         *(at_most(name, seen, GROWTH) for name, seen in grown.items()),
     ]
     used = _cpu(play.looks)
+    busy = (play.looks[-1].busy - play.looks[0].busy) / (play.looks[-1].at - play.looks[0].at)
     return Report(
         value=min(shares.values()), unit="of the asked rates", limit=1.0,
         limit_is=f"{PURCHASES * size.factor:.0f} purchases, {DUE * size.factor:.0f} due hands beside theirs and "
@@ -350,7 +353,8 @@ def report(play: Play, size: Size) -> Report:
             "feed": dict(play.feed), "feed_ms": {"p50": round(median(play.feed_ms or [0])), "p99": round(percentile(play.feed_ms or [0], 0.99))},
             "lags_s": {name: [round(_near(play.looks, size.seconds * part).lags[name], 1) for part in (0.5, 1)] for name in LAGS},
             "pushes_a_second": round((play.looks[-1].sent - play.looks[0].sent) / play.looks[-1].at, 1),
-            "cpu_of_a_core": used, "cpu_of_the_machine": round(sum(used.values()) / 2, 2),
+            "cpu_of_a_core": used, "cores_used": round(sum(used.values()), 2),
+            "cores_used_by_others": round(max(0.0, busy - sum(used.values())), 2), "cores": os.cpu_count(),
             "rss_mb": {name: [round(look.rss_mb[name]) for look in (play.looks[0], later[0], later[-1])] for name in later[0].rss_mb},
             "dead_rows": {name: [look.dead[name][0] for look in (play.looks[0], later[0], later[-1])] for name in TABLES},
             "statuses": dict(Counter(str(hit.status) for hit in play.hits)),
@@ -443,8 +447,17 @@ def _parent(pid: int) -> int:
         return 0
 
 
+def _busy() -> float:
+    """Return for how many seconds the cores have worked since the start of the machine."""
+    try:
+        fields = [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        return 0.0
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
 def _rss_mb(pid: int) -> float:
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 1e6
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except OSError:
         return 0.0
