@@ -258,7 +258,6 @@ def resign_staff(person: Staff, *, actor: Actor, now: datetime, reason: str = ""
         raise AlreadyResigned(person.name)
     before = person.state
     person.state, person.resigned_at = Staff.State.RESIGNED, now
-    StaffSession.objects.filter(staff=person).delete()
     Staff.objects.filter(backup_guide=person).update(backup_guide=None)
     Store.objects.filter(duty_guide=person).update(duty_guide=None)
     audit.record(

@@ -361,10 +361,11 @@ def test_foreign_pages_are_not_signed(door: Gateway, settings: Any, url: str) ->
 def test_status_says_how_old_the_token_is_and_what_is_held_off(door: Gateway, sandbox: Any) -> None:
     from yejibao.core import clock, health
 
-    sign = health._signs["wecom"]
-    assert sign(clock.now()) == {"ok": True, "token_age_seconds": None, "held_off_seconds": {}}
+    sign = health._signs["wecom"].read
+    facts = sign(clock.now())
+    assert (facts["state"], facts["token_age_seconds"], facts["held_off_seconds"]) == ("ok", None, {})
     sandbox.fault("user/get", errcode=45009, times=1)
     with pytest.raises(GatewayError):
         door.get_user("lan.chen")
     facts = sign(clock.now())
-    assert (facts["ok"], facts["token_age_seconds"], facts["held_off_seconds"]) == (False, 0, {"user/get": 60})
+    assert (facts["state"], facts["token_age_seconds"], facts["held_off_seconds"]) == ("slow", 0, {"user/get": 60})
