@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from guides.org.models import Staff
 from tasks.scripts.ranking import Offered, offer
 from yejibao.core import access, clock, idempotency
 from yejibao.core.errors import Invalid
@@ -21,7 +20,7 @@ from . import services
 from .acts import prepare, state_of
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .models import Task
-from .queries import Story, list_tasks, read_task, story_of
+from .queries import Story, list_tasks, open_story, read_task
 from .scoped import READ_ROLES
 
 STATES = [state.value for state in Task.State]
@@ -234,10 +233,8 @@ class TaskView(APIView):
     @extend_schema(operation_id="tasks_read", responses={200: TaskDetailOut, 404: OpenApiResponse(ProblemOut)})
     def get(self, request: Request, pk: int) -> Response:
         now = clock.now()
-        task = read_task(request.actor, pk)
-        story = story_of(task, actor=request.actor, now=now)
-        guide = Staff.objects.select_related("store").get(pk=task.assignee_id)
-        return Response(_detail(story, offer(task, guide=guide, now=now)))
+        story = open_story(request.actor, pk, now=now)
+        return Response(_detail(story, offer(story.task, guide=story.task.assignee, now=now, words=story.words)))
 
 
 def _detail(story: Story, offers: list[Offered]) -> dict[str, Any]:

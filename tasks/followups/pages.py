@@ -25,7 +25,7 @@ from .acts import prepare, state_of
 from .cards import Look, draw_cards, draw_lines
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .models import Task
-from .queries import Story, day_of, next_card, open_count, own_sales, read_task, story_of
+from .queries import Story, day_of, next_card, open_count, open_story, own_sales, read_task
 from .ticket_pages import fit_of
 
 guides_only = access.roles("guide", "store_manager")
@@ -134,8 +134,8 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
-    found = read_task(_actor(request), pk)
-    story = story_of(found, actor=_actor(request), now=now)
+    story = open_story(_actor(request), pk, now=now)
+    found = story.task
     is_mine = found.assignee_id == _actor(request).staff_id
     context: dict[str, Any] = {
         "story": story, "task": found, "member": found.member, "now": now, "is_mine": is_mine, "nav_current": "today",
@@ -145,7 +145,8 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         "opens": found.store.opens_at.strftime("%H:%M"),
     }  # fmt: skip
     if story.can_do:
-        offers = offer(found, guide=found.assignee, now=now, also=request.GET.get("script", "")[:48])
+        picked = request.GET.get("script", "")[:48]
+        offers = offer(found, guide=found.assignee, now=now, also=picked, words=story.words)
         context |= _chooser(request, story, offers)
     else:
         context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None

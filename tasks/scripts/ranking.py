@@ -139,19 +139,31 @@ def _number(text: str | None) -> int:
 # ---------------------------------------------------------------- offering
 
 
-def offer(task: Task, *, guide: Staff, now: datetime, also: str = "") -> list[Offered]:
+@dataclass(frozen=True)
+class Words:
+    """What there is to say to some members, as read."""
+
+    scripts: list[Script]  # in force, of the tasks' kinds, in order of their ids
+    favourites: list[ScriptFavourite]  # the guides', newest first
+    used: dict[tuple[int, str], datetime]  # when (member, script) was last read
+
+
+def offer(task: Task, *, guide: Staff, now: datetime, also: str = "", words: Words | None = None) -> list[Offered]:
     """Return the scripts for one task, the best first; the guide's own wording of its node at the end.
 
     `also` is the key of one she picked in the library: it is added at the end if it may be said to this member.
+    `words` is what a page has read already, for this guide.
     """
-    offers = offer_many([task], guide=guide, now=now)[task.pk]
+    offers = offer_many([task], guide=guide, now=now, words=words)[task.pk]
     if also and all(one.key != also for one in offers):
         picked = offer_one(task, also, guide=guide, now=now)
         return [*offers, picked] if picked else offers
     return offers
 
 
-def offer_many(tasks: Sequence[Task], *, guide: Staff | None, now: datetime) -> dict[int, list[Offered]]:
+def offer_many(
+    tasks: Sequence[Task], *, guide: Staff | None, now: datetime, words: Words | None = None
+) -> dict[int, list[Offered]]:
     """Return the scripts of many tasks, by task id, in a fixed number of queries.
 
     Spoken by `guide`, or by each task's assignee. Where no scene fits, all of its kind whose facts are
@@ -159,14 +171,14 @@ def offer_many(tasks: Sequence[Task], *, guide: Staff | None, now: datetime) -> 
     """
     subjects = subjects_of(tasks, guide=guide)
     facts = facts_for(subjects, now=now)
-    kinds = {one.task_type for one in subjects}
+    words = words or _words(subjects)
     scripts: dict[str, list[Script]] = defaultdict(list)
-    for script in Script.objects.in_force().filter(task_type__in=kinds, audience="member").order_by("pk"):
+    for script in words.scripts:
         scripts[script.task_type].append(script)
-    used = _last_uses(subjects, [script.key for group in scripts.values() for script in group])
+    used = words.used
     favourites: dict[int, set[str]] = defaultdict(set)
     own: dict[int, list[ScriptFavourite]] = defaultdict(list)
-    for mine in ScriptFavourite.objects.filter(guide_id__in={one.guide.pk for one in subjects}).order_by("-pk"):
+    for mine in words.favourites:
         if mine.script_key:
             favourites[mine.guide_id].add(mine.script_key)
         else:
@@ -185,6 +197,17 @@ def offer_many(tasks: Sequence[Task], *, guide: Staff | None, now: datetime) -> 
         + [own_words(mine, facts[one.key]) for mine in own[one.guide.pk] if mine.node in ("", one.node)]
         for one in subjects
     }
+
+
+def _words(subjects: Sequence[Subject]) -> Words:
+    """Read what there is to say to these members. Three queries."""
+    kinds, guides = {one.task_type for one in subjects}, {one.guide.pk for one in subjects}
+    scripts = list(Script.objects.in_force().filter(task_type__in=kinds, audience="member").order_by("pk"))
+    return Words(
+        scripts=scripts,
+        favourites=list(ScriptFavourite.objects.filter(guide_id__in=guides).order_by("-pk")),
+        used=_last_uses(subjects, [script.key for script in scripts]),
+    )
 
 
 def _offered(script: Script, facts: Mapping[str, str], favourites: Iterable[str], used_at: datetime | None) -> Offered:

@@ -6,12 +6,17 @@
 What the engine does in its own transactions is `core.sql`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from datetime import date, datetime, time
+from functools import cache
+from typing import Any, TypeVar
+from uuid import UUID
 
 import psycopg
-from django.db import connection
+from django.db import connection, models
+
+M = TypeVar("M", bound=models.Model)
 
 
 @contextmanager
@@ -29,3 +34,31 @@ def cursor() -> Iterator[Any]:
         raw = psycopg.Cursor(connection.connection)
     with connection.make_cursor(raw) as planned:  # type: ignore[arg-type]
         yield planned
+
+
+_READ: dict[str, Any] = {
+    "DateTimeField": datetime.fromisoformat, "DateField": date.fromisoformat, "TimeField": time.fromisoformat, "UUIDField": UUID,
+}  # fmt: skip
+
+
+@cache
+def _fields(model: type[models.Model]) -> list[tuple[str, str, Any]]:
+    """Return (attribute, column, how to read it from JSON); what is encrypted is left out."""
+    return [
+        (field.attname, str(field.column), _READ.get(field.get_internal_type()))
+        for field in model._meta.concrete_fields
+        if not hasattr(field, "from_db_value") or field.get_internal_type() == "JSONField"
+    ]
+
+
+def row_of(model: type[M], row: Mapping[str, Any]) -> M:
+    """Return the instance of a row that PostgreSQL rendered with to_json; what was left out is fetched when asked for."""
+    known = [(name, row[column], read) for name, column, read in _fields(model) if column in row]
+    values = [read(value) if read and value is not None else value for _, value, read in known]
+    return model.from_db("default", [name for name, _, _ in known], values)
+
+
+def named(sql: str, params: tuple[Any, ...], prefix: str) -> tuple[str, dict[str, Any]]:
+    """Return a piece of SQL the ORM made with its parameters under names, to stand in a larger statement."""
+    names = [f"{prefix}{place}" for place in range(len(params))]
+    return sql % tuple(f"%({name})s" for name in names), dict(zip(names, params, strict=True))

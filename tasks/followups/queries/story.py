@@ -1,11 +1,9 @@
 """One task with all that stands around it: the member, what he bought, why now, what happened, who is next."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
 from crm.members.models import FriendLink, Member
@@ -14,12 +12,14 @@ from tasks.cadences.models import CadenceStep, Enrollment
 from tasks.followups.labels import CALL_RESULTS, LATER_REASONS, OUTCOMES, SKIP_WORDS
 from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence
 from tasks.scripts.models import ScriptUse
-from yejibao.core import clock, words
+from tasks.scripts.ranking import Words
+from yejibao.core import clock, reading, words
 from yejibao.core.drawing import SILHOUETTES
 from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
 
 from .. import hours
+from .around import Around, read_around
 from .day import label_of
 
 # The silhouette of an item, by its product family (drawing.SILHOUETTES).
@@ -40,6 +40,7 @@ EVIDENCE_WORDS = {
     "call_tried": "打了电话，没接", "undone": "撤销了完成", "rejected": "抽查没通过，重新打开", "visit_booked": "约了到店",
     "friend_added": "加上好友了", "reply": "会员回复了", "order_linked": "又来买了",
 }  # fmt: skip
+NOT_FOUND = "这条任务找不到，或者不是你的。"
 CLOSING = ("chat_sent", "chat_claimed", "call_logged", "friend_added", "visit_booked", "coupon_issued", "order_linked")
 
 
@@ -55,7 +56,7 @@ def read_task(actor: Actor, pk: int, *, or_prepared: bool = False) -> Task:
     tasks = tasks.with_people().select_related("store__unit", "order__store", "enrollment", "assignee__store")
     task = tasks.filter(pk=pk).first()
     if task is None:
-        raise NotFound("这条任务找不到，或者不是你的。")
+        raise NotFound(NOT_FOUND)
     return task
 
 
@@ -116,6 +117,7 @@ class Story:
     skip_request: SkipRequest | None
     is_open_hours: bool
     sentence: str  # why nothing is to be done here any more, or not now; empty while it is to be done
+    words: Words  # what may be said, for `offer`
 
     @property
     def hero(self) -> Item | None:
@@ -150,12 +152,22 @@ class Story:
         return said.replace("他", self.they)
 
 
+def open_story(actor: Actor, pk: int, *, now: datetime) -> Story:
+    """Return the story of a task the actor may see, in two statements. Raises NotFound, also for somebody else's task."""
+    return _story(read_around(Task.objects.visible_to(actor), pk, staff_id=actor.staff_id, now=now), now)
+
+
 def story_of(task: Task, *, actor: Actor, now: datetime) -> Story:
-    """Return the story of a task read with `read_task`, in a fixed number of statements."""
-    steps = list(CadenceStep.objects.filter(version_id=task.cadence_version_id).order_by("position"))
-    step = next((one for one in steps if one.key == task.node), None)
-    evidence = list(TaskEvidence.objects.filter(task=task).order_by("at", "pk"))
-    skip_request = SkipRequest.objects.filter(task=task).order_by("-pk").first()
+    """Return the story of a task read with `read_task`, as the database has it now."""
+    return _story(read_around(Task.objects.all(), task.pk, staff_id=actor.staff_id, now=now), now)
+
+
+def _story(around: Around | None, now: datetime) -> Story:
+    if around is None:
+        raise NotFound(NOT_FOUND)
+    task, evidence = around.task, around.evidence
+    step = next((one for one in around.steps if one.key == task.node), None)
+    uses = {use.at: use for use in around.uses}
     return Story(
         task=task,
         member=task.member,
@@ -165,16 +177,17 @@ def story_of(task: Task, *, actor: Actor, now: datetime) -> Story:
         carry_over=[_item(one) for one in task.context.get("carry_over_items") or []],
         bought=_bought(task, now),
         wardrobe=wardrobe_of(task.member_id, now=now),
-        trail=_trail(task.enrollment, steps, task, now) if task.enrollment else [],
+        trail=_trail(task.enrollment, around, now) if task.enrollment else [],
         chips=chips_of(step),
-        also=_also(task, now),
-        traces=_traces(task, evidence),
+        also=around.also,
+        traces=[_trace(row, uses.get(row.at)) for row in evidence],
         proof=next((row.kind for row in reversed(evidence) if row.at == task.done_at and row.kind in CLOSING), ""),
-        friend=FriendLink.objects.filter(member_id=task.member_id, guide_id=task.assignee_id).order_by("-pk").first(),
-        pending=PendingSend.objects.filter(task=task, guide_id=actor.staff_id, used_at=None).first(),
-        skip_request=skip_request,
+        friend=around.friend,
+        pending=around.pending,
+        skip_request=around.skip_request,
         is_open_hours=hours.is_open(task.store, now),
         sentence=_sentence(task, now),
+        words=around.words,
     )
 
 
@@ -230,7 +243,7 @@ SELECT (SELECT count(DISTINCT o.paid_on) FROM mine o WHERE o.paid_on > %(year_ag
 
 def wardrobe_of(member_id: int, *, now: datetime) -> Wardrobe:
     """Return how often and for how much he bought in 365 days, and his last sizes (gifts left out of the sizes)."""
-    with connection.cursor() as cursor:
+    with reading.cursor() as cursor:
         cursor.execute(
             "WITH mine AS MATERIALIZED (SELECT id, paid_on, net_amount_fen FROM crm_order WHERE member_id = %(member)s "
             "AND status = 'paid' AND net_amount_fen > 0 AND known_at <= %(now)s ORDER BY paid_at DESC LIMIT 60)" + _WARDROBE,
@@ -244,21 +257,21 @@ def wardrobe_of(member_id: int, *, now: datetime) -> Wardrobe:
 # ---------------------------------------------------------------- why now
 
 
-def _trail(enrollment: Enrollment, steps: Iterable[CadenceStep], task: Task, now: datetime) -> list[dict[str, str]]:
+def _trail(enrollment: Enrollment, around: Around, now: datetime) -> list[dict[str, str]]:
     """Return the nodes of the cycle with what became of each, or when it comes."""
-    opened = {row["node"]: row for row in enrollment.tasks.values("node", "state", "done_at", "due_at")}
-    known = {step.key: step for step in steps}
+    opened = {row.node: row for row in around.cycle}
+    known = {step.key: step for step in around.steps}
     trail = []
     for key in enrollment.plan:
         step, row = known.get(key), opened.get(key)
         state, note = "", ""
-        if row and row["state"] == Task.State.DONE:
-            state, note = "done", words.short_day(row["done_at"], now)
-        elif row and row["state"] == Task.State.OPEN:
-            is_this = key == task.node
-            state, note = ("on", "现在") if is_this else ("", words.short_day(row["due_at"], now))
+        if row and row.state == Task.State.DONE:
+            state, note = "done", words.short_day(row.done_at, now)
+        elif row and row.state == Task.State.OPEN:
+            is_this = key == around.task.node
+            state, note = ("on", "现在") if is_this else ("", words.short_day(row.due_at, now))
         elif row:
-            state, note = "skip", {"expired": "没赶上", "superseded": "换新一轮"}.get(row["state"], "跳过")
+            state, note = "skip", {"expired": "没赶上", "superseded": "换新一轮"}.get(row.state, "跳过")
         elif key in enrollment.step_reasons or enrollment.status in ("superseded", "cancelled"):
             state, note = "skip", "跳过"
         elif step and step.open_day is not None:
@@ -280,20 +293,7 @@ def _span(key: str, step: CadenceStep | None) -> str:
     return f"{step.offset_minutes} 分钟" if step.offset_minutes is not None else f"{step.open_day} 天"
 
 
-def _also(task: Task, now: datetime) -> list[Task]:
-    """Return other tasks for this member on the same list: 顺带提醒."""
-    if task.state != Task.State.OPEN:
-        return []
-    others = Task.objects.filter(member_id=task.member_id, assignee_id=task.assignee_id).listed(now).exclude(pk=task.pk)
-    return list(others.order_by("priority", "due_at", "pk")[:5])
-
-
 # ---------------------------------------------------------------- what happened
-
-
-def _traces(task: Task, evidence: Iterable[TaskEvidence]) -> list[Trace]:
-    uses = {use.at: use for use in ScriptUse.objects.filter(task=task).select_related("script")}
-    return [_trace(row, uses.get(row.at)) for row in evidence]
 
 
 def _trace(row: TaskEvidence, use: ScriptUse | None) -> Trace:

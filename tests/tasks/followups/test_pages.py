@@ -142,6 +142,16 @@ def test_the_page_says_who_why_and_what_to_say(guide: Client, task: Task) -> Non
     assert "13800132075" not in html
 
 
+@pytest.mark.parametrize("others", [0, 15, 99])
+def test_the_task_needs_the_same_statements_beside_any_list(
+    guide: Client, org: Org, task: Task, others: int, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    for _ in range(others):
+        make_task(make_member(owner=org.guide), org.guide, now=NOW - timedelta(hours=1))
+    with django_assert_num_queries(4):  # the session; the task and what is around it; his wardrobe; his last purchase
+        read(guide, url(task))
+
+
 def test_a_script_can_be_chosen_without_javascript(guide: Client, task: Task) -> None:
     html = read(guide, url(task))
     other = html.split('href="?script=')[1].split('"')[0]

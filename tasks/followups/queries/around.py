@@ -1,0 +1,125 @@
+"""One task and all that its page shows, read with one statement planned once a connection.
+
+What stands in lists comes as JSON of whole rows and becomes the models it is of. Asking for each alone took fourteen
+statements, whose building cost more than their running.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+
+from crm.members.models import FriendLink, Member
+from crm.orders.models import Order
+from guides.org.models import OrgUnit, Staff, Store
+from tasks.cadences.models import CadenceStep, Enrollment
+from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence, TaskQuerySet
+from tasks.scripts.models import Script, ScriptFavourite, ScriptUse
+from tasks.scripts.ranking import Words
+from yejibao.core import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A task with its people, and what stands around it."""
+
+    task: Task
+    steps: list[CadenceStep]  # of the task's version, in order
+    evidence: list[TaskEvidence]  # oldest first
+    uses: list[ScriptUse]
+    cycle: list[Task]  # tasks of the same cycle, this one too
+    also: list[Task]  # others for this member on the same list: 顺带提醒
+    friend: FriendLink | None
+    pending: PendingSend | None
+    skip_request: SkipRequest | None
+    words: Words
+
+
+def _list(of: str, order: str, columns: str = "x.*") -> str:
+    return f"(SELECT coalesce(json_agg(y), '[]') FROM (SELECT {columns} FROM {of} ORDER BY {order}) y)"
+
+
+def _first(of: str, order: str) -> str:
+    return f"(SELECT to_json(y) FROM (SELECT x.* FROM {of} ORDER BY {order} LIMIT 1) y)"
+
+
+_ALSO = _list(
+    """tasks_task x WHERE x.member_id = t.member_id AND x.assignee_id = t.assignee_id AND x.state = 'open' AND x.held_at IS NULL
+    AND (x.hidden_until IS NULL OR x.hidden_until <= %(now)s) AND x.id <> t.id""",
+    "x.priority, x.due_at, x.id LIMIT 5",
+)
+# Whole rows; of people, without what is encrypted.
+_AROUND = f"""
+SELECT to_json(t), (to_jsonb(m) - '{{phone,birth_year}}'::text[])::json, (to_jsonb(g) - '{{phone,password}}'::text[])::json, to_json(gs), to_json(s),
+    to_json(u), to_json(o), to_json(os), to_json(e),
+    {_list("tasks_cadencestep x WHERE x.version_id = t.cadence_version_id", "x.position")},
+    {_list("tasks_taskevidence x WHERE x.task_id = t.id", "x.at, x.id")},
+    {_list("tasks_scriptuse x LEFT JOIN tasks_script d ON d.id = x.script_id WHERE x.task_id = t.id", "x.id", "x.*, to_json(d) AS said")},
+    {_list("tasks_task x WHERE x.enrollment_id = t.enrollment_id", "x.id", "x.id, x.node, x.state, x.done_at, x.due_at")},
+    CASE WHEN t.state = 'open' THEN {_ALSO} ELSE '[]' END,
+    {_first("crm_friendlink x WHERE x.member_id = t.member_id AND x.guide_id = t.assignee_id", "x.id DESC")},
+    {_first("tasks_pendingsend x WHERE x.task_id = t.id AND x.guide_id = %(me)s AND x.used_at IS NULL", "x.id")},
+    {_first("tasks_skiprequest x WHERE x.task_id = t.id", "x.id DESC")},
+    {_list("tasks_script x WHERE x.task_type = t.task_type AND x.is_current AND x.is_enabled AND x.audience = 'member'", "x.id")},
+    {_list("tasks_scriptfavourite x WHERE x.guide_id = t.assignee_id", "x.id DESC")},
+    (SELECT coalesce(json_agg(y), '[]') FROM (SELECT x.script_key, max(x.at) AS last FROM tasks_scriptuse x
+        WHERE x.member_id = t.member_id GROUP BY 1) y)
+FROM tasks_task t
+JOIN crm_member m ON m.id = t.member_id
+JOIN guides_staff g ON g.id = t.assignee_id LEFT JOIN guides_store gs ON gs.id = g.store_id
+JOIN guides_store s ON s.id = t.store_id JOIN guides_orgunit u ON u.id = s.unit_id
+LEFT JOIN crm_order o ON o.id = t.order_id LEFT JOIN guides_store os ON os.id = o.store_id
+LEFT JOIN tasks_enrollment e ON e.id = t.enrollment_id
+WHERE t.id = %(task)s AND t.id IN (%(scope)s)
+"""
+
+
+def read_around(scope: TaskQuerySet, pk: int, *, staff_id: int | None, now: datetime) -> Around | None:
+    """Return a task of `scope` with what is around it, None where it is not there; a message prepared by `staff_id`."""
+    try:
+        ids, params = scope.filter(pk=pk).order_by().values("pk").query.sql_with_params()
+    except EmptyResultSet:
+        return None
+    piece, facts = reading.named(ids, params, "scope")
+    with reading.cursor() as cursor:
+        cursor.execute(_AROUND.replace("%(scope)s", piece), {**facts, "task": pk, "now": now, "me": staff_id or 0})
+        row = cursor.fetchone()
+    return _of(row) if row else None
+
+
+def _of(row: tuple[Any, ...]) -> Around:
+    task, member, guide, guide_store, store, unit, order, order_store, enrollment, *around = row
+    steps, evidence, uses, cycle, also, friend, pending, skip_request, scripts, favourites, used = around
+    found = reading.row_of(Task, task)
+    found.member = reading.row_of(Member, member)
+    found.assignee = reading.row_of(Staff, guide)
+    found.assignee.store = reading.row_of(Store, guide_store) if guide_store else None
+    found.store = reading.row_of(Store, store)
+    found.store.unit = reading.row_of(OrgUnit, unit)
+    found.order = reading.row_of(Order, order) if order else None
+    if found.order:
+        found.order.store = reading.row_of(Store, order_store)
+    found.enrollment = reading.row_of(Enrollment, enrollment) if enrollment else None
+    return Around(
+        task=found,
+        steps=[reading.row_of(CadenceStep, one) for one in steps],
+        evidence=[reading.row_of(TaskEvidence, one) for one in evidence],
+        uses=[_use(one) for one in uses],
+        cycle=[reading.row_of(Task, one) for one in cycle],
+        also=[reading.row_of(Task, one) for one in also],
+        friend=reading.row_of(FriendLink, friend) if friend else None,
+        pending=reading.row_of(PendingSend, pending) if pending else None,
+        skip_request=reading.row_of(SkipRequest, skip_request) if skip_request else None,
+        words=Words(
+            scripts=[reading.row_of(Script, one) for one in scripts],
+            favourites=[reading.row_of(ScriptFavourite, one) for one in favourites],
+            used={(found.member_id, one["script_key"]): datetime.fromisoformat(one["last"]) for one in used},
+        ),
+    )
+
+
+def _use(row: dict[str, Any]) -> ScriptUse:
+    use = reading.row_of(ScriptUse, row)
+    use.script = reading.row_of(Script, row["said"]) if row["said"] else None
+    return use
