@@ -1,4 +1,4 @@
-"""`bin/bench readme`: writes what the full runs found (bench/results.json) into README, between its two marks."""
+"""`bin/bench readme`: writes what the runs found (bench/results.json) into README, between its two marks."""
 
 import json
 from typing import Any
@@ -34,7 +34,8 @@ def _row(line: dict[str, Any]) -> list[str]:
         for goal in line["goals"]
     )
     limit = f"{_said(line['limit'])}: {line['limit_is']}"
-    return [f"`{line['bench']}`", f"{_said(line['value'])} {line['unit']}", limit, _said(line["ratio"]), goals]
+    name = f"`{line['bench']}`" + (" (quick)" if line.get("quick") else "")
+    return [name, f"{_said(line['value'])} {line['unit']}", limit, _said(line["ratio"]), goals]
 
 
 def _said(figure: Any) -> str:

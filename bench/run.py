@@ -2,7 +2,7 @@
 
 Each runs in a database of its own, on servers of the scratch folder "bench" (or on those of DATABASE_URL and REDIS_URL),
 which wait for the disk as in production. --quick ends within two minutes; --peers first installs what is compared with.
-What a full run found is kept in bench/results.json; `readme` writes the table of README from it.
+What a run found is kept in bench/results.json; `readme` writes the table of README from it.
 """
 
 import ast
@@ -110,18 +110,20 @@ def _run(module: ModuleType, options: Options) -> Report:
 def _say(name: str, report: Report, options: Options) -> int:
     line = report.line(name)
     print(json.dumps(line, ensure_ascii=False), flush=True)
-    if not options.quick:
-        _keep(name, line)
+    _keep(name, line, is_quick=options.quick)
     return 0
 
 
-def _keep(name: str, line: dict[str, Any]) -> None:
-    """Remember what a full run found, for the table of README."""
+def _keep(name: str, line: dict[str, Any], *, is_quick: bool) -> None:
+    """Remember what a run found, for the table of README; a quick one never in place of a full one."""
     path = figures.CHECKOUT / "bench/results.json"
-    if os.access(path.parent, os.W_OK):
-        lines = json.loads(path.read_text()) if path.exists() else {}
-        lines[name] = line
-        path.write_text(json.dumps(lines, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    if not os.access(path.parent, os.W_OK):
+        return
+    lines = json.loads(path.read_text()) if path.exists() else {}
+    if is_quick and name in lines and not lines[name].get("quick"):
+        return
+    lines[name] = line | ({"quick": True} if is_quick else {})
+    path.write_text(json.dumps(lines, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
 
 def _own_database(name: str, *, fresh: bool) -> str:
