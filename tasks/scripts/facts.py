@@ -13,14 +13,13 @@ from typing import Any
 
 import yaml
 from django.conf import settings
-from django.db import connection
 from django.db.models import prefetch_related_objects
 
 import crm
 from crm.members.models import GuideHandover, Member
 from guides.org.models import Staff
 from tasks.followups.models import Task
-from yejibao.core import clock
+from yejibao.core import clock, reading
 from yejibao.core.words import NOTHING
 
 from .words import variables
@@ -186,6 +185,6 @@ def _last_items(subjects: Iterable[Subject]) -> dict[int, str]:
     asked = [(one.key, one.member.pk, one.bought_before or date.max) for one in subjects]
     if not asked:
         return {}
-    with connection.cursor() as cursor:
+    with reading.cursor() as cursor:
         cursor.execute(LAST_ITEM, [list(column) for column in zip(*asked, strict=True)])
         return {key: item_title({"name": name, "color": color}) for key, name, color in cursor.fetchall()}

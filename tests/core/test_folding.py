@@ -7,7 +7,7 @@ from django.template import Context, Engine, Template
 from django.template.base import TextNode
 from django.urls import NoReverseMatch
 
-from yejibao.core.folding import Folded, fold
+from yejibao.core.folding import Folded, Numbered, fold
 
 PIECES = """{% load static %}{# a word #}<b>{% icon "phone" "i-22" %}</b>{% static "yjb.css" %}{% url "tasks:today" %}
 {% if shown %}{% icon "x" %}{{ name }}{% else %}{% url "tasks:today" %}{% endif %}{% for one in many %}{% icon "check" %}{{ one }}{% endfor %}
@@ -29,6 +29,14 @@ def test_a_folded_template_says_the_same(shown: bool) -> None:
 def test_what_never_changes_becomes_one_text() -> None:
     (only,) = folded('{% load static %}<i>{% icon "phone" %}{% static "yjb.css" %}{% url "tasks:today" %}</i>').nodelist
     assert isinstance(only, TextNode) and "#i-phone" in only.s and only.s.endswith("/g/today/</i>")
+
+
+def test_an_address_of_a_number_is_put_together_and_any_other_is_looked_up() -> None:
+    template = folded('{% url "tasks:task" pk %}')
+    assert template.render(Context({"pk": 7})) == "/g/tasks/7/" and isinstance(template.nodelist[0], Numbered)
+    assert template.render(Context({"pk": "8"})) == "/g/tasks/8/"
+    with pytest.raises(NoReverseMatch):
+        template.render(Context({"pk": "x"}))
 
 
 def test_what_cannot_be_said_is_left_to_the_page() -> None:
