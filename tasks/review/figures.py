@@ -51,8 +51,9 @@ class Figures:
     sales_fen: int = 0
 
     def add(self, other: "Figures") -> "Figures":
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        mine, others = self.__dict__, other.__dict__  # some four hundred a page: not through fields()
+        for name in COLUMNS:
+            mine[name] += others[name]
         return self
 
     @property

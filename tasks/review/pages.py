@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from html import escape
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -67,6 +69,23 @@ class Cell:
     is_names: bool  # opens the list of names, not another board
     title: str
     spoken: str
+
+    @property
+    def drawn(self) -> SafeString:
+        """The field as HTML: forty of them a page, each an include before."""
+        inside = f"<span>{self.figure}{'' if self.style == 'na' else PERCENT}</span>"
+        if self.late:
+            inside += f"<small>超时 {self.late}</small>"
+        looks, spoken = f'class="c {self.style}" style="--a:{self.alpha}"', escape(self.spoken)
+        if not self.href:
+            return mark_safe(f'<span {looks} role="img" aria-label="{spoken}">{inside}</span>')
+        href, opens = escape(self.href), ""
+        if self.is_names:
+            opens = f' data-names hx-get="{href}" hx-target="#sheet-body" data-sheet="{escape(self.title)}"'
+        return mark_safe(f'<a {looks} href="{href}"{opens} aria-label="{spoken}">{inside}</a>')
+
+
+PERCENT = '<span class="pc-in">%</span>'
 
 
 def _query(period: Period, **facts: Any) -> str:
