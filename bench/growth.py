@@ -1,4 +1,4 @@
-"""How cost grows: a purchase and an opened task at 1, 10 and 30 million cycles, sizes, and vacuum after a day's changes."""
+"""How cost grows: a purchase and a task at 1, 10 and 30 million cycles, pages by guides, sizes, vacuum after a day."""
 
 import time
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from bench import enrol, open_due, world
+from bench import enrol, growth_pages, open_due, world
 from bench.figures import Options, Report, at_most, median, progress, rate
 from crm.orders.models import Order
 from tasks.cadences.enrolling import enroll_orders
@@ -26,6 +26,7 @@ def main(options: Options) -> Report:
     world.company(**shape, now=now)
     seen = [_at(size, rounds, batches, now) for size in sizes]
     vacuum = _a_day_of_changes(min(QUICK_DAY if options.quick else DAY_OF_CHANGES, sizes[-1] // 2))
+    pages = growth_pages.page_rows((100,) if options.quick else (100, 1_000, 10_000))
     first, last = seen[0], seen[-1]
     by_task = last["open_ms"] / first["open_ms"]
     return Report(
@@ -35,7 +36,7 @@ def main(options: Options) -> Report:
             at_most("cost of an opened task", by_task, 1.3),
             at_most("cost of a purchase", last["enrol_ms"] / first["enrol_ms"], 1.3),
         ],
-        more={"tables": [_growth_table(seen), _vacuum_table(vacuum)]},
+        more={"tables": [_growth_table(seen), _pages_table(pages), _vacuum_table(vacuum)]},
     )  # fmt: skip
 
 
@@ -90,6 +91,21 @@ def _growth_table(seen: list[dict[str, Any]]) -> dict[str, Any]:
             for row in seen
         ],
     }  # fmt: skip
+
+
+def _pages_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "title": "One page, asked by one browser at a time (median, ms).",
+        "head": ["guides", "tasks", "今日", "a task", "JSON list", "review of a region"],
+        "rows": [
+            [
+                f"{row['guides']:,}",
+                f"{row['tasks']:,}",
+                *(row[f"{name}_ms"] for name in ("today", "task", "list", "review")),
+            ]
+            for row in rows
+        ],
+    }
 
 
 # ---------------------------------------------------------------- a day's changes

@@ -216,7 +216,8 @@ class GuideHandover(models.Model):
 class FriendTransfer(models.Model):
     """A friend is to go over to a colleague, through the platform: asked for, waited for 24 hours, settled.
 
-    ASKED without an answer is what "nobody knows" looks like here: it is read back from the platform, never asked again.
+    ASKED without an answer is what "nobody knows" looks like here: it is read back from the platform first, and asked again
+    only where the platform has never heard of it.
     """
 
     class State(models.TextChoices):

@@ -1,6 +1,6 @@
 """What the doctor asks about our people: can the app see them, may they have customers."""
 
-from yejibao.wecom import doctor
+from yejibao.wecom import contacts, doctor
 from yejibao.wecom.doctor import Finding, Patient, ok, wrong
 from yejibao.wecom.errors import GatewayError
 
@@ -28,12 +28,11 @@ def _visible_range(patient: Patient) -> Finding:
 @doctor.check("customer_scope", "客户联系使用范围", order=120, is_online=True)
 def _customer_scope(patient: Patient) -> Finding:
     try:
-        answer = patient.gateway.get("externalcontact/get_follow_user_list")
+        allowed = set(contacts.list_followers(patient.gateway))
     except GatewayError as error:
         if error.code in (48001, 48002):
             return doctor.SKIPPED
         raise
-    allowed = {str(userid).casefold() for userid in answer.get("follow_user", ())}
     guides = RoleAssignment.objects.filter(role="guide", staff__state="active").values_list(
         "staff__wecom_user_id", "staff__name"
     )

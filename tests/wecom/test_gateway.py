@@ -270,13 +270,6 @@ def test_address_book(door: Gateway) -> None:
     assert caught.value.code == 60111
 
 
-def test_customers(door: Gateway, sandbox: Any) -> None:
-    sandbox.post("world", contacts=[{"external_userid": "wm1", "name": "王**", "followers": ["lan.chen"]}])
-    assert door.list_contacts("lan.chen") == ["wm1"]
-    assert door.list_contacts("min.wang") == []  # 84061 is an empty list, not a failure
-    assert door.get_contact("wm1").follower_userids == ("lan.chen",)
-
-
 def test_calls_that_are_too_many_open_the_breaker(door: Gateway, sandbox: Any) -> None:
     sandbox.fault("user/get", errcode=45009, times=1)
     with pytest.raises(GatewayError) as caught:

@@ -71,17 +71,6 @@ class Sent:
     unlicensed_users: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Contact:
-    """A customer and the members who follow him."""
-
-    external_userid: str
-    name: str
-    unionid: str
-    follower_userids: tuple[str, ...]
-    raw: Mapping[str, Any]
-
-
 def names(text: object) -> tuple[str, ...]:
     """Split the platform's `a|b` list, lower-cased."""
     return tuple(part.casefold() for part in str(text or "").split("|") if part)
@@ -259,25 +248,6 @@ class Gateway:
             for row in answer["department"]
         ]
 
-    # ------------------------------------------------------------ customers
-    def list_contacts(self, userid: str) -> list[str]:
-        """Return the external user ids a member follows; none at all is an empty list, not an error."""
-        try:
-            return [str(value) for value in self.get("externalcontact/list", userid=userid)["external_userid"]]
-        except GatewayError as error:
-            if error.code == 84061:
-                return []
-            raise
-
-    def get_contact(self, external_userid: str) -> Contact:
-        """Return a customer; 40096 when unknown, 84061 when nobody is his friend any more."""
-        answer = self.get("externalcontact/get", external_userid=external_userid)
-        facts = answer["external_contact"]
-        followers = tuple(str(row["userid"]).casefold() for row in answer.get("follow_user", ()))
-        return Contact(
-            str(facts["external_userid"]), str(facts.get("name", "")), str(facts.get("unionid", "")), followers, answer
-        )
-
     # ------------------------------------------------------------ messages
     def send_message(self, body: bytes) -> Sent:
         """Send these very bytes. Once: an unknown outcome is the outbox's to resolve."""
@@ -344,7 +314,6 @@ def default() -> Gateway:
 
 __all__ = [
     "App",
-    "Contact",
     "Department",
     "Gateway",
     "GatewayError",

@@ -58,19 +58,11 @@ def publish(event: Event) -> None:
 
 
 def publish_many(events: Iterable[Event]) -> None:
-    """Store many events with one statement and wake the drain after the commit."""
+    """Store many events with one statement. The tick drains them, within half a minute."""
     now = clock.now()
     OutboxEvent.objects.bulk_create(
         [OutboxEvent(topic=event.topic, payload=asdict(event), created_at=now) for event in events], batch_size=2000
     )
-    wake_after_commit()
-
-
-def wake_after_commit() -> None:
-    """Ask for a drain soon. Only a hint: a job each half minute is the net."""
-    from .nudge import nudge
-
-    transaction.on_commit(lambda: nudge("events"), robust=True)
 
 
 def drain_events(*, batch: int = 1000, seconds: float = 25.0) -> dict[str, int]:
@@ -143,7 +135,6 @@ def retry_events(ids: Sequence[int], *, actor: Actor) -> int:
     if waiting:
         OutboxEvent.objects.filter(pk__in=waiting).update(parked_at=None, attempts=0)
         audit.record(actor, "event.retried", OutboxEvent._meta.label, after={"ids": waiting})
-        wake_after_commit()
     return len(waiting)
 
 

@@ -1,7 +1,5 @@
 """What can be wrong between the console and this installation, in the order in which one would mend it (wecom-api §10, §11)."""
 
-import base64
-import os
 import re
 import secrets
 import time
@@ -9,7 +7,6 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import requests
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from django.conf import settings
 from django.db import connection
 
@@ -169,7 +166,7 @@ def _callback(patient: Patient) -> Finding:
         return wrong("EncodingAESKey 不是 43 位，抄漏了", "照控制台重新抄一遍 WECOM_CALLBACK_AES_KEY", where)
     path = f"{settings.PUBLIC_BASE_URL}/wecom/callback/yejibao/"
     echo = secrets.token_hex(8)
-    sealed = _sealed(keys, echo)
+    sealed = crypto.encrypt(keys, echo)
     stamp, nonce = str(int(time.time())), secrets.token_hex(5)
     signed = crypto.signature(keys.token, stamp, nonce, sealed)
     started = clock.monotonic()
@@ -293,12 +290,3 @@ def _look(address: str, **query: str) -> requests.Response | None:
             return session.get(address, params=query, timeout=SECONDS, allow_redirects=False)
     except requests.RequestException:
         return None
-
-
-def _sealed(keys: crypto.Keys, text: str) -> str:
-    """Encrypt as the console does for its check."""
-    message = text.encode()
-    plain = os.urandom(16) + len(message).to_bytes(4, "big") + message + keys.receiver.encode()
-    pad = crypto.BLOCK - len(plain) % crypto.BLOCK
-    sealer = Cipher(algorithms.AES(keys.aes_key), modes.CBC(keys.aes_key[:16])).encryptor()
-    return base64.b64encode(sealer.update(plain + bytes([pad]) * pad) + sealer.finalize()).decode()
