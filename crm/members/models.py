@@ -155,13 +155,11 @@ class FriendLink(models.Model):
     readd_tried_at = models.DateTimeField(null=True)  # never re-add more than once in 30 days
     # what the platform says of it
     way = models.ForeignKey("crm.ContactWay", null=True, on_delete=models.SET_NULL, related_name="friends")
-    way_token = models.CharField(
-        max_length=64, blank=True, db_default=""
-    )  # its `state`: also of codes and links that are not ours
+    # the code's `state`: also of codes and links that are not ours
+    way_token = models.CharField(max_length=64, blank=True, db_default="")
     add_way = models.PositiveSmallIntegerField(null=True)  # 1 QR code, 2 phone search … (externalcontact/get)
-    phone_indexes = ArrayField(
-        models.CharField(max_length=32), default=list, db_default=[], blank=True
-    )  # of phones in the remark
+    # of the phones in the remark
+    phone_indexes = ArrayField(models.CharField(max_length=32), default=list, db_default=[], blank=True)
     corp_tag_ids = ArrayField(models.CharField(max_length=64), default=list, db_default=[], blank=True)
     seen_at = models.DateTimeField(null=True)  # when the platform last listed it
 

@@ -107,7 +107,7 @@ PEOPLE = [
     _guard("members: one new owner", "crm/members/services/ownership.py:change_owner", lock(),
            people.two_managers_give_a_member_away),
     _guard("hand-over: one heir", "crm/members/services/ownership.py:_hand_over", lock(), people.two_heirs_are_named),
-    _guard("hand-over: refused once", "crm/members/services/ownership.py:refuse_transfer",
+    _guard("hand-over: refused once", "crm/members/services/transfers.py:refuse_transfer",
            (condition(r'"crm_friendlink"\."state" = %s'), condition(r'"crm_friendlink"\."ended_at" IS NULL')),
            people.a_refusal_told_twice),
     _guard("friends: lost once", "crm/members/services/friends.py:end_friend", lock(), people.a_lost_friend_told_twice),

@@ -24,9 +24,9 @@ from .ownership import (
     choose_heir,
     default_heir,
     propose_heir,
-    refuse_transfer,
 )
 from .phones import NoPhone, reveal_phone
+from .transfers import refuse_transfer
 
 __all__ = [
     "AlreadyHandedOver",

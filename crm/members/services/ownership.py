@@ -198,28 +198,3 @@ def _hand_over(handover_id: int, *, heir: Staff, actor: Actor, now: datetime) ->
     )
     outbox.publish(HeirNamed(handover.pk))
     return handover
-
-
-@transaction.atomic
-def refuse_transfer(link: FriendLink, *, now: datetime) -> None:
-    """Note that a member refused his new guide: the friend is gone, the member waits in the store manager's pool."""
-    ended = FriendLink.objects.filter(pk=link.pk, state=FriendLink.State.PENDING_TRANSFER, ended_at=None)
-    if not ended.update(state=FriendLink.State.DELETED_BY_MEMBER, ended_at=now) or link.member_id is None:
-        return
-    lock_members([link.member_id])
-    member = Member.objects.select_related("main_store").get(pk=link.member_id)
-    stores = [member.main_store_id] if member.main_store_id else []
-    manager = next(iter(heads_of_stores(stores, role="store_manager", day=local_day(now)).values()), None)
-    OwnershipTransfer.objects.create(
-        member=member, from_guide_id=member.owner_guide_id, to_guide_id=manager, reason="refused", at=now
-    )
-    Member.objects.filter(pk=member.pk).update(owner_guide_id=manager)
-    audit.record(
-        Actor.system(),
-        "member.owner_changed",
-        member,
-        before={"owner_guide": member.owner_guide_id},
-        after={"owner_guide": manager},
-        reason="会员拒绝交接",
-    )
-    outbox.publish(MemberChanged(member.pk, "owner"))

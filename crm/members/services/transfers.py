@@ -15,11 +15,15 @@ from django.db import connection, transaction
 from django.db.models import Count, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from crm.events import FriendChanged
-from crm.members.models import FriendLink, FriendTransfer
+from crm.events import FriendChanged, MemberChanged
+from crm.members.models import FriendLink, FriendTransfer, Member, OwnershipTransfer
+from crm.members.services.locking import lock_members
 from guides.org.models import Staff
-from yejibao.core import outbox
+from guides.org.queries import heads_of_stores
+from yejibao.core import audit, outbox
+from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict
+from yejibao.core.scope import Actor
 from yejibao.wecom import transfers as platform
 from yejibao.wecom.errors import GatewayError, Kind
 from yejibao.wecom.gateway import Gateway
@@ -225,10 +229,33 @@ def _rows(ids: Sequence[int]) -> QuerySet[FriendTransfer]:
 
 
 def _refuse(pk: int, now: datetime) -> None:
-    from .ownership import refuse_transfer
-
     _rows([pk]).update(state=State.REFUSED, settled_at=now, next_at=None)
     refuse_transfer(FriendTransfer.objects.select_related("link").get(pk=pk).link, now=now)
+
+
+@transaction.atomic
+def refuse_transfer(link: FriendLink, *, now: datetime) -> None:
+    """Note that a member refused his new guide: the friend is gone, the member waits in the store manager's pool."""
+    ended = FriendLink.objects.filter(pk=link.pk, state=FriendLink.State.PENDING_TRANSFER, ended_at=None)
+    if not ended.update(state=FriendLink.State.DELETED_BY_MEMBER, ended_at=now) or link.member_id is None:
+        return
+    lock_members([link.member_id])
+    member = Member.objects.select_related("main_store").get(pk=link.member_id)
+    stores = [member.main_store_id] if member.main_store_id else []
+    manager = next(iter(heads_of_stores(stores, role="store_manager", day=local_day(now)).values()), None)
+    OwnershipTransfer.objects.create(
+        member=member, from_guide_id=member.owner_guide_id, to_guide_id=manager, reason="refused", at=now
+    )
+    Member.objects.filter(pk=member.pk).update(owner_guide_id=manager)
+    audit.record(
+        Actor.system(),
+        "member.owner_changed",
+        member,
+        before={"owner_guide": member.owner_guide_id},
+        after={"owner_guide": manager},
+        reason="会员拒绝交接",
+    )
+    outbox.publish(MemberChanged(member.pk, "owner"))
 
 
 def settle_done(ids: Sequence[int], now: datetime) -> None:
