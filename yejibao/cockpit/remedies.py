@@ -451,7 +451,7 @@ def _wecom(facts: Facts, signs: Facts) -> Fault | None:
 
 def _wecom_note(facts: Facts) -> str:
     age = facts["token_age_seconds"]
-    token = "令牌还没取过" if age is None else f"令牌{_long(age)}前换的"
+    token = "令牌还没取过" if age is None else f"令牌 {_long(age)}前换的"
     return f"没有被限流，{token}"
 
 
