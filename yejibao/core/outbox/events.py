@@ -18,11 +18,13 @@ from .. import clock
 from ..scope import Actor
 from ..sql import is_deadlock, twice_if_deadlocked
 from .models import OutboxEvent
+from .nudge import nudge
 
 log = logging.getLogger("yejibao.outbox")
 
 DRAIN_LOCK = 0x59_4A_42_01  # one drain at a time keeps events in the order they happened
 MAX_ATTEMPTS = 5
+NUDGE = "events"
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ def publish(event: Event) -> None:
 
 
 def publish_many(events: Iterable[Event]) -> None:
-    """Store many events with one statement. The tick drains them, within half a minute."""
+    """Store many events with one statement, and wake the drain after the commit; without the hint the tick does it."""
     now = clock.now()
-    OutboxEvent.objects.bulk_create(
-        [OutboxEvent(topic=event.topic, payload=asdict(event), created_at=now) for event in events], batch_size=2000
-    )
+    rows = [OutboxEvent(topic=event.topic, payload=asdict(event), created_at=now) for event in events]
+    if rows:
+        OutboxEvent.objects.bulk_create(rows, batch_size=2000)
+        transaction.on_commit(lambda: nudge(NUDGE), robust=True)
 
 
 def drain_events(*, batch: int = 1000, seconds: float = 25.0) -> dict[str, int]:
@@ -135,6 +138,7 @@ def retry_events(ids: Sequence[int], *, actor: Actor) -> int:
     if waiting:
         OutboxEvent.objects.filter(pk__in=waiting).update(parked_at=None, attempts=0)
         audit.record(actor, "event.retried", OutboxEvent._meta.label, after={"ids": waiting})
+        transaction.on_commit(lambda: nudge(NUDGE), robust=True)
     return len(waiting)
 
 

@@ -27,7 +27,7 @@ _gone_until = 0.0  # a Redis that does not answer is left alone: nobody waits fo
 
 
 def nudge(name: str) -> None:
-    """Wake whoever listens to `name` (`messages` the sender, `inbox` its workers). Never raises."""
+    """Wake whoever listens to `name` (`messages` the sender, `inbox` and `events` the inbox process). Never raises."""
     global _gone_until
     if time.monotonic() < _gone_until:
         return
