@@ -10,6 +10,7 @@ from bench import enrol, growth_pages, open_due, world
 from bench.figures import Options, Report, at_most, median, progress, rate
 from crm.orders.models import Order
 from tasks.cadences.enrolling import enroll_orders
+from tasks.cadences.models import Enrollment
 from yejibao.core import clock
 
 SIZES, QUICK_SIZES = (1_000_000, 10_000_000, 30_000_000), (100_000, 300_000)
@@ -24,6 +25,7 @@ def main(options: Options) -> Report:
     clock.travel(now)
     shape = {"stores": 900, "guides": 3_000} if options.quick else {"stores": 3_000, "guides": 10_000}
     world.company(**shape, now=now)
+    world.members(sizes[-1] + 2 * len(sizes) * enrol.BATCH * batches * (rounds + 1))
     seen = [_at(size, rounds, batches, now) for size in sizes]
     vacuum = _a_day_of_changes(min(QUICK_DAY if options.quick else DAY_OF_CHANGES, sizes[-1] // 2))
     pages = growth_pages.page_rows((100,) if options.quick else (100, 1_000, 10_000))
@@ -41,14 +43,13 @@ def main(options: Options) -> Report:
 
 
 def _at(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any]:
-    """Return the cost of one purchase and one opened task, in thousandths of a second, with so many cycles waiting."""
+    """Let the tables grow to so many waiting cycles; return the cost of one purchase and one opened task there, in ms."""
     count = open_due.BATCH * batches
-    purchases = enrol.BATCH * batches * (rounds + 1)
-    world.clear()
-    world.members(waiting + purchases)
-    world.enrollments(waiting=waiting, due=count * (rounds + 1), now=now)
-    world.orders(purchases, now=now)
-    ids = list(Order.objects.filter(enrollment_causes=None).order_by("pk").values_list("pk", flat=True))
+    there = Enrollment.objects.filter(status="active").count()
+    world.enrollments(waiting=waiting - there, due=count * (rounds + 1), now=now)
+    last = Order.objects.latest("pk").pk
+    world.orders(enrol.BATCH * batches * (rounds + 1), now=now)
+    ids = list(Order.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True))
 
     def enroll(turn: int) -> int:
         part = ids[turn * enrol.BATCH * batches : (turn + 1) * enrol.BATCH * batches]
@@ -58,11 +59,15 @@ def _at(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any
 
     enroll(0)  # plans, caches
     open_due._product(count, now)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks_task, tasks_taskmove")
+    progress(f"measuring at {waiting:,}")
     opened, enrolled = [], []
     for turn in range(1, rounds + 1):
         enrolled.append(rate(lambda turn=turn: enroll(turn)))  # type: ignore[misc]
         opened.append(rate(lambda: open_due._product(count, now)))
         progress(f"{waiting:,}: {enrolled[-1]:,.0f} purchases/s, {opened[-1]:,.0f} tasks/s")
+    progress(f"measured at {waiting:,}")
     return {
         "waiting": waiting, "enrol_ms": 1000 / median(enrolled), "open_ms": 1000 / median(opened), **_sizes_of(),
     }  # fmt: skip

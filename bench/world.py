@@ -102,7 +102,8 @@ def members(count: int) -> None:
 def enrollments(*, waiting: int, due: int, now: datetime) -> None:
     """Append active cycles with their orders and causes: anchors of the last 90 days, `due` of the hands due at `now`.
 
-    The due ones are five cohorts that lie together: bought 90, 60, 30 and 3 days ago and within this half hour.
+    The due ones are five cohorts that lie together: bought 90, 60, 30 and 3 days ago and within this half hour. Each is of
+    a member without one as long as there were members enough before the first and none were added since.
     """
     if waiting < 2 * due:
         raise ValueError("more hands are due than wait")
@@ -126,8 +127,9 @@ def _cycles(count: int, *, oldest: int, newest: int, step: str | None, now: date
     if not count:
         return
     version = CadenceVersion.objects.get(state="published")
+    first = max(_next(Order), _next(Enrollment), _next(EnrollmentCause))
     params = {
-        "first": _next(Order), "last": _next(Order) + count - 1, "count": count, "now": now, "today": clock.local_day(now),
+        "first": first, "last": first + count - 1, "count": count, "now": now, "today": clock.local_day(now),
         "oldest": oldest, "days": oldest - newest + 1, "step": step, "cadence": version.cadence_id, "version": version.pk,
         "items": [Jsonb(_items(n)) for n in range(8)], "plan": ["m30", "d3", "d30", "d60", "d90"],
     }  # fmt: skip
@@ -275,6 +277,7 @@ def _filling(*filled: type[models.Model]) -> Iterator[None]:
     names = [model._meta.db_table for model in filled]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica; SET LOCAL synchronous_commit = off")
+        cursor.execute("SET LOCAL statement_timeout = 0")
         for model, name in zip(filled, names, strict=True):
             if not model.objects.exists():  # type: ignore[attr-defined]
                 cursor.execute(f"CLUSTER {name} USING {name}_pkey")
@@ -288,6 +291,7 @@ def _filling(*filled: type[models.Model]) -> Iterator[None]:
             cursor.execute(f"REINDEX TABLE {name}")
             cursor.execute(f"SELECT setval('{name}_id_seq', coalesce((SELECT max(id) FROM {name}), 1))")
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute(f"VACUUM (ANALYZE) {', '.join(names)}")  # else the first reader writes the hint bits
 
 
