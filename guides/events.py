@@ -22,3 +22,14 @@ class StaffAwayChanged(Event):
     topic: ClassVar[str] = "guides.staff_away_changed"
     staff_id: int
     days: list[str]  # ISO dates
+
+
+@dataclass(frozen=True)
+class StaffMoved(Event):
+    """A guide works in another store from now on; what becomes of her members is planned by the manager she left."""
+
+    topic: ClassVar[str] = "guides.staff_moved"
+    staff_id: int
+    from_store_id: int
+    to_store_id: int
+    at: str  # ISO 8601, UTC

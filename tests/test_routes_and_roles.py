@@ -335,7 +335,7 @@ def make_foreign(org: Org) -> Foreign:
         MemberMerge.objects.create(kept=member, gone=make_member(owner=guide), reason="…", at=now),
         make_friend(member, guide),
         make_ticket(member, opened_at="2026-03-02 10:00"),
-        GuideHandover.objects.create(guide=make_staff(store=store, state="resigned"), resigned_at=now),
+        GuideHandover.objects.create(guide=make_staff(store=store, state="resigned"), store=store, left_at=now),
         make_task(member, guide),
         Script.objects.create(key="for_staff", task_type="care", audience="internal", text="…", created_at=now),
         ScriptFavourite.objects.create(guide=guide, text="我自己的说法", created_at=now),

@@ -61,7 +61,7 @@ def waiting_handovers(actor: Actor, *, now: datetime, pk: int | None = None) -> 
         .filter(state=GuideHandover.State.PROPOSED)
         .select_related("guide__store", "heir")
         .annotate(member_count=Count("guide__members", filter=Q(guide__members__status=Member.Status.ACTIVE)))
-        .order_by("resigned_at", "pk")
+        .order_by("left_at", "pk")
     )
     found = list(rows.filter(pk=pk) if pk else rows)
     closed = {row.pk for row in found if _is_closed(row.guide.store, day)}
@@ -121,7 +121,7 @@ def _waiting(
     own = own or [one for one in colleagues if one.is_guide and one.person.state == Staff.State.ACTIVE][:1]
     own = own or [one for one in colleagues if not one.is_guide][:1]
     proposed = own[0] if own else None
-    decide_by = row.resigned_at + DECIDE_WITHIN
+    decide_by = row.left_at + DECIDE_WITHIN
     return Waiting(
         handover=row,
         member_count=row.member_count,

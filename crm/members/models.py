@@ -176,12 +176,12 @@ class FriendLink(models.Model):
 
 
 class OwnershipTransfer(models.Model):
-    """A member went from one own guide to another, and why."""
+    """A member went from one own guide to another, and why. `moved_along`: he stayed with her when she changed the store."""
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="transfers")
     from_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
     to_guide = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
-    reason = models.CharField(max_length=16)  # resigned | first_purchase | manager | refused
+    reason = models.CharField(max_length=16)  # GuideHandover.reason | moved_along | first_purchase | manager | refused
     handover = models.ForeignKey("crm.GuideHandover", null=True, on_delete=models.PROTECT, related_name="transfers")
     at = models.DateTimeField()
 
@@ -195,20 +195,47 @@ class GuideHandoverQuerySet(models.QuerySet["GuideHandover"]):
 
 
 class GuideHandover(models.Model):
-    """A guide resigned: who takes over. The manager picks within 24 h, then the proposal is applied."""
+    """A guide gives her members away: who takes over whom. The manager confirms a plan; where nobody does within 24 h, the
+    heir gets them all (not on a long leave: she may come back)."""
+
+    class Reason(models.TextChoices):
+        RESIGNED = "resigned", _("离职")
+        MOVED_STORE = "moved_store", _("调店")
+        LONG_LEAVE = "long_leave", _("长假")
 
     class State(models.TextChoices):
         PROPOSED = "proposed", _("待店长确认")
         DONE = "done", _("已交接")
+        WITHDRAWN = "withdrawn", _("不交了")
 
-    guide = models.OneToOneField("guides.Staff", on_delete=models.PROTECT, related_name="handover")
+    guide = models.ForeignKey("guides.Staff", on_delete=models.PROTECT, related_name="handovers")
+    reason = models.CharField(max_length=12, choices=Reason.choices, default=Reason.RESIGNED, db_default="resigned")
+    store = models.ForeignKey("guides.Store", null=True, on_delete=models.PROTECT, related_name="+")  # where she worked
     heir = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
+    plan = models.JSONField(default=dict, db_default={}, blank=True)  # as last saved (services/plans.py: Plan)
+    version = models.PositiveIntegerField(default=0, db_default=0)  # counts the saved plans; 0: nobody has looked
     state = models.CharField(max_length=10, choices=State.choices, default=State.PROPOSED)
-    resigned_at = models.DateTimeField()
+    left_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+")
 
     objects = GuideHandoverQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["guide"], condition=Q(state="proposed"), name="handover_one_open"),
+            models.UniqueConstraint(fields=["guide"], condition=Q(reason="resigned"), name="handover_resigned_once"),
+        ]
+        indexes = [models.Index(fields=["store", "state"], name="handover_store")]
+
+    @property
+    def is_resigned(self) -> bool:
+        return self.reason == self.Reason.RESIGNED
+
+    @property
+    def may_go_along(self) -> bool:
+        """Tell whether members may stay with her: who changes the store goes on working."""
+        return self.reason == self.Reason.MOVED_STORE
 
 
 class FriendTransfer(models.Model):
@@ -241,6 +268,7 @@ class FriendTransfer(models.Model):
     asked_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     next_at = models.DateTimeField(null=True)  # when to ask, or to look what became of it
+    handled_at = models.DateTimeField(null=True)  # refused, full or failed, and the manager has decided what to do
 
     class Meta:
         constraints = [

@@ -224,6 +224,29 @@ class RoleAssignment(models.Model):
         return (Q(starts_on=None) | Q(starts_on__lte=day)) & (Q(ends_on=None) | Q(ends_on__gte=day))
 
 
+class StoreChange(models.Model):
+    """调店: a guide works in another store from a day on. Until then she is 调店中."""
+
+    class State(models.TextChoices):
+        PLANNED = "planned", _("待生效")
+        DONE = "done", _("已生效")
+        CANCELLED = "cancelled", _("已取消")
+
+    staff = models.ForeignKey(Staff, on_delete=models.CASCADE, related_name="store_changes")
+    from_store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
+    to_store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
+    starts_on = models.DateField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED)
+    reason = models.CharField(max_length=255, blank=True)
+    by = models.ForeignKey(Staff, null=True, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["staff"], condition=Q(state="planned"), name="store_change_one_planned")
+        ]
+
+
 class StaffSession(AbstractBaseSession):
     """A browser that signed in, or is about to. The person stands in a column, so that one query reads both."""
 

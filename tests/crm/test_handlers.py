@@ -21,4 +21,4 @@ def test_a_resignation_opens_a_handover(clock: Any) -> None:
     resign_staff(leaver, actor=Actor.system(), now=now)
     drain_events()
     handover = GuideHandover.objects.get()
-    assert (handover.guide, handover.heir, handover.state, handover.resigned_at) == (leaver, colleague, "proposed", now)
+    assert (handover.guide, handover.heir, handover.state, handover.left_at) == (leaver, colleague, "proposed", now)

@@ -108,7 +108,7 @@ def propose_heir(staff_id: int, *, resigned_at: datetime, now: datetime) -> Guid
     if guide.store_id is None:
         return None
     handover, _created = GuideHandover.objects.get_or_create(
-        guide=guide, defaults={"heir": default_heir(guide, now=now), "resigned_at": resigned_at}
+        guide=guide, defaults={"heir": default_heir(guide, now=now), "left_at": resigned_at, "store_id": guide.store_id}
     )
     return handover
 
@@ -143,7 +143,7 @@ def _receives_closed_store(store: Store | None, heir: Staff, *, actor: Actor, no
 def apply_due_handovers(*, now: datetime) -> dict[str, int]:
     """Apply the proposals nobody decided on within 24 hours."""
     due = GuideHandover.objects.filter(
-        state=GuideHandover.State.PROPOSED, resigned_at__lte=now - DECIDE_WITHIN
+        state=GuideHandover.State.PROPOSED, left_at__lte=now - DECIDE_WITHIN
     ).select_related("guide", "heir")
     tally = {"handed_over": 0, "without_heir": 0}
     for handover in due.order_by("pk"):

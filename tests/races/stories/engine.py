@@ -354,7 +354,7 @@ def a_care_task_opened_twice(world: World) -> None:
 
 def introductions_opened_twice(world: World) -> None:
     member = world.member()
-    handover = GuideHandover.objects.create(guide=make_staff(store=world.org.store), resigned_at=NOON)
+    handover = GuideHandover.objects.create(guide=make_staff(store=world.org.store), left_at=NOON)
     OwnershipTransfer.objects.create(
         member=member, to_guide=world.org.guide, reason="resigned", handover=handover, at=NOON
     )
