@@ -94,7 +94,6 @@ def follow_friends(events: list[FriendChanged]) -> None:
     now = clock.now()
     for event in events:
         upkeep.follow_friends(event.member_id, event.guide_id, event.state, now=now)
-    first_talk.drop_first_talks(events, now=now)
     first_talk.open_first_talks(events, now=now)
 
 

@@ -259,7 +259,8 @@ def cover_absence(staff_id: int, days: Sequence[str], *, now: datetime) -> int:
 def follow_friends(member_id: int, guide_id: int, state: str, *, now: datetime) -> int:
     """A relation came or went: a new friend completes open first touches (level 3), a lost one changes the channel.
 
-    Lost: m30 and d3 become a call where he agreed to calls; the others are judged again when they are sent.
+    Lost: m30 and d3 become a call where he agreed to calls, as does what a logged call may end and belongs to no cadence;
+    the rest is skipped.
     """
     open_tasks = Task.objects.filter(member_id=member_id, state="open", assignee_id=guide_id)
     if state == "friend":
@@ -278,9 +279,10 @@ def _after_friend_lost(member_id: int, guide_id: int, *, now: datetime) -> int:
             """
             WITH judged AS (
                 SELECT t.id, m.phone_consent AND (step.friend_lost = 'call'
-                    OR step.friend_lost = 'call_if_valued' AND m.tier_631 IN ('core', 'potential')) AS may_call
+                    OR step.friend_lost = 'call_if_valued' AND m.tier_631 IN ('core', 'potential')
+                    OR step.id IS NULL AND 'call_logged' = ANY (t.evidence_any_of)) AS may_call
                 FROM tasks_task t JOIN crm_member m ON m.id = t.member_id
-                JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
+                LEFT JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
                 WHERE t.member_id = %(member)s AND t.assignee_id = %(guide)s AND t.state = 'open'
                 FOR UPDATE OF t
             )

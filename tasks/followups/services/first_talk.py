@@ -84,21 +84,6 @@ def open_first_talks(events: Sequence[FriendChanged], *, now: datetime) -> int:
         return cursor.rowcount
 
 
-def drop_first_talks(events: Sequence[FriendChanged], *, now: datetime) -> int:
-    """End the first talks with friends who are none any more: there is nobody to talk to."""
-    gone = [event for event in events if event.state != "friend"]
-    dropped = 0
-    for event in gone:
-        talks = Task.objects.filter(
-            member_id=event.member_id, assignee_id=event.guide_id, task_type=KIND, state=Task.State.OPEN
-        )
-        dropped += talks.update(
-            state=Task.State.SKIPPED, closed_reason="friend_lost", closed_at=now, tell_at=None, held_at=None,
-            held_reason=None,
-        )  # fmt: skip
-    return dropped
-
-
 def follow_tags(events: Sequence[MemberTagged], *, now: datetime) -> int:
     """Close the first talks in which a guide learned something: one of the ten required tags, set by him (friend_tagged)."""
     required = set(book()["required_tags"])

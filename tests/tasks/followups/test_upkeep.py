@@ -355,3 +355,22 @@ def test_a_selling_step_waits_for_her_return(org: Org, member: Member, cycle: En
     rest(org.guide, "2025-04-01", "2025-04-02", "2025-04-03")
     upkeep.cover_absence(org.guide.pk, ["2025-04-02"], now=parse_iso("2025-03-31 12:00"))
     assert local(task_of(cycle, "d30").due_at) == "2025-04-04 22:00"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "consent", "state", "channel"),
+    [
+        (["chat_sent", "call_logged"], True, "open", "manual_call"),
+        (["chat_sent", "call_logged"], False, "skipped", "wecom_message"),
+        (["chat_sent", "friend_tagged"], True, "skipped", "wecom_message"),
+    ],
+)
+def test_what_belongs_to_no_cadence_becomes_a_call_if_a_call_may_end_it(
+    org: Org, member: Member, clock: TestClock, evidence: list[str], consent: bool, state: str, channel: str
+) -> None:
+    Member.objects.update(phone_consent=consent)
+    task = make_task(member, org.guide, now=LEFT, task_type="handover_intro", node="", evidence_any_of=evidence)
+    end_friend(guide=org.guide, member=member, at=clock.travel("2025-03-04 19:00"))
+    outbox.drain_events()
+    task.refresh_from_db()
+    assert (task.state, task.channel, task.closed_reason) == (state, channel, "" if state == "open" else "friend_lost")
