@@ -145,7 +145,7 @@ def list_by_users(state: State, app: App, body: dict[str, Any]) -> dict[str, Any
 
 def _row(state: State, external: str, userid: str) -> dict[str, Any]:
     contact = state.contacts[external]
-    follow = _follow(contact, userid)
+    follow = follow_of(contact, userid)
     info = {key: value for key, value in (follow or {}).items() if key not in ("tags", "deleted")}
     info["tag_id"] = [tag["tag_id"] for tag in (follow or {}).get("tags", ()) if tag.get("tag_id")]
     return {"external_contact": contact["external_contact"], "follow_info": info}
@@ -153,7 +153,7 @@ def _row(state: State, external: str, userid: str) -> dict[str, Any]:
 
 def remark(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]:
     """Change what a member notes of a customer; called by an app it tells nobody."""
-    _contact, follow = _pair(state, body)
+    _contact, follow = pair_of(state, body)
     known = {"remark": 20, "description": 150, "remark_company": 20, "remark_mobiles": 0, "remark_pic_mediaid": 0}
     wanted = {key: body[key] for key in known if key in body}
     if not wanted:
@@ -201,7 +201,8 @@ def send_welcome(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]
     return dict(OK)
 
 
-def _pair(state: State, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def pair_of(state: State, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a customer and how the member keeps him; refuses as the platform does."""
     userid, external = str(body.get("userid") or "").casefold(), str(body.get("external_userid") or "")
     if not userid:
         raise Refusal(41009, "userid missing")
@@ -212,13 +213,14 @@ def _pair(state: State, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
     contact = state.contacts.get(external)
     if contact is None:
         raise Refusal(40096, "invalid external userid")
-    follow = _follow(contact, userid)
+    follow = follow_of(contact, userid)
     if follow is None or follow.get("deleted"):
         raise Refusal(84061, "not external contact")
     return contact, follow
 
 
-def _follow(contact: dict[str, Any], userid: str) -> dict[str, Any] | None:
+def follow_of(contact: dict[str, Any], userid: str) -> dict[str, Any] | None:
+    """Return how a member (lower case) keeps a customer, also when it has ended."""
     return next((row for row in contact["follow_user"] if str(row["userid"]).casefold() == userid), None)
 
 
@@ -268,7 +270,7 @@ def befriend(state: State, userid: str, external: str, *, name: str = "", unioni
         contact = state.contacts[external] = {
             "external_contact": {"type": 1, "gender": 0, "avatar": "", **facts}, "follow_user": [],
         }  # fmt: skip
-    follow = _follow(contact, userid)
+    follow = follow_of(contact, userid)
     if follow is not None and not follow.get("deleted") and (userid, external) not in state.left:
         return False
     if follow is not None:
@@ -312,7 +314,7 @@ def part(state: State, userid: str, external: str, *, by: str, source: str = "")
     Raises KeyError where there is none.
     """
     contact = state.contacts[external]
-    follow = _follow(contact, userid.casefold())
+    follow = follow_of(contact, userid.casefold())
     if follow is None or follow.get("deleted") or (userid.casefold(), external) in state.left:
         raise KeyError("no friends")
     facts = {"Event": "change_external_contact", "UserID": userid, "ExternalUserID": external}
@@ -328,7 +330,7 @@ def part(state: State, userid: str, external: str, *, by: str, source: str = "")
 
 def edit(state: State, userid: str, external: str, what: dict[str, Any]) -> None:
     """Let a member change remark, phones or tags in the client; the app is told that something changed. Raises KeyError."""
-    follow = _follow(state.contacts[external], userid.casefold())
+    follow = follow_of(state.contacts[external], userid.casefold())
     if follow is None or follow.get("deleted"):
         raise KeyError("no friends")
     _note(follow, what)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from . import tags
 from .state import App, Refusal, State
 
 OK = {"errcode": 0, "errmsg": "ok"}
@@ -156,6 +157,7 @@ def get_contact(state: State, app: App, query: Mapping[str, str]) -> dict[str, A
     followers = [item for item in contact["follow_user"] if not item.get("deleted")]
     if not followers:
         raise Refusal(84061, "not external contact")
+    followers = [item | {"tags": tags.shown(state, item)} for item in followers]
     return {**OK, "external_contact": contact["external_contact"], "follow_user": followers}
 
 

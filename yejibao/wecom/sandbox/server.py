@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from . import (
     control,
     control_callbacks,
     control_contacts,
+    control_tags,
     messages,
     office,
     pictures,
     reads,
+    tags,
     things,
     transfers,
 )
@@ -56,8 +59,8 @@ WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "oa/getapprovalinfo": office.list_approvals,
 }
 READS |= things.READS
-WRITES |= things.WRITES | contacts.WRITES
-CONTROLS = control.ROUTES | control_callbacks.ROUTES | control_contacts.ROUTES
+WRITES |= things.WRITES | contacts.WRITES | tags.WRITES
+CONTROLS = control.ROUTES | control_callbacks.ROUTES | control_contacts.ROUTES | control_tags.ROUTES
 NOT_COUNTED = frozenset({"message/send", "gettoken"})  # no part of the basic frequency
 
 
@@ -125,6 +128,12 @@ class Server:
         if fault is None:
             return _json(self._answer(request, api, raw, ip, None, arrived))
         state.in_flight[api] += 1  # only a slow answer makes calls overlap
+        pair = tags.pair_in(raw) if api == tags.MARK else None
+        is_second = pair in state.marking
+        if is_second:  # two at once on one record: the later one gives way
+            fault = replace(fault, errcode=45035, after_effect=False)
+        elif pair:
+            state.marking.add(pair)
         try:
             early = await self._strike_early(request, fault)
             if early is not None:
@@ -132,6 +141,8 @@ class Server:
             return await self._strike_late(request, fault, self._answer(request, api, raw, ip, fault, arrived))
         finally:
             state.in_flight[api] -= 1
+            if pair and not is_second:
+                state.marking.discard(pair)
 
     def _answer(
         self, request: web.BaseRequest, api: str, raw: bytes, ip: str, fault: Fault | None, arrived: float

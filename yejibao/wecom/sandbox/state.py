@@ -40,6 +40,9 @@ class Figures:
     contacts_each: int = 50_000  # of one member
     welcome_seconds: int = 20
     ways_most: int = 500_000
+    corp_tags_most: int = 10_000
+    tags_each: int = 3000  # on one customer of one member
+    api_tells: bool = False  # whether an app's own tag calls are told to the apps like a person's
     keep_per_person: int = 1000
     keep_calls: int = 2000
 
@@ -223,6 +226,7 @@ class State:
         self.corp_ticket: tuple[str, float] = ("", 0.0)
         self.windows: dict[str, Window] = defaultdict(Window)
         self.in_flight: dict[str, int] = defaultdict(int)
+        self.marking: set[tuple[str, str]] = set()  # pairs with a call of mark_tag under way
         self.calls: deque[dict[str, Any]] = deque(maxlen=self.figures.keep_calls)
         self.arrived = 0.0  # when the call that is being answered came in
         self.sequence = 0

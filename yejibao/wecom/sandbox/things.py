@@ -1,4 +1,5 @@
-"""Groups, corp tags, livings, approvals: what is read again after a callback, and the acts in the client that change it."""
+"""Groups, livings, approvals: what is read again after a callback, and the acts in the client that change it (also of corp
+tags, whose calls are in `tags.py`)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,31 +20,6 @@ def get_chat(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]:
     if chat["gone"]:
         raise Refusal(49008, "chat has been dismissed")
     return {**OK, "group_chat": {"chat_id": chat["id"], "name": "", "owner": "", "member_list": [], **chat["facts"]}}
-
-
-def list_corp_tags(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]:
-    """Return tag groups; `group_id` wins over `tag_id`, neither is all. Deleted ones are left out."""
-    groups, tags = state.things["tag_group"], [tag for tag in state.things["tag"].values() if not tag["gone"]]
-    if body.get("group_id"):
-        wanted = {str(key) for key in body["group_id"]}
-    elif body.get("tag_id"):
-        asked = {str(key) for key in body["tag_id"]}
-        tags = [tag for tag in tags if tag["id"] in asked]
-        wanted = {str(tag["facts"].get("group_id", "")) for tag in tags}
-    else:
-        wanted = set(groups)
-    rows = []
-    for key in wanted:
-        group = groups.get(key)
-        if group is None or group["gone"]:
-            continue
-        inside = [
-            {"id": tag["id"], "name": "", "create_time": 0, "order": 0, **tag["facts"]}
-            for tag in tags
-            if str(tag["facts"].get("group_id", "")) == key
-        ]
-        rows.append({"group_id": key, "group_name": "", "create_time": 0, "order": 0, **group["facts"], "tag": inside})
-    return {**OK, "tag_group": rows}
 
 
 def get_living(state: State, app: App, query: Mapping[str, str]) -> dict[str, Any]:
@@ -187,7 +163,6 @@ TELLERS = {
 READS = {"living/get_living_info": get_living, "department/get": get_department}
 WRITES = {
     "externalcontact/groupchat/get": get_chat,
-    "externalcontact/get_corp_tag_list": list_corp_tags,
     "oa/getapprovaldetail": get_approval,
     "corp/getopenapprovaldata": get_own_approval,
 }
