@@ -7,7 +7,7 @@ import psycopg
 from django.db import connection, transaction
 
 from bench import world
-from bench.figures import Options, Report, at_least, at_most, interleaved, median, median_ratio, rate
+from bench.figures import Options, Report, at_least, at_most, interleaved, median, median_ratio, progress, rate
 from tasks.cadences import moments
 from tasks.cadences.models import Enrollment
 from tasks.followups.opening import open_due
@@ -25,7 +25,8 @@ def main(options: Options) -> Report:
     clock.travel(now)
     shape = {"stores": 900, "guides": 3_000} if options.quick else {"stores": 3_000, "guides": 10_000}
     world.company(**shape, now=now)
-    _at(min(sizes[0], 100_000), 2, 1, now)  # the first fill of a new server is slow for both sides, and measures that
+    world.members(sizes[-1] + 2 * len(sizes) * BATCH * batches * (rounds + 1))  # some cycles end meanwhile
+    _at(min(sizes[0] // 4, 100_000), 2, 1, now)  # a new server is slow for both sides at first, and would measure that
     seen = [_at(size, rounds, batches, now) for size in sizes]
     first, last = seen[0], seen[-1]
     growth = first["product_per_second"] / last["product_per_second"]
@@ -42,18 +43,19 @@ def main(options: Options) -> Report:
 
 
 def _at(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any]:
-    """Fill the tables to a size and measure both sides there."""
+    """Let the tables grow to so many waiting cycles and measure both sides there."""
     count = BATCH * batches
-    world.clear()
-    world.members(waiting)
-    world.enrollments(waiting=waiting, due=2 * count * (rounds + 1), now=now)
+    there = Enrollment.objects.filter(status="active").count()
+    world.enrollments(waiting=waiting - there, due=2 * count * (rounds + 1), now=now)
     sides = {"product": lambda: _product(count, now), "bare": lambda: _bare(count, now)}
     for side in sides.values():  # plans, caches
         side()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tasks_task, tasks_taskmove")
     before = _wal()
+    progress(f"measuring at {waiting:,}")
     figures = interleaved(rounds, {name: (lambda side=side: rate(side)) for name, side in sides.items()})
+    progress(f"measured at {waiting:,}")
     written = _wal() - before
     left = Enrollment.objects.filter(next_due_at__lte=now).count()
     if left:
