@@ -24,7 +24,7 @@ TRANSIENT_CODES = frozenset(
     {BUSY, 6000, 45035, 301022, 301057, 301067, 90304, 41063, 41078, 41079, 41096, 40100, 40129, 400301}
 )
 THROTTLE_CODES = frozenset({45009, 45011, 45033, 45036})
-ADMIN_CODES = frozenset({50001, 50002, 50003, 60011, 60020, 301055, 301056, 610023, 610024})
+ADMIN_CODES = frozenset({43012, 50001, 50002, 50003, 60011, 60020, 301055, 301056, 610023, 610024})
 # From gettoken itself: the secret is wrong. Asking again only brings the platform to block our address for an hour.
 CREDENTIAL_CODES = frozenset({40001, 40013, 40091, 41002, 41004})
 

@@ -257,6 +257,13 @@ class Gateway:
         """Take a message back, within 24 hours."""
         self.post("message/recall", {"msgid": msgid})
 
+    def update_card(self, userid: str, *, response_code: str, card: Mapping[str, Any]) -> None:
+        """Give one person another card in the place of the one he pressed. Once per code, within 72 hours (60140 after)."""
+        self.post(
+            "message/update_template_card",
+            {"userids": [userid], "agentid": self.app.agent_id, "response_code": response_code, "template_card": card},
+        )
+
     # ------------------------------------------------------------ tickets
     def get_agent_ticket(self) -> str:
         """Return the ticket for agentConfig, kept until it ends: an app may fetch 100 an hour."""

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from . import transfers
+from . import cards, transfers
 from .state import Fault, State
 
 
@@ -91,7 +91,10 @@ def expire_tokens(state: State, query: dict[str, str], body: dict[str, Any]) -> 
 
 
 def received(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-    """Return the messages that came: of one person (`userid`), from a moment on (`since`), past a number (`after`)."""
+    """Return the messages that came: of one person (`userid`), from a moment on (`since`), past a number (`after`).
+
+    Of one person also those whose card was changed past that number, with the card as he has it (`card`, `grey`).
+    """
     person = query.get("userid", "").casefold()
     since = moment.timestamp() if (moment := _moment(query.get("since") or None)) else None
     after, limit = int(query.get("after", 0)), int(query.get("limit", 0))
@@ -102,11 +105,13 @@ def received(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[
         records = [unique[number] for number in sorted(unique)]
     rows = []
     for record in records:
-        if record["seq"] <= after or since is not None and record["at"] < since:
+        held = record.get("cards", {}).get(person) or {}
+        if max(record["seq"], held.get("changed", 0)) <= after or since is not None and record["at"] < since:
             continue
         row = dict(record)
         if person:
-            row["flag"] = record["flags"][person]
+            row |= {"flag": record["flags"][person], "changed": held.get("changed", 0), "grey": held.get("grey", "")}
+            row["card"] = cards.card_of(record, person)
         else:
             flags = set(record["flags"].values())
             row["flag"] = flags.pop() if len(flags) == 1 else "mixed"
@@ -213,6 +218,15 @@ def refuse_transfer(state: State, query: dict[str, str], body: dict[str, Any]) -
     return {"refused": transfers.refuse(state, str(body["external_userid"]))}
 
 
+def press_button(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+    """Press a button of a card that came: {"userid": …, "seq": …, "key": …, "choices": {…}}; the app is called back."""
+    userid = str(body["userid"]).casefold()
+    number, why = cards.press(state, userid, int(body["seq"]), str(body["key"]), body.get("choices"))
+    if number is None:
+        raise Rejected(404 if why == "no such card" else 409, why)
+    return {"callback": number}
+
+
 def _moment(value: Any) -> datetime | None:
     if value is None:
         return None
@@ -240,6 +254,7 @@ ROUTES = {
     ("POST", "clock"): set_clock,
     ("POST", "expire_tokens"): expire_tokens,
     ("GET", "received"): received,
+    ("POST", "card/press"): press_button,
     ("DELETE", "received"): forget_received,
     ("GET", "calls"): calls,
     ("GET", "stats"): stats,

@@ -5,25 +5,9 @@ import json
 from collections import deque
 from typing import Any
 
+from .cards import new_code
+from .shapes import INTERACTIVE_CARDS, MESSAGE_TYPES, check_content, cut_fields
 from .state import App, Refusal, State
-
-MESSAGE_TYPES = frozenset(
-    {
-        "text",
-        "image",
-        "voice",
-        "video",
-        "file",
-        "textcard",
-        "news",
-        "mpnews",
-        "markdown",
-        "miniprogram_notice",
-        "template_card",
-    }
-)
-INTERACTIVE_CARDS = frozenset({"button_interaction", "vote_interaction", "multiple_interaction"})
-CARDS = INTERACTIVE_CARDS | {"text_notice", "news_notice"}
 
 
 def send(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +32,7 @@ def send(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]:
     record = {
         "seq": number, "msgid": msgid, "at": now, "arrived": state.arrived, "api": "message/send", "agentid": app.agentid, "request": body,
         "recipients": people, "invalid": invalid, "unlicensed": unlicensed, "recalled": False, "flags": {},
+        "cut": cut_fields(body["msgtype"], body[body["msgtype"]]),
     }  # fmt: skip
     for person in reachable:
         state.minute_peaks[person].add(now)
@@ -80,8 +65,9 @@ def send(state: State, app: App, body: dict[str, Any]) -> dict[str, Any]:
         answer["invalidtag"] = "|".join(tags)
     if unlicensed:
         answer["unlicenseduser"] = "|".join(unlicensed)
-    if body["msgtype"] == "template_card" and body["template_card"].get("card_type") in INTERACTIVE_CARDS:
-        answer["response_code"] = hashlib.sha256(msgid.encode()).hexdigest()
+    card = body["template_card"] if body["msgtype"] == "template_card" else {}
+    if card.get("card_type") in INTERACTIVE_CARDS:
+        answer["response_code"] = new_code(state, app, record, card["task_id"])
     return answer
 
 
@@ -116,34 +102,7 @@ def _check_shape(state: State, app: App, body: dict[str, Any]) -> None:
     kind = body.get("msgtype")
     if kind not in MESSAGE_TYPES:
         raise Refusal(40008, "invalid message type")
-    content = body.get(kind)
-    if not isinstance(content, dict):
-        raise Refusal(40063, f"some parameters are empty: {kind}")
-    if kind in ("text", "markdown") and not content.get("content"):
-        raise Refusal(44004, "empty content")
-    if kind == "textcard" and not all(content.get(key) for key in ("title", "description", "url")):
-        raise Refusal(40063, "some parameters are empty: title, description or url")
-    if kind == "textcard" and not str(content["url"]).startswith(("http://", "https://")):
-        raise Refusal(40058, "invalid url")
-    if kind == "template_card":
-        _check_card(state, app, content)
-
-
-def _check_card(state: State, app: App, card: dict[str, Any]) -> None:
-    if card.get("card_type") not in CARDS:
-        raise Refusal(42027, "invalid card_type")
-    if card["card_type"] in ("text_notice", "news_notice") and not (card.get("card_action") or {}).get("type"):
-        raise Refusal(42031, "card_action missing")
-    if card["card_type"] == "text_notice" and not (
-        (card.get("main_title") or {}).get("title") or card.get("sub_title_text")
-    ):
-        raise Refusal(42029, "main_title.title or sub_title_text missing")
-    task_id = card.get("task_id")
-    if not task_id:
-        if card["card_type"] in INTERACTIVE_CARDS or card.get("action_menu"):
-            raise Refusal(42030, "task_id missing")
-    elif not isinstance(task_id, str) or len(task_id) > 128:
-        raise Refusal(42016, "invalid task_id")
+    check_content(state, app, str(kind), body.get(kind), to_all=body.get("touser") == "@all")
 
 
 def _receivers(state: State, body: dict[str, Any]) -> tuple[list[str], list[str], list[str], list[str]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+    cards,
 from . import (
     contacts,
     control,
@@ -50,6 +51,7 @@ READS: dict[str, Callable[[State, App, Mapping[str, str]], dict[str, Any]]] = {
 }
 WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "message/send": messages.send,
+    "message/update_template_card": cards.update,
     "message/recall": messages.recall,
     "externalcontact/transfer_customer": transfers.start_on_job,
     "externalcontact/transfer_result": transfers.read_on_job,

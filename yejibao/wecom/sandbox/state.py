@@ -35,6 +35,7 @@ class Figures:
     duplicate_default_seconds: int = 1800
     duplicate_max_seconds: int = 14_400
     recall_seconds: int = 86_400
+    response_code_seconds: int = 259_200
     contact_concurrency: int = 20
     transfer_seconds: int = 86_400
     contacts_each: int = 50_000  # of one member
@@ -241,6 +242,7 @@ class State:
         self.by_msgid: dict[str, dict[str, Any]] = {}
         self.duplicates: dict[bytes, tuple[float, str]] = {}
         self.task_ids: set[tuple[int, str]] = set()
+        self.response_codes: dict[str, dict[str, Any]] = {}  # each for one change of a card
         self.member_hits: dict[tuple[int, str], deque[float]] = defaultdict(deque)
         self.day_count: tuple[str, int] = ("", 0)
         self.dirty = True
@@ -385,6 +387,8 @@ class State:
                 "transfers": self.transfers,
                 "received": {person: list(items)[-200:] for person, items in self.received.items()},
                 "duplicates": [(key.hex(), *value) for key, value in self.duplicates.items()],
+                "task_ids": sorted(self.task_ids),
+                "response_codes": self.response_codes,
                 "chats": [(*pair, items[-500:]) for pair, items in self.chats.items()],
             },
             ensure_ascii=False,
@@ -408,6 +412,8 @@ class State:
             for item in items:
                 self.by_msgid[item["msgid"]] = item
         self.duplicates = {bytes.fromhex(key): (until, msgid) for key, until, msgid in data["duplicates"]}
+        self.task_ids = {(agentid, task_id) for agentid, task_id in data.get("task_ids", ())}
+        self.response_codes = data.get("response_codes", {})
         for userid, external_userid, items in data["chats"]:
             self.chats[userid, external_userid] = items
         self.dirty = False
