@@ -33,7 +33,7 @@ def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
     facts = {
         "member": member,
         "level": level_names().get(member.member_level, ""),
-        "since": member_for(_figures(request, customer, now), now),
+        "since": member_for(figures_of(request, customer, now), now),
         "owner_words": "专属导购是你"
         if member.owner_guide_id == actor.staff_id
         else f"专属导购是{owner.display_name or owner.name}"
@@ -47,7 +47,7 @@ def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
 @panel("sidebar", order=45, name="sizes")
 def sizes_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
     """The sizes that fitted, by garment."""
-    figures = _figures(request, customer, now)
+    figures = figures_of(request, customer, now)
     if figures is None or not figures.sizes:
         return None
     known = figures.sizes
@@ -56,7 +56,7 @@ def sizes_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_:
     return ("sidebar/sizes.html", {"sizes": sizes}) if sizes else None
 
 
-def _figures(request: HttpRequest, customer: Customer, now: datetime) -> Card | None:
+def figures_of(request: HttpRequest, customer: Customer, now: datetime) -> Card | None:
     """Read the figures of the card once a request; None for those who may not see it."""
     if customer.member is None or not customer.may_see_card:
         return None

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from crm.members.customers import Customer
+from crm.tags.desk import ask_for
 from tasks.cadences.models import CadenceStep
 from tasks.scripts.ranking import Offered, offer
 from yejibao.core import words
@@ -73,6 +74,17 @@ def _desk(request: HttpRequest, customer: Customer, now: datetime) -> Desk:
     )
     request._desk = desk  # type: ignore[attr-defined]
     return desk
+
+
+@ask_for
+def tags_to_ask(request: HttpRequest, *, customer: Customer, now: datetime) -> list[str]:
+    """Name the tags that the step of the task at hand, or of the one just done, wants filled in."""
+    desk = _desk(request, customer, now)
+    task = desk.now or desk.sent
+    if task is None or task.cadence_version_id is None:
+        return []
+    steps = CadenceStep.objects.filter(version_id=task.cadence_version_id, key=task.node)
+    return steps.values_list("tag_prompts", flat=True).first() or []
 
 
 @panel("sidebar", order=5, name="pending")
