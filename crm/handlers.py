@@ -6,6 +6,7 @@ from crm.members.services import add_holding, after_merge, before_merge, propose
 from crm.scoring.services import recount_members
 from crm.tags import services as tags
 from guides.events import StaffResigned
+from guides.org.models import Staff
 from yejibao.core import clock, outbox
 from yejibao.wecom import gateway, inbox
 from yejibao.wecom.events import FriendAdded, FriendEdited, FriendLost, TransferFailed
@@ -22,6 +23,14 @@ def open_handovers(events: list[StaffResigned]) -> None:
     """Somebody left: propose who takes over the members; the manager has 24 hours to pick somebody else."""
     for event in events:
         propose_heir(event.staff_id, resigned_at=clock.parse_iso(event.resigned_at), now=clock.now())
+
+
+@outbox.subscribe(StaffResigned)
+def pass_codes_on(events: list[StaffResigned]) -> None:
+    """Codes of somebody who left add a colleague from the next minute on, not an account that is gone."""
+    now = clock.now()
+    for person in Staff.objects.filter(pk__in=[event.staff_id for event in events]).order_by("pk"):
+        friends.follow_people(now=now, of=person)
 
 
 @outbox.subscribe(MembersMerged)

@@ -195,10 +195,12 @@ def codes(request: HttpRequest) -> HttpResponse:
     page = Paginator(found.defer("picture").order_by("-created_at", "-pk"), PAGE).get_page(request.GET.get("page"))
     gains = gains_of([way.pk for way in page], now=now)
     is_hq = request.path.startswith("/hq/")
+    open_stores = list(stores.exclude(closed_on__lte=clock.today()).order_by("code")[:200])
+    coded = ContactWay.objects.filter(kind=ContactWay.Kind.STORE, retired_at=None, store__in=open_stores)
     context = {
         "rows": [(way, gains[way.pk]) for way in page], "page": page, "kind": kind, "q": words, "now": now,
         "kinds": ContactWay.Kind.choices, "new_kinds": [one for one in ContactWay.Kind.choices if one[0] not in ("guide", "store")],
-        "stores": list(stores.exclude(closed_on__lte=clock.today()).order_by("code")[:200]),
+        "stores": open_stores, "uncoded": None if is_hq or len(open_stores) != 1 or coded.exists() else open_stores[0],
         "is_hq": is_hq, "nav_current": "codes",
     }  # fmt: skip
     return render(request, "friends/codes_hq.html" if is_hq else "friends/codes.html", context)

@@ -132,12 +132,16 @@ def want_everyones(*, now: datetime) -> int:
     return len(rows)
 
 
-def follow_people(*, now: datetime, batch: int = 2000) -> int:
-    """Mark the codes behind which other people ought to stand: somebody came, left or changed the store. Returns how many."""
+def follow_people(*, now: datetime, of: Staff | None = None, batch: int = 2000) -> int:
+    """Mark the codes behind which other people ought to stand: somebody came, left or changed the store. Returns how many.
+
+    `of`: only the codes this person stands behind.
+    """
+    ready = ContactWay.objects.filter(state=State.READY).defer("picture").order_by("pk")
+    if of is not None:
+        ready = ready.filter(user_ids__contains=[of.wecom_user_id])
     marked, after = 0, 0
-    while ways := list(
-        ContactWay.objects.filter(pk__gt=after, state=State.READY).defer("picture").order_by("pk")[:batch]
-    ):
+    while ways := list(ready.filter(pk__gt=after)[:batch]):
         after = ways[-1].pk
         wanted = people_of(ways, now=now)
         other = [way.pk for way in ways if wanted[way.pk] and sorted(way.user_ids) != wanted[way.pk]]

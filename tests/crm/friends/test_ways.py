@@ -24,6 +24,7 @@ from tests.factories.crm import make_friend
 from tests.factories.guides import Org, holder_of, make_org, make_staff, sign_in
 from yejibao.core.clock import parse_iso
 from yejibao.core.errors import Invalid
+from yejibao.core.outbox import drain_events
 from yejibao.core.scope import Actor
 from yejibao.wecom import gateway, tokens
 
@@ -110,9 +111,20 @@ def test_the_code_of_one_who_left_leads_to_the_manager(org: Org, platform: Sandb
     bring()
     resign_staff(org.guide, actor=SYSTEM, now=NOW)
     assert people_of([way], now=NOW) == {way.pk: [org.manager.wecom_user_id]}
-    follow_people(now=NOW)
+    drain_events()
     bring()
     assert made(platform)[0]["user"] == [org.manager.wecom_user_id]
+
+
+def test_the_manager_makes_the_stores_own_code_without_waiting_for_the_morning(
+    org: Org, platform: SandboxControl, client: Any
+) -> None:
+    sign_in(client, org.manager)
+    assert "建门店码" in client.get("/m/codes/").content.decode()
+    client.post("/m/codes/", {"kind": "store", "store": str(org.store.pk), "idempotency_key": "k1"})
+    way = ContactWay.objects.get()
+    assert (way.kind, way.state, way.name) == ("store", "ready", org.store.short_name)
+    assert "建门店码" not in client.get("/m/codes/").content.decode()
 
 
 def test_a_retired_code_is_ended_at_the_platform(org: Org, platform: SandboxControl) -> None:
