@@ -5,5 +5,10 @@ class GuidesConfig(AppConfig):
     name = "guides"
 
     def ready(self) -> None:
+        from yejibao.core import outbox
+
         from . import handlers  # noqa: F401  subscribes
         from .org import doctor  # noqa: F401  registers
+        from .org.queries import branches_of
+
+        outbox.register_lanes(branches_of)

@@ -9,6 +9,23 @@ from .models import Staff
 
 # Who heads a store, from the store itself upwards; one's own request goes to the next.
 HEADS = ("store_manager", "area_supervisor", "region_manager", "branch_manager")
+# The branch a unit belongs to, read off its path (`1/12/345/`: HQ, branch, what is below); 0 for HQ itself.
+BRANCH = "coalesce(nullif(split_part({path}, '/', 2), ''), '0')::int"
+
+
+def branches_of(user_ids: Collection[str]) -> dict[str, int]:
+    """Return the branch each person of ours works in, by user id; who belongs to none (HQ) is left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT person.wecom_user_id, {BRANCH.format(path="unit.path")}
+            FROM guides_staff person LEFT JOIN guides_store store ON store.id = person.store_id
+            JOIN guides_orgunit unit ON unit.id = coalesce(store.unit_id, person.unit_id)
+            WHERE person.wecom_user_id = ANY (%s) AND split_part(unit.path, '/', 2) <> ''
+            """,
+            [list(user_ids)],
+        )
+        return dict(cursor.fetchall())
 
 
 def heads_of_stores(store_ids: Collection[int], *, role: str, day: date) -> dict[int, int]:

@@ -4,31 +4,28 @@
 decided at the claim, when their state is read again, and written to the link table.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from datetime import datetime
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from guides.org.models import Staff, Store
-from guides.org.queries import heads_of_stores
+from guides.org.queries import BRANCH, heads_of_stores
 from tasks.cadences import moments
 from yejibao.core import clock, outbox
 from yejibao.core.models import OutboxMessage
 from yejibao.core.sql import prepared
+from yejibao.wecom.messages import TextCard, request_bytes
 
-from . import hours, reminders
-from .models import Task, TaskNotice, TaskQuerySet
+from . import button_cards, hours, reminders
+from .models import Task, TaskNotice
 from .notices import link_tasks
 from .people import away, staffed
+from .wording import NAMED, Named, due_words, named, node_name
 
 LISTED = 8  # tasks named in one digest; the rest wait for the next window
 QUEUE_BATCH = 5000
-NODE_NAMES = {"m30": "30 分钟回访", "d3": "3 天回访", "d30": "30 天回访", "d60": "60 天回访", "d90": "90 天回访"}
-TYPE_NAMES = {"aftersale_care": "售后关怀", "handover_intro": "交接问候", "welcome_new_friend": "新好友破冰"}
 
 # Urgent tasks (priority 1) are told alone and at once. The others wait for their guide's window: half an hour each, from a
 # minute of her own after opening, which is never 0 or 30. Whoever comes while the first wave runs still goes with it. A task
@@ -38,9 +35,10 @@ _KEY = "'digest:' || {assignee} || ':' || extract(epoch FROM {at})::bigint"
 _WINDOW = "interval '30 minutes'"
 _QUEUE = f"""
 WITH due AS (
-    SELECT t.id, t.assignee_id, t.priority, t.tell_at, s.wecom_user_id, day.closing, least(t.expire_at, day.closing) AS not_after,
+    SELECT t.id, t.assignee_id, t.priority, t.tell_at, s.wecom_user_id, {BRANCH.format(path="unit.path")} AS lane, day.closing, least(t.expire_at, day.closing) AS not_after,
         CASE WHEN told.state IS NOT NULL AND next.at <= %(now)s THEN next.at + {_WINDOW} ELSE next.at END AS at
     FROM tasks_task t JOIN guides_staff s ON s.id = t.assignee_id JOIN guides_store st ON st.id = t.store_id
+    JOIN guides_orgunit unit ON unit.id = st.unit_id
     CROSS JOIN LATERAL (SELECT {moments.at("%(today)s::date", "st.opens_at")} AS opening,
         {moments.at("%(today)s::date", "st.closes_at")} AS closing) day
     CROSS JOIN LATERAL (SELECT 1 + s.digest_minute %% %(wave)s AS minutes) own
@@ -58,16 +56,16 @@ WITH due AS (
       AND (t.priority = 1 OR NOT coalesce(told.is_on_its_way, false) AND NOT {away("t.assignee_id", "%(today)s")})
     ORDER BY t.priority > 1, t.tell_at LIMIT %(batch)s FOR UPDATE OF t SKIP LOCKED
 ), urgent AS (
-    INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, state, body_sha, attempts,
+    INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, lane, state, body_sha, attempts,
         next_at, errmsg, msgid, created_at, closed_reason)
     SELECT 'task', 'task:' || id || ':' || assignee_id || ':' || extract(epoch FROM tell_at)::bigint, wecom_user_id, 'task:' || id,
-        %(now)s, not_after, 1, 'pending', '', 0, %(now)s, '', '', %(now)s, ''
+        %(now)s, not_after, 1, lane, 'pending', '', 0, %(now)s, '', '', %(now)s, ''
     FROM due WHERE priority = 1 ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
 ), digests AS (
-    INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, state, body_sha, attempts,
+    INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, lane, state, body_sha, attempts,
         next_at, errmsg, msgid, created_at, closed_reason)
     SELECT DISTINCT 'digest', {_KEY.format(assignee="assignee_id", at="at")}, wecom_user_id, 'staff:' || assignee_id,
-        greatest(at, %(now)s), closing, 4, 'pending', '', 0, greatest(at, %(now)s), '', '', %(now)s::timestamptz, ''
+        greatest(at, %(now)s), closing, 4, lane, 'pending', '', 0, greatest(at, %(now)s), '', '', %(now)s::timestamptz, ''
     FROM due WHERE priority > 1 AND at < closing ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
 ), waiting AS (
     UPDATE tasks_task t SET tell_at = CASE WHEN d.priority = 1 THEN {reminders.NEXT} ELSE greatest(d.at, t.tell_at) END
@@ -91,66 +89,12 @@ def queue_notices(*, now: datetime) -> dict[str, int]:
             return dict(total)
 
 
-def card(message: OutboxMessage, *, title: str, lines: Sequence[str], path: str, button: str) -> bytes:
+def card(
+    message: OutboxMessage, *, title: str, lines: Sequence[str], path: str, button: str, highlight: str = ""
+) -> bytes:
     """Return the request bytes of a text card; its address carries the message's own number, so no two are equal."""
-    description = "<br>".join(lines)
-    body = {
-        "touser": message.recipient,
-        "msgtype": "textcard",
-        "agentid": settings.WECOM_AGENT_ID,
-        "textcard": {
-            "title": title[:60],
-            "description": description[:500],
-            "url": f"{settings.PUBLIC_BASE_URL}{path}{'&' if '?' in path else '?'}m={message.pk}",
-            "btntxt": button,
-        },
-        "enable_duplicate_check": 1,
-        "duplicate_check_interval": 14400,
-    }
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-
-
-class Step(Protocol):
-    """A task, or what of it names its step."""
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def task_type(self) -> str: ...
-
-
-class Named(NamedTuple):
-    """What a message says of a task. Not the row itself: reading that, its member with it, took half of the sender's time."""
-
-    pk: int
-    assignee_id: int
-    node: str
-    task_type: str
-    due_at: datetime
-    name: str
-    why: str
-    recipient: str
-
-
-NAMED = ("pk", "assignee_id", "node", "task_type", "due_at", "member__name", "why", "assignee__wecom_user_id")
-
-
-def named(tasks: TaskQuerySet) -> list[Named]:
-    """Read what messages say of tasks, in the order of the query."""
-    return [Named._make(row) for row in tasks.values_list(*NAMED)]
-
-
-def node_name(task: Step) -> str:
-    """Return what staff call the step."""
-    return NODE_NAMES.get(task.node) or TYPE_NAMES.get(task.task_type, "跟进")
-
-
-def due_words(task: Named, today: date) -> str:
-    """Return the due time in few words; fixed once rendered, so never "in 18 minutes"."""
-    local = task.due_at.astimezone(clock.SHANGHAI)
-    at = f"{local.hour:02}:{local.minute:02} 前"
-    return at if local.date() == today else f"{local.month}-{local.day} {at}"
+    content = TextCard(title=title, lines=lines, path=path, button=button, highlight=highlight)
+    return request_bytes(content, to=message.recipient, number=message.pk)
 
 
 def _ids(messages: Sequence[OutboxMessage]) -> dict[int, int]:
@@ -170,10 +114,8 @@ class TaskCard:
             if task is None or task.recipient != message.recipient:
                 bodies[message.pk] = None  # done, held or handed on: nothing left to tell this person
                 continue
-            bodies[message.pk] = card(
-                message, title=f"{task.name} · {node_name(task)}", path=f"/g/tasks/{task.pk}/", button="去发送",
-                lines=[task.why, f'<div class="highlight">{due_words(task, today)}</div>'],
-            )  # fmt: skip
+            content = button_cards.card_of(task, number=message.pk, today=today)
+            bodies[message.pk] = request_bytes(content, to=message.recipient, number=message.pk)
             links.append((message.pk, task.pk))
         _write(links)
         return bodies

@@ -6,6 +6,7 @@
 
 from .events import Event, drain_events, publish, publish_many, subscribe
 from .messages import NewMessage, Renderer, enqueue, register_renderer
+from .turns import register_lanes
 
 __all__ = [
     "Event",
@@ -15,6 +16,7 @@ __all__ = [
     "enqueue",
     "publish",
     "publish_many",
+    "register_lanes",
     "register_renderer",
     "subscribe",
 ]

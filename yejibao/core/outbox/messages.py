@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from .. import clock
 from ..scope import Actor
+from . import turns
 from .models import OutboxMessage
 
 log = logging.getLogger("yejibao.outbox")
@@ -61,7 +62,8 @@ def register_renderer(kind: str, renderer: Renderer) -> None:
 
 def enqueue(messages: Iterable[NewMessage]) -> int:
     """Queue messages with one statement; those whose dedupe key exists already are left as they are."""
-    now = clock.now()
+    now, messages = clock.now(), list(messages)
+    lanes = turns.lanes_of({m.recipient for m in messages})
     rows = [
         OutboxMessage(
             kind=m.kind,
@@ -71,6 +73,7 @@ def enqueue(messages: Iterable[NewMessage]) -> int:
             due_at=m.due_at,
             not_after=m.not_after,
             priority=m.priority,
+            lane=lanes.get(m.recipient, turns.NO_LANE),
             next_at=m.due_at,
             created_at=now,
         )
@@ -109,8 +112,7 @@ def claim(*, now: datetime, limit: int = 50) -> list[OutboxMessage]:
     On the way: past `not_after` -> expired; unknown for more than 3 h -> parked; nothing left to tell -> cancelled.
     The rows are locked while they are rendered and written once, claimed and with their bytes.
     """
-    due = OutboxMessage.objects.filter(state__in=[State.PENDING, State.UNKNOWN], next_at__lte=now)
-    rows = list(due.order_by("priority", "due_at").select_for_update(skip_locked=True)[:limit])
+    rows = turns.take(now=now, limit=limit)
     if not rows:
         return []
     called: list[OutboxMessage] = []
@@ -333,6 +335,7 @@ def resend_many(
                 next_at=due_at,
                 not_after=row.not_after if row.not_after and row.not_after > due_at else None,
                 priority=row.priority,
+                lane=row.lane,
                 created_at=now,
                 retry_of=row,
             )

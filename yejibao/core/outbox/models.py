@@ -47,6 +47,7 @@ class OutboxMessage(models.Model):
     due_at = models.DateTimeField()
     not_after = models.DateTimeField(null=True)
     priority = models.SmallIntegerField(default=5)
+    lane = models.IntegerField(default=0, db_default=0)  # who shares the budget with others: see turns.py; 0: nobody
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
     body_bytes = models.BinaryField(null=True)  # rendered once, at the first claim; a retry sends these very bytes
     body_sha = models.CharField(max_length=64, blank=True)
@@ -67,7 +68,13 @@ class OutboxMessage(models.Model):
     class Meta:
         # Each message is written three times, and each time into every index: not one more than a query names.
         indexes = [
-            # claim(): what is due, urgent first
+            # turns.take(): the oldest of each lane, urgent first, without reading what else waits
+            models.Index(
+                fields=["priority", "lane", "next_at"],
+                name="message_turn",
+                condition=Q(state__in=["pending", "unknown"]),
+            ),
+            # the sender's pause and the health page: what is due, what comes next
             models.Index(fields=["next_at"], name="message_due", condition=Q(state__in=["pending", "unknown"])),
             # reclaim(): whose lease ran out
             models.Index(fields=["lease_until"], name="message_lease", condition=Q(state="claimed")),
