@@ -60,11 +60,11 @@ class TicketChanged(Event):
 
 @dataclass(frozen=True)
 class MemberChanged(Event):
-    """A member was closed, opted out, asked not to be contacted, or changed owner. `what` names it."""
+    """A member was closed, opted out, asked not to be contacted, or changed owner; or his friend was not passed on."""
 
     topic: ClassVar[str] = "crm.member_changed"
     member_id: int
-    what: str  # closed | do_not_contact | opt_out | owner
+    what: str  # closed | do_not_contact | opt_out | owner | not_transferred
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class FriendChanged(Event):
 
 @dataclass(frozen=True)
 class HeirNamed(Event):
-    """A resigned guide's members got an heir."""
+    """The members of a guide who left got new guides, or some of them others once more."""
 
     topic: ClassVar[str] = "crm.heir_named"
     handover_id: int

@@ -86,6 +86,9 @@ def follow_members(events: list[MemberChanged]) -> None:
     handed = [event.member_id for event in events if event.what == "owner"]
     if handed:
         upkeep.follow_refusals(handed, now=clock.now())
+    stuck = [event.member_id for event in events if event.what == "not_transferred"]
+    if stuck:
+        upkeep.follow_untransferred(stuck, now=clock.now())
 
 
 @outbox.subscribe(FriendChanged)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from crm.members.models import FriendTransfer, GuideHandover, Member
-from crm.members.services.ownership import DECIDE_WITHIN
+from crm.members.services.handing_over import DECIDE_WITHIN
 from guides.org.models import RoleAssignment, Staff, Store
 from guides.org.queries import heads_of_stores
 from guides.org.scoped import under_grants

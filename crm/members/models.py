@@ -255,6 +255,7 @@ class FriendTransfer(models.Model):
         FAILED = "failed", _("企业微信没有转")
 
     OPEN = (State.PLANNED, State.ASKED, State.WAITING)
+    UNDONE = (State.REFUSED, State.TAKER_FULL, State.FAILED)  # somebody has to decide
 
     link = models.ForeignKey(FriendLink, on_delete=models.CASCADE, related_name="passed_on")
     giver = models.ForeignKey("guides.Staff", on_delete=models.PROTECT, related_name="+")

@@ -27,9 +27,9 @@ def handover_filter(actor: Actor) -> Q:
     """Who may name an heir: the manager and those above who may change owners; the region's for a closed store."""
     if actor.is_system:
         return Q()
-    condition = under_grants(actor.reach(*HEIR_ROLES), path="guide__store__unit__path", store="guide__store")
-    region = under_grants(actor.reach("region_manager"), path="guide__store__unit__path", store="guide__store")
-    return condition | (Q(guide__store__closed_on__lte=clock.today()) & region)
+    condition = under_grants(actor.reach(*HEIR_ROLES), path="store__unit__path", store="store")
+    region = under_grants(actor.reach("region_manager"), path="store__unit__path", store="store")
+    return condition | (Q(store__closed_on__lte=clock.today()) & region)
 
 
 _work_sources: list[object] = []

@@ -127,6 +127,8 @@ class Task(models.Model):
             # escalate() and the morning lists: late and not yet told of
             models.Index(fields=["due_at"], name="task_late", condition=Q(state="open", escalated_at=None)),
             models.Index(fields=["held_at"], name="task_held", condition=Q(held_at__isnull=False)),  # release_held()
+            # a step that opens looks whether the member waits for an introduction; holds only these
+            models.Index(fields=["member"], name="task_intro", condition=Q(task_type="handover_intro", state="open")),
         ]
 
     def move_to(self, new: str, **stamps: Any) -> None:

@@ -19,6 +19,7 @@ from .people import away, friends, manager, staffed
 
 log = logging.getLogger("yejibao.engine")
 
+HANDOVER_HOLD_HOURS = 48  # task_types.yaml, handover_intro: other tasks of the member wait for it, 48 h at most
 OPEN_LOCK = 0x59_4A_42_03  # one opener at a time: the ceiling of a guide's day is counted across batches
 
 
@@ -188,7 +189,7 @@ WITH book AS MATERIALIZED (
     ) who
 ), related AS (
     SELECT a.*, link.is_friend, reached.today AS contacted_today, reached.week AS contacted_week, reached.marketed AS marketed_month,
-        tickets.blocking, newer.waits, alter_to.day AS altered_day
+        tickets.blocking, newer.waits, alter_to.day AS altered_day, intro.waits AS is_introducing
     FROM assigned a
     LEFT JOIN LATERAL (   -- null: never a friend; one who is being passed on to the heir is his friend in a day
         SELECT bool_or(fl.state IN ('friend', 'pending_transfer')) AS is_friend FROM crm_friendlink fl
@@ -207,6 +208,12 @@ WITH book AS MATERIALIZED (
           AND (tk.order_id IS NULL OR EXISTS (SELECT 1 FROM tasks_enrollmentcause c
                                               WHERE c.order_id = tk.order_id AND c.enrollment_id = a.id))
     ) tickets ON true
+    LEFT JOIN LATERAL (   -- his new guide has not introduced himself yet
+        SELECT true AS waits FROM tasks_task i
+        WHERE i.member_id = a.member_id AND i.task_type = 'handover_intro' AND i.state = 'open' AND a.offset_minutes IS NULL
+          AND i.created_at > %(now)s::timestamptz - interval '{HANDOVER_HOLD_HOURS} hours'
+        LIMIT 1
+    ) intro ON true
     LEFT JOIN LATERAL (   -- a later full order that its event has not brought to the engine yet
         SELECT true AS waits FROM crm_order o
         WHERE a.kind = 'full' AND o.member_id = a.member_id AND o.paid_at > a.anchor_at AND o.paid_on > a.anchor_on
@@ -233,7 +240,7 @@ WITH book AS MATERIALIZED (
             WHEN r.nature <> 'service' AND r.marketing_opt_out && r.channels THEN 'skip'
             WHEN r.offset_minutes IS NULL AND r.cand_state IN ('resigned', 'disabled') THEN 'wait'   -- for the heir
             WHEN r.assignee IS NULL THEN 'wait'
-            WHEN r.held_by_ticket AND r.blocking THEN 'hold'
+            WHEN r.held_by_ticket AND r.blocking OR r.is_introducing THEN 'hold'
             WHEN NOT r.is_friend THEN CASE
                 WHEN r.phone_consent AND (r.friend_lost = 'call'
                     OR r.friend_lost = 'call_if_valued' AND r.tier_631 IN ('core', 'potential')) THEN 'open' ELSE 'skip' END
@@ -305,7 +312,8 @@ WITH book AS MATERIALIZED (
             'days_from', v.anchor_on)
             || CASE WHEN v.step_key = 'd3' AND v.carry_over_items <> '[]'::jsonb
                     THEN jsonb_build_object('carry_over_items', v.carry_over_items) ELSE '{{}}'::jsonb END,
-        v.evidence_any_of, CASE WHEN v.action = 'hold' THEN 'aftersale' END, CASE WHEN v.action = 'hold' THEN %(now)s::timestamptz END,
+        v.evidence_any_of, CASE WHEN v.action = 'hold' THEN CASE WHEN v.held_by_ticket AND v.blocking THEN 'aftersale' ELSE 'handover' END END,
+        CASE WHEN v.action = 'hold' THEN %(now)s::timestamptz END,
         '', '', '', '', CASE WHEN v.action = 'hold' THEN NULL ELSE %(now)s::timestamptz END, %(now)s
     FROM verdict v WHERE v.action IN ('open', 'hold')
     ORDER BY v.id

@@ -10,11 +10,12 @@ from tasks.cadences.changes import complete_walked
 from yejibao.core import clock
 
 from .models import Task
+from .opening import HANDOVER_HOLD_HOURS
 from .people import away, friends, manager, staffed
 from .reminders import plan_next
 from .services.finishing import finish
 
-HANDOVER_HOLD_HOURS = 48
+_IS_INTRO = "t.task_type = 'handover_intro'"  # what the others wait for
 
 
 def expire_tasks(*, now: datetime, batch: int = 5000) -> int:
@@ -109,7 +110,7 @@ def release_held(*, now: datetime, ticket_days: int = 2) -> dict[str, int]:
                 WHERE t.held_at IS NOT NULL AND t.held_reason = 'handover' AND t.state = 'open'
                   AND (t.held_at <= %(now)s - %(hours)s * interval '1 hour' OR NOT EXISTS (
                       SELECT 1 FROM tasks_task i WHERE i.member_id = t.member_id AND i.task_type = 'handover_intro'
-                        AND i.state = 'open' AND i.created_at >= t.held_at))
+                        AND i.state = 'open' AND i.created_at > %(now)s - %(hours)s * interval '1 hour'))
                 FOR UPDATE OF t SKIP LOCKED
             ), dated AS (
                 SELECT r.*, greatest(r.old_due, {moments.at(moments.local_date("%(now)s::timestamptz") + " + 1", "r.closes_at")}) AS new_due
@@ -141,26 +142,43 @@ def hold_resigned(staff_id: int, *, now: datetime) -> int:
 
 
 def hand_to_heir(handover_id: int, *, now: datetime) -> int:
-    """Give the leaver's tasks to the new owners, held until they have introduced themselves. Each a recorded act.
+    """Give the open work of a handover to the new guides, held until they have introduced themselves. Each a recorded act.
 
-    A task for a member who is not the leaver's own (he was serving or backup) goes to that member's owner. What waits for
-    a ticket goes on waiting for it.
+    With a member goes what whoever had him before was to do, also where the handover was planned again. What else the
+    leaver was to do (for members of others: he was serving or backup) goes to that member's owner, else to the heir; of one
+    who only changed the store, what he had in the old one. What waits for a ticket goes on waiting for it.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH given AS (
+            WITH h AS (SELECT * FROM crm_guidehandover WHERE id = %(handover)s), latest AS (
+                SELECT DISTINCT ON (tr.member_id) tr.member_id, tr.from_guide_id, tr.to_guide_id
+                FROM crm_ownershiptransfer tr WHERE tr.handover_id = %(handover)s ORDER BY tr.member_id, tr.id DESC
+            ), work AS (
+                SELECT t.id, t.assignee_id AS old, l.to_guide_id AS heir_id
+                FROM latest l JOIN tasks_task t ON t.member_id = l.member_id AND t.assignee_id = l.from_guide_id
+                WHERE t.state = 'open' AND l.to_guide_id <> l.from_guide_id
+                UNION
+                SELECT t.id, t.assignee_id, coalesce(
+                    (SELECT o.id FROM guides_staff o WHERE o.id = m.owner_guide_id AND {staffed("o")}), h.heir_id)
+                FROM h JOIN tasks_task t ON t.assignee_id = h.guide_id JOIN crm_member m ON m.id = t.member_id
+                WHERE t.state = 'open' AND m.owner_guide_id IS DISTINCT FROM h.guide_id
+                  AND (h.reason <> 'moved_store' OR t.store_id = h.store_id)
+                  AND NOT EXISTS (SELECT 1 FROM latest l WHERE l.member_id = t.member_id)
+            ), given AS (
                 UPDATE tasks_task t SET assignee_id = heir.id, store_id = coalesce(heir.store_id, t.store_id), tell_at = NULL,
-                    held_at = CASE WHEN t.held_reason = 'aftersale' THEN t.held_at ELSE %(now)s END,
-                    held_reason = CASE WHEN t.held_reason = 'aftersale' THEN 'aftersale' ELSE 'handover' END,
+                    held_at = CASE WHEN t.held_reason = 'aftersale' OR {_IS_INTRO} THEN t.held_at ELSE %(now)s END,
+                    held_reason = CASE WHEN t.held_reason = 'aftersale' OR {_IS_INTRO} THEN t.held_reason ELSE 'handover' END,
                     owner_guide_id = m.owner_guide_id,
                     channel = CASE WHEN {friends("t.member_id", "heir.id")} THEN 'wecom_message'
                                    WHEN m.phone_consent THEN 'manual_call' ELSE t.channel END
-                FROM crm_guidehandover h, crm_member m, guides_staff heir
-                WHERE h.id = %(handover)s AND t.assignee_id = h.guide_id AND t.state = 'open' AND m.id = t.member_id
-                  AND heir.id = coalesce((SELECT o.id FROM guides_staff o WHERE o.id = m.owner_guide_id AND {staffed("o")}),
-                                         h.heir_id)
-                RETURNING t.id, h.guide_id AS old, heir.id AS new
+                FROM work w JOIN guides_staff heir ON heir.id = w.heir_id, crm_member m
+                WHERE t.id = w.id AND m.id = t.member_id AND heir.id <> w.old
+                RETURNING t.id, w.old, heir.id AS new
+            ), along AS (   -- who stayed with her is her work in the new store
+                UPDATE tasks_task t SET store_id = s.store_id FROM latest l JOIN guides_staff s ON s.id = l.to_guide_id
+                WHERE l.to_guide_id = l.from_guide_id AND t.member_id = l.member_id AND t.assignee_id = s.id
+                  AND t.state = 'open' AND s.store_id IS NOT NULL
             )
             INSERT INTO tasks_taskmove (task_id, reason, note, old_assignee_id, new_assignee_id, at)
             SELECT id, 'heir', '', old, new, %(now)s FROM given
@@ -168,6 +186,30 @@ def hand_to_heir(handover_id: int, *, now: datetime) -> int:
             {"handover": handover_id, "now": now},
         )
         return cursor.rowcount
+
+
+def follow_untransferred(member_ids: Sequence[int], *, now: datetime) -> int:
+    """Bring open work for members whose friend did not go over to a phone call; where that may not be, it ends."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE tasks_task t SET channel = 'manual_call',
+                state = CASE WHEN m.phone_consent THEN 'open' ELSE 'skipped' END,
+                closed_reason = CASE WHEN m.phone_consent THEN '' ELSE 'friend_lost' END,
+                closed_at = CASE WHEN NOT m.phone_consent THEN %(now)s::timestamptz END,
+                held_at = CASE WHEN m.phone_consent THEN t.held_at END,
+                held_reason = CASE WHEN m.phone_consent THEN t.held_reason END,
+                tell_at = CASE WHEN m.phone_consent THEN t.tell_at END
+            FROM crm_member m WHERE m.id = t.member_id AND m.id = ANY(%(members)s) AND t.state = 'open'
+              AND t.assignee_id = m.owner_guide_id AND t.channel = 'wecom_message'
+              AND NOT {friends("t.member_id", "t.assignee_id")}
+            RETURNING t.enrollment_id, t.state
+            """,
+            {"members": list(member_ids), "now": now},
+        )
+        rows = cursor.fetchall()
+    complete_walked([cycle for cycle, state in rows if cycle and state == "skipped"], now=now)
+    return len(rows)
 
 
 def follow_refusals(member_ids: Sequence[int], *, now: datetime) -> int:

@@ -2,6 +2,22 @@
 
 from .consent import close_member, opt_in, opt_out, set_do_not_contact
 from .friends import end_friend, record_friend
+from .handing_over import (
+    AlreadyHandedOver,
+    AlreadyOpen,
+    NobodyTakes,
+    PlanChanged,
+    apply_due_handovers,
+    choose_heir,
+    confirm_plan,
+    default_heir,
+    open_handover,
+    plan_long_leave,
+    propose_heir,
+    replan,
+    save_plan,
+    withdraw_handover,
+)
 from .identities import IdentityTaken, claim_identity, give_identities, members_by, note_identities
 from .locking import lock_members
 from .merging import (
@@ -15,28 +31,22 @@ from .merging import (
     merge_members,
     undo_merge,
 )
-from .ownership import (
-    AlreadyHandedOver,
-    NotHisToGive,
-    NotWorking,
-    apply_due_handovers,
-    change_owner,
-    choose_heir,
-    default_heir,
-    propose_heir,
-)
+from .ownership import NotHisToGive, NotWorking, change_owner
 from .phones import NoPhone, reveal_phone
 from .transfers import refuse_transfer
 
 __all__ = [
     "AlreadyHandedOver",
+    "AlreadyOpen",
     "AlreadyUndone",
     "IdentityTaken",
     "MayNotMerge",
     "NoPhone",
+    "NobodyTakes",
     "NotHisToGive",
     "NotMergeable",
     "NotWorking",
+    "PlanChanged",
     "SamePerson",
     "add_holding",
     "after_merge",
@@ -46,6 +56,7 @@ __all__ = [
     "choose_heir",
     "claim_identity",
     "close_member",
+    "confirm_plan",
     "default_heir",
     "end_friend",
     "give_identities",
@@ -53,12 +64,17 @@ __all__ = [
     "members_by",
     "merge_members",
     "note_identities",
+    "open_handover",
     "opt_in",
     "opt_out",
+    "plan_long_leave",
     "propose_heir",
     "record_friend",
     "refuse_transfer",
+    "replan",
     "reveal_phone",
+    "save_plan",
     "set_do_not_contact",
     "undo_merge",
+    "withdraw_handover",
 ]

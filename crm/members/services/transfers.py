@@ -35,6 +35,18 @@ LOOK_EVERY = timedelta(minutes=30)
 TRY_AGAIN = timedelta(minutes=5)  # the platform was busy, or another transfer was running
 ON_JOB_TIMES, ON_JOB_SPAN = 2, timedelta(days=90)
 PAIRS_AT_ONCE = 50  # pairs of giver and taker a run
+PLATFORM_HOURS = 24  # how long the platform waits for the customer
+GONE = {
+    40096: FriendLink.State.DELETED_BY_MEMBER,
+    40131: FriendLink.State.DELETED_BY_MEMBER,
+    40143: FriendLink.State.BLOCKED,
+}
+
+# Of a relation `f`: it may not be passed on a third time in 90 days (%(since)s); another transfer of the customer runs.
+MOVED_TWICE = """(SELECT count(*) >= 2 FROM crm_friendtransfer b WHERE b.external_user_id = f.external_user_id
+    AND NOT b.is_resigned AND b.asked_at > %(since)s AND b.state <> 'failed')"""
+UNDER_WAY = """EXISTS (SELECT 1 FROM crm_friendtransfer b WHERE b.external_user_id = f.external_user_id
+    AND b.state IN ('asked', 'waiting') AND b.link_id <> f.id)"""
 
 
 class MovedTwice(Conflict):
@@ -71,12 +83,95 @@ def _check_span(links: Sequence[int], now: datetime) -> None:
     people = FriendLink.objects.filter(pk__in=links).values("external_user_id")
     moved = (
         FriendTransfer.objects.filter(external_user_id__in=people, is_resigned=False, asked_at__gt=now - ON_JOB_SPAN)
+        .exclude(state=State.FAILED)
         .values("external_user_id")
         .annotate(times=Count("pk"))
         .filter(times__gte=ON_JOB_TIMES)
     )
     if moved.exists():
         raise MovedTwice()
+
+
+def plan_handover(handover_id: int, *, heir_id: int | None, now: datetime) -> dict[str, int]:
+    """Plan the transfers of a handover whose members have just got their new guides. Returns counts by state.
+
+    A friend goes where his member went; one nobody knows to the heir, but stays with a guide who only changed the store. Of
+    people who still work here: who is the taker's friend already stays untouched, who was moved twice in 90 days is noted
+    as refused by the platform, so that the manager sees him. While another transfer of his runs, ours waits for its end.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH h AS (SELECT * FROM crm_guidehandover WHERE id = %(handover)s), wanted AS (
+                SELECT f.id, f.guide_id, f.external_user_id, who.id AS taker_id, h.reason = 'resigned' AS is_resigned,
+                    h.reason <> 'resigned' AND {MOVED_TWICE} AS moved_twice,
+                    (SELECT max(b.asked_at) FROM crm_friendtransfer b WHERE b.external_user_id = f.external_user_id
+                        AND b.state IN ('asked', 'waiting') AND b.link_id <> f.id) AS other_asked_at
+                FROM h JOIN crm_friendlink f ON f.guide_id = h.guide_id AND f.ended_at IS NULL
+                    AND f.state IN ('friend', 'pending_transfer')
+                LEFT JOIN crm_member m ON m.id = f.member_id
+                CROSS JOIN LATERAL (SELECT coalesce(
+                    (SELECT s.id FROM guides_staff s WHERE s.id = m.owner_guide_id
+                        AND s.state IN ('active', 'leave', 'transferred') AND s.store_id IS NOT NULL
+                        AND (s.id <> h.guide_id OR h.reason = 'moved_store')),
+                    CASE WHEN h.reason <> 'moved_store' THEN %(heir)s::bigint END) AS id) who
+                WHERE who.id <> h.guide_id AND (h.reason = 'resigned' OR NOT EXISTS (
+                    SELECT 1 FROM crm_friendlink his WHERE his.guide_id = who.id AND his.external_user_id = f.external_user_id
+                        AND his.state = 'friend' AND his.ended_at IS NULL))
+            ), planned AS (
+                INSERT INTO crm_friendtransfer (link_id, giver_id, taker_id, handover_id, external_user_id, is_resigned, state,
+                    code, planned_at, settled_at, next_at)
+                SELECT id, guide_id, taker_id, %(handover)s, external_user_id, is_resigned,
+                    CASE WHEN moved_twice THEN 'failed' ELSE 'planned' END, CASE WHEN moved_twice THEN %(too_often)s END, %(now)s,
+                    CASE WHEN moved_twice THEN %(now)s::timestamptz END,
+                    CASE WHEN NOT moved_twice THEN greatest(%(now)s, other_asked_at + %(hours)s * interval '1 hour') END
+                FROM wanted ORDER BY id
+                ON CONFLICT (link_id) WHERE state IN ('planned', 'asked', 'waiting') DO NOTHING
+                RETURNING link_id, state
+            ), marked AS (
+                UPDATE crm_friendlink f SET state = 'pending_transfer' FROM planned p WHERE f.id = p.link_id AND p.state = 'planned'
+            )
+            SELECT state, count(*) FROM planned GROUP BY state
+            """,
+            {
+                "handover": handover_id, "heir": heir_id, "now": now, "since": now - ON_JOB_SPAN, "hours": PLATFORM_HOURS,
+                "too_often": platform.TOO_OFTEN,
+            },
+        )  # fmt: skip
+        return dict(cursor.fetchall())
+
+
+def plan_again(ids: Sequence[int], *, taker_id: int, now: datetime) -> int:
+    """Plan transfers that did not succeed once more, to the same or another taker. Returns how many were planned.
+
+    A customer who refused is asked again after the platform's day. A third time within 90 days nobody can be moved: that is
+    noted as the platform's answer would be.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH planned AS (
+                INSERT INTO crm_friendtransfer (link_id, giver_id, taker_id, handover_id, external_user_id, is_resigned, state,
+                    code, planned_at, settled_at, next_at)
+                SELECT f.id, old.giver_id, %(taker)s, old.handover_id, f.external_user_id, old.is_resigned, CASE WHEN twice.no THEN 'failed' ELSE 'planned' END,
+                    CASE WHEN twice.no THEN %(too_often)s END, %(now)s, CASE WHEN twice.no THEN %(now)s::timestamptz END,
+                    CASE WHEN NOT twice.no THEN greatest(%(now)s, CASE WHEN old.state = 'refused' THEN old.asked_at + %(hours)s * interval '1 hour' END) END
+                FROM crm_friendtransfer old JOIN crm_friendlink f ON f.id = old.link_id
+                CROSS JOIN LATERAL (SELECT NOT old.is_resigned AND {MOVED_TWICE} AS no) twice
+                WHERE old.id = ANY(%(ids)s) ORDER BY old.id
+                ON CONFLICT (link_id) WHERE state IN ('planned', 'asked', 'waiting') DO NOTHING
+                RETURNING link_id, state
+            )
+            UPDATE crm_friendlink f SET state = 'pending_transfer', ended_at = NULL
+            FROM planned p WHERE f.id = p.link_id AND p.state = 'planned'
+            """,
+            {
+                "ids": list(ids), "taker": taker_id, "now": now, "since": now - ON_JOB_SPAN, "hours": PLATFORM_HOURS,
+                "too_often": platform.TOO_OFTEN,
+            },
+        )  # fmt: skip
+        planned: int = cursor.rowcount
+    return planned
 
 
 # ---------------------------------------------------------------- asking
@@ -132,7 +227,7 @@ def _refused_whole(batch: Sequence[FriendTransfer], error: GatewayError, now: da
         rows.update(state=State.PLANNED, asked_at=None, next_at=now + TRY_AGAIN)
         return {"later": len(batch)}
     log.warning("transfer refused: %s", error.code)
-    rows.update(state=State.FAILED, code=error.code, settled_at=now, next_at=None)
+    _fail([one.pk for one in batch], error.code, now)
     return {"failed": len(batch)}
 
 
@@ -140,19 +235,33 @@ def _note(batch: Sequence[FriendTransfer], codes: Mapping[str, int], now: dateti
     by_state: dict[str, list[FriendTransfer]] = defaultdict(list)
     for one in batch:
         code = codes.get(one.external_user_id)
-        if code == 0 or code in platform.IN_PROGRESS:
+        if code == 0:
             by_state["waiting"].append(one)
+        elif code in platform.IN_PROGRESS:  # this one, or one to somebody else: reading the results tells which
+            by_state["in_progress"].append(one)
         elif code is None:
             by_state["unknown"].append(one)
         else:
             one.code = code
             by_state["taker_full" if code == platform.TAKER_FULL else "failed"].append(one)
-    FriendTransfer.objects.filter(pk__in=[one.pk for one in by_state["waiting"]]).update(state=State.WAITING)
-    for state in ("taker_full", "failed"):
-        for code in {one.code for one in by_state[state]}:
-            ids = [one.pk for one in by_state[state] if one.code == code]
-            FriendTransfer.objects.filter(pk__in=ids).update(state=state, code=code, settled_at=now, next_at=None)
+    _rows([one.pk for one in by_state["waiting"]]).update(state=State.WAITING)
+    full = [one.pk for one in by_state["taker_full"]]
+    _rows(full).update(state=State.TAKER_FULL, code=platform.TAKER_FULL, settled_at=now, next_at=None)
+    for code in sorted({one.code for one in by_state["failed"] if one.code}):
+        _fail([one.pk for one in by_state["failed"] if one.code == code], code, now)
     return {state: len(rows) for state, rows in by_state.items() if rows}
+
+
+@transaction.atomic
+def _fail(ids: Sequence[int], code: int | None, now: datetime) -> None:
+    """Note what the platform will not do. The relation stays as it was, or ends where there is none any more."""
+    if not _rows(ids).filter(state=State.ASKED).update(state=State.FAILED, code=code, settled_at=now, next_at=None):
+        return
+    links = FriendLink.objects.filter(passed_on__in=ids, state=FriendLink.State.PENDING_TRANSFER)
+    members = sorted(set(links.exclude(member=None).values_list("member_id", flat=True)))
+    gone = GONE.get(code or 0)
+    links.update(state=gone or FriendLink.State.FRIEND, ended_at=now if gone else None)
+    outbox.publish_many(MemberChanged(pk, "not_transferred") for pk in members)
 
 
 # ---------------------------------------------------------------- what became of them
@@ -194,7 +303,10 @@ def _settle(
     for row in rows.order_by("pk"):
         result = results.get(row.external_user_id)
         if result is None:
-            by_state["again" if row.state == State.ASKED else "waiting"].append(row.pk)
+            is_lost = row.state == State.ASKED or (
+                row.asked_at is not None and row.asked_at < now - timedelta(hours=2 * PLATFORM_HOURS)
+            )
+            by_state["again" if is_lost else "waiting"].append(row.pk)
         else:
             by_state[result.status.name.lower()].append(row.pk)
     _rows(by_state["again"]).update(state=State.PLANNED, asked_at=None, next_at=now)
@@ -230,14 +342,21 @@ def _rows(ids: Sequence[int]) -> QuerySet[FriendTransfer]:
 
 def _refuse(pk: int, now: datetime) -> None:
     _rows([pk]).update(state=State.REFUSED, settled_at=now, next_at=None)
-    refuse_transfer(FriendTransfer.objects.select_related("link").get(pk=pk).link, now=now)
+    refused = FriendTransfer.objects.select_related("link").get(pk=pk)
+    refuse_transfer(refused.link, now=now, stays=not refused.is_resigned)
 
 
 @transaction.atomic
-def refuse_transfer(link: FriendLink, *, now: datetime) -> None:
-    """Note that a member refused his new guide: the friend is gone, the member waits in the store manager's pool."""
+def refuse_transfer(link: FriendLink, *, now: datetime, stays: bool = False) -> None:
+    """Note that a member refused his new guide: he waits in the store manager's pool.
+
+    His relation is gone with the guide who left; with one who still works here it `stays`.
+    """
     ended = FriendLink.objects.filter(pk=link.pk, state=FriendLink.State.PENDING_TRANSFER, ended_at=None)
-    if not ended.update(state=FriendLink.State.DELETED_BY_MEMBER, ended_at=now) or link.member_id is None:
+    after = (
+        {"state": FriendLink.State.FRIEND} if stays else {"state": FriendLink.State.DELETED_BY_MEMBER, "ended_at": now}
+    )
+    if not ended.update(**after) or link.member_id is None:
         return
     lock_members([link.member_id])
     member = Member.objects.select_related("main_store").get(pk=link.member_id)

@@ -73,26 +73,42 @@ def open_care_tasks(enrollment_ids: Sequence[int], *, returned_on: date, now: da
 
 
 def open_handover_intros(handover_id: int, *, now: datetime) -> int:
-    """Open the introductions of an heir, VIP first, twenty a day; those of later days are hidden until then."""
+    """Open the introductions of the new guides, VIP first, twenty a day each; those of later days are hidden until then.
+
+    What a guide has open from another handover counts. A member who went to another one once more gets a new one, unless
+    the former's is still open and has come along.
+    """
     kind = task_type("handover_intro")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH moved AS (
-                SELECT t.member_id, row_number() OVER (ORDER BY {_TIER}, m.member_level DESC, m.id) - 1 AS place
-                FROM crm_ownershiptransfer t JOIN crm_member m ON m.id = t.member_id
-                WHERE t.handover_id = %(handover)s AND m.status = 'active' AND NOT m.do_not_contact
+            WITH latest AS (
+                SELECT DISTINCT ON (tr.member_id) tr.id, tr.member_id, tr.from_guide_id, tr.to_guide_id, h.reason
+                FROM crm_ownershiptransfer tr JOIN crm_guidehandover h ON h.id = tr.handover_id
+                WHERE tr.handover_id = %(handover)s ORDER BY tr.member_id, tr.id DESC
+            ), moved AS (
+                SELECT l.id, l.member_id, l.reason, row_number() OVER (
+                    PARTITION BY m.owner_guide_id ORDER BY {_TIER}, m.member_level DESC, m.id) - 1 + coalesce(his.count, 0) AS place
+                FROM latest l JOIN crm_member m ON m.id = l.member_id
+                LEFT JOIN (SELECT i.assignee_id, count(*) FROM tasks_task i
+                           WHERE i.task_type = 'handover_intro' AND i.state = 'open' GROUP BY i.assignee_id) his
+                    ON his.assignee_id = m.owner_guide_id
+                WHERE m.status = 'active' AND NOT m.do_not_contact AND l.from_guide_id IS DISTINCT FROM l.to_guide_id
+                  AND NOT EXISTS (SELECT 1 FROM tasks_task i WHERE i.member_id = l.member_id
+                      AND i.task_type = 'handover_intro' AND i.state = 'open')
             )
             {_INSERT}
-            SELECT 'handover_intro', '', 'handover_intro:' || %(handover)s || ':' || m.id, m.id, who.id, m.owner_guide_id, hours.id,
-                NULL, 'open', 'service', way.channel, %(priority)s, {_TIER}, %(now)s,
+            SELECT 'handover_intro', '', 'handover_intro:' || %(handover)s || ':' || moved.id, m.id, who.id, m.owner_guide_id,
+                hours.id, NULL, 'open', 'service', way.channel, %(priority)s, {_TIER}, %(now)s,
                 {moments.at("days.day + 2", "hours.closes_at")}, {moments.at("days.day + 7", "hours.closes_at")},
-                '原来的导购离开了，先认识一下，别急着谈衣服', jsonb_build_object('handover', %(handover)s), %(evidence)s,
+                CASE moved.reason WHEN 'moved_store' THEN '原来的导购调去别的店了' WHEN 'long_leave' THEN '原来的导购要休一段长假'
+                    ELSE '原来的导购离开了' END || '，先认识一下，别急着谈衣服',
+                jsonb_build_object('handover', %(handover)s), %(evidence)s,
                 CASE WHEN moved.place >= %(a_day)s THEN {moments.at("days.day", "hours.opens_at")} END, '', '', '', '',
                 greatest(%(now)s, {moments.at("days.day", "hours.opens_at")}), %(now)s
             FROM moved JOIN crm_member m ON m.id = moved.member_id {_ASSIGNEE}
             CROSS JOIN LATERAL (SELECT {moments.local_date("%(now)s")} + (moved.place / %(a_day)s)::int AS day) days
-            WHERE way.channel IS NOT NULL
+            WHERE way.channel IS NOT NULL AND who.id IS DISTINCT FROM (SELECT guide_id FROM crm_guidehandover WHERE id = %(handover)s)
             ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
             """,
             {"handover": handover_id, "now": now, "a_day": INTROS_A_DAY, "priority": kind["priority"],

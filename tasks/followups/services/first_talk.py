@@ -56,9 +56,10 @@ WHERE m.status = 'active' AND NOT m.do_not_contact AND NOT m.is_employee
   AND NOT EXISTS (   -- he bought today: the thank-you covers it
       SELECT 1 FROM crm_order o WHERE o.member_id = m.id AND o.paid_on = {moments.local_date("e.at")}
         AND o.status = 'paid' AND o.kind = 'retail' AND o.net_amount_fen > 0 AND o.known_at IS NOT NULL)
-  AND NOT EXISTS (
-      SELECT 1 FROM tasks_task t WHERE t.member_id = m.id AND t.assignee_id = who.id AND t.task_type = '{KIND}'
-        AND t.state = 'open')
+  AND NOT EXISTS (   -- passed on by a colleague, he has been introduced to him
+      SELECT 1 FROM tasks_task t WHERE t.member_id = m.id AND t.assignee_id = who.id
+        AND (t.task_type = '{KIND}' AND t.state = 'open'
+             OR t.task_type = 'handover_intro' AND t.created_at > %(now)s::timestamptz - interval '7 days'))
 ORDER BY m.id, who.id, e.at
 ON CONFLICT DO NOTHING
 """

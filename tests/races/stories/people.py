@@ -6,16 +6,20 @@ from typing import Any
 from django.db import transaction
 
 from crm.aftersale.services import move_ticket
-from crm.members.models import FriendLink, GuideHandover, OwnershipTransfer
+from crm.members.models import FriendLink, FriendTransfer, GuideHandover, OwnershipTransfer
 from crm.members.services import (
     AlreadyHandedOver,
+    AlreadyOpen,
+    apply_due_handovers,
     change_owner,
     choose_heir,
     end_friend,
     lock_members,
+    plan_long_leave,
     propose_heir,
     record_friend,
     refuse_transfer,
+    replan,
     set_do_not_contact,
 )
 from crm.scoring.services import settle_levels
@@ -103,6 +107,33 @@ def two_heirs_are_named(world: World) -> None:
     )
     handover.refresh_from_db()
     assert (handover.heir, isinstance(both.second, AlreadyHandedOver), events("crm.heir_named")) == (a, True, 1)
+
+
+def the_day_is_over_while_a_plan_is_confirmed(world: World) -> None:
+    handover = _leaver(world)
+    a = make_staff(store=world.org.store)
+    both = overtaken(
+        lambda: choose_heir(handover, heir=a, actor=SYSTEM, now=NOON),
+        lambda: apply_due_handovers(now=NOON + 25 * HOUR),
+    )
+    handover.refresh_from_db()
+    assert (handover.heir, both.second["handed_over"], events("crm.heir_named")) == (a, 0, 1)
+
+
+def two_who_plan_a_long_leave(world: World) -> None:
+    guide = make_staff(store=world.org.store)
+    both = overtaken(*[lambda: plan_long_leave(guide, actor=SYSTEM, now=NOON)] * 2)
+    assert isinstance(both.second, AlreadyOpen) and GuideHandover.objects.filter(guide=guide).count() == 1
+
+
+def two_who_decide_on_a_full_taker(world: World) -> None:
+    handover = _leaver(world)
+    full, a, b = (make_staff(store=world.org.store) for _ in range(3))
+    choose_heir(handover, heir=full, actor=SYSTEM, now=NOON)
+    FriendTransfer.objects.update(state="taker_full", next_at=None)
+    act = {"state": "taker_full", "taker_id": full.pk, "actor": SYSTEM, "now": NOON}
+    both = overtaken(lambda: replan(handover, to=a, **act), lambda: replan(handover, to=b, **act))
+    assert (both.first, both.second, OwnershipTransfer.objects.filter(from_guide=full).count()) == (1, 0, 1)
 
 
 def a_refusal_told_twice(world: World) -> None:
