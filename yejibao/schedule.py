@@ -31,6 +31,8 @@ ENTRIES = (
     Entry("复盘数字", "tasks.review.jobs.refresh_days", seconds=60),
     Entry("读好友变动", "crm.friends.jobs.read_changed_friends", seconds=30),
     Entry("加好友码", "crm.friends.jobs.make_codes", seconds=60),
+    Entry("企微客户标签", "crm.corptags.jobs.settle_chat_tags", seconds=15),
+    Entry("企微标签组", "crm.corptags.jobs.bring_tag_groups", seconds=60),
     Entry("好友同步", "crm.friends.jobs.go_on_with_sync", seconds=60),
     Entry("员工同步", "guides.org.jobs.go_on_with_people_sync", seconds=60),
     Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
@@ -48,8 +50,11 @@ ENTRIES = (
     Entry("清理回调收件箱", "yejibao.wecom.inbox.jobs.tidy_inbox", cron=daily(5, 20), queue="nightly"),
     Entry("夜间员工对账", "guides.org.jobs.start_nightly_people_sync", cron=daily(0, 50), queue="nightly"),
     Entry("夜间好友对账", "crm.friends.jobs.start_nightly_sync", cron=daily(1, 10), queue="nightly"),
+    Entry("夜间标签对账", "crm.corptags.jobs.start_nightly_tag_sync", cron=daily(2, 20), queue="nightly"),
     Entry("加好友码对人", "crm.friends.jobs.follow_codes", cron=daily(6, 20), queue="nightly"),
     Entry("标签满一年", "crm.tags.jobs.age_filled_tags", cron=daily(4, 20), queue="nightly"),
+    Entry("清理卡片点击", "tasks.followups.jobs.forget_old_clicks", cron=daily(5, 40), queue="nightly"),
+    Entry("审计封存", "yejibao.core.jobs.seal_audit", cron=daily(0, 20), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import clock, health, heart
+from . import clock, health, heart, sealing
 
 
 @shared_task
@@ -16,3 +16,10 @@ def watch_health(**_: object) -> dict[str, int]:
     """Look at all signs, so that a change is noted when it happens and not when somebody opens the page. Each minute."""
     signs = health.read_signs(clock.now())
     return {"not_well": sum(isinstance(one, dict) and not one["ok"] for one in signs.values())}
+
+
+@shared_task
+def seal_audit(**_: object) -> dict[str, int]:
+    """Seal the audit rows of the day. Nightly."""
+    made = sealing.seal(now=clock.now())
+    return {"rows": made.rows if made else 0}

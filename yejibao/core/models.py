@@ -4,7 +4,7 @@ from django.db import models
 
 from .outbox.models import OutboxEvent, OutboxMessage
 
-__all__ = ["AuditEntry", "Heartbeat", "IdempotencyKey", "OutboxEvent", "OutboxMessage"]
+__all__ = ["AuditEntry", "AuditSeal", "Heartbeat", "IdempotencyKey", "OutboxEvent", "OutboxMessage"]
 
 
 class AuditEntry(models.Model):
@@ -31,6 +31,16 @@ class AuditEntry(models.Model):
             models.Index(fields=["resource", "resource_id", "-at"], name="audit_by_resource"),
             models.Index(fields=["actor_id", "-at"], name="audit_by_actor"),
         ]
+
+
+class AuditSeal(models.Model):
+    """The hash over the audit rows after `after_id` up to `last_id`, and over the seal before it. Append only as they are."""
+
+    after_id = models.BigIntegerField(unique=True)
+    last_id = models.BigIntegerField()
+    rows = models.PositiveBigIntegerField()
+    digest = models.CharField(max_length=64)  # SHA-256, hex
+    sealed_at = models.DateTimeField()
 
 
 class IdempotencyKey(models.Model):

@@ -96,6 +96,7 @@ NIGHTLY = {
     "tasks.scripts.jobs.count_script_uses": ("话术使用统计", 26),
     "tasks.cadences.jobs.prove_conservation": ("守恒核对", 26),
     "guides.org.jobs.purge_sessions": ("清理会话", 26),
+    "yejibao.core.jobs.seal_audit": ("审计封存", 26),
 }
 
 
