@@ -29,6 +29,7 @@ from yejibao.core.outbox.nudge import nudge
 from yejibao.demo.sandbox_control import SandboxControl
 from yejibao.wecom import gateway
 from yejibao.wecom.budgets import MEMBER_MINUTE
+from yejibao.wecom.messages import url_of
 
 LATENCY_MS = 50
 IN_FLIGHT = 256
@@ -307,12 +308,12 @@ def digest_minutes() -> dict[str, int]:
 
 
 def is_digest(message: dict[str, Any]) -> bool:
-    return "/g/today/" in message["request"]["textcard"]["url"]
+    return "/g/today/" in url_of(message["request"])
 
 
 def number_of(message: dict[str, Any]) -> int:
     """Return the number a message carries in its address."""
-    return int(message["request"]["textcard"]["url"].rpartition("m=")[2])
+    return int(url_of(message["request"]).rpartition("m=")[2])
 
 
 def most_a_window(digests: Iterable[dict[str, Any]]) -> int:

@@ -20,11 +20,11 @@ from tasks.cadences import changes
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.items import refresh_items
 from tasks.followups import credit, upkeep
-from tasks.followups.services import first_talk, open_care_tasks, open_handover_intros
+from tasks.followups.services import answer_clicks, first_talk, open_care_tasks, open_handover_intros
 from tasks.scripts import welcoming
 from yejibao.core import clock, outbox
-from yejibao.wecom import inbox
-from yejibao.wecom.events import FriendAdded
+from yejibao.wecom import gateway, inbox
+from yejibao.wecom.events import CardClicked, FriendAdded
 
 
 @outbox.subscribe(OrderPaid)
@@ -110,6 +110,12 @@ def follow_tags(events: list[MemberTagged]) -> None:
 def greet_friends(events: list[FriendAdded]) -> None:
     """A new friend is greeted within 20 seconds: after crm has noted him, on the inbox's urgent lane."""
     welcoming.greet_friends(events)
+
+
+@inbox.subscribe(CardClicked)
+def answer_cards(events: list[CardClicked]) -> None:
+    """A button of a card in the chat does what the button on the page does, and the card says what came of it."""
+    answer_clicks(events, door=gateway.default())
 
 
 @outbox.subscribe(StaffResigned)

@@ -2,6 +2,7 @@
 
 from .cadences.models import Cadence, CadenceStep, CadenceVersion, Enrollment, EnrollmentCause
 from .followups.models import (
+    CardClick,
     PendingSend,
     Reach,
     SkipRequest,
@@ -19,6 +20,7 @@ __all__ = [
     "Cadence",
     "CadenceStep",
     "CadenceVersion",
+    "CardClick",
     "DayMark",
     "Enrollment",
     "EnrollmentCause",

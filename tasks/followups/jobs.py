@@ -8,7 +8,7 @@ from celery import shared_task
 from tasks.cadences.models import CadenceVersion
 from yejibao.core import clock
 
-from .services import sample_spot_checks
+from .services import forget_clicks, sample_spot_checks
 from .tick import tick
 
 
@@ -25,3 +25,9 @@ def sample_weekly_spot_checks(**_: Any) -> dict[str, int]:
     share = CadenceVersion.objects.get(cadence__key="3369", state="published").rules.get("spot_check_share", 0.05)
     monday = today - timedelta(days=today.weekday())
     return {"sampled": sample_spot_checks(week=monday, share=share, now=clock.now())}
+
+
+@shared_task(name="tasks.followups.jobs.forget_old_clicks")
+def forget_old_clicks(**_: Any) -> dict[str, int]:
+    """Drop what was kept of presses on cards. Nightly."""
+    return {"forgotten": forget_clicks(now=clock.now())}

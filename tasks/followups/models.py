@@ -232,6 +232,21 @@ class TaskNotice(models.Model):
         indexes = [models.Index(fields=["task"], name="notice_task")]
 
 
+class CardClick(models.Model):
+    """A button pressed on a task's card in the chat, and what she was told; told again it is answered as the first time."""
+
+    key = models.CharField(max_length=64, unique=True)  # of the press: a hash of its response code
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="+", db_index=False)
+    staff = models.ForeignKey("guides.Staff", on_delete=models.CASCADE, related_name="+", db_index=False)
+    button = models.CharField(max_length=16)  # done | later
+    was_done = models.BooleanField()  # whether the press did something to the task
+    said = models.CharField(max_length=120)
+    done = models.CharField(max_length=10, blank=True)  # words of the dead button; "" = it may be pressed again
+    clicked_at = models.DateTimeField()
+    is_unsure = models.BooleanField(default=False)  # a change of the card may have arrived: nobody answered
+    answered_at = models.DateTimeField(null=True)
+
+
 class Urge(models.Model):
     """催办: at most once per task in two hours, whoever taps."""
 

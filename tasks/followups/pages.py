@@ -24,6 +24,7 @@ from . import hours, services
 from .acts import prepare, state_of
 from .cards import Look, draw_cards, draw_lines
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
+from .later import later_moments
 from .models import Task
 from .queries import Story, day_of, next_card, open_count, open_story, own_sales, read_task
 from .ticket_pages import fit_of
@@ -31,7 +32,6 @@ from .ticket_pages import fit_of
 guides_only = access.roles("guide", "store_manager")
 SKIP_IDEAS = ("他最近出差", "他说过别打扰", "已经当面聊过", "家里有事")
 VISIT_IDEA = time(15, 0)
-EVENINGS = (time(11, 30), time(18, 0))  # preferred_slots of the domain file begin then
 
 
 def _actor(request: HttpRequest) -> Actor:
@@ -374,26 +374,6 @@ def later(request: HttpRequest, pk: int) -> HttpResponse:
         return state_of(found) | {"said": f"{found.member.called} 到 {words.short_moment(until, now)} 再提醒你"}
 
     return _act(request, pk, work, said="收起来了")
-
-
-def later_moments(found: Task, now: datetime) -> list[tuple[datetime, str]]:
-    """Return times to choose from: in the store's hours, before the task expires."""
-    step = timedelta(minutes=5)
-    soon = now + timedelta(hours=1)
-    soon = soon - (soon - datetime.min.replace(tzinfo=soon.tzinfo)) % step + step
-    today = clock.local_day(now)
-    ideas = [(soon, "1 小时后")]
-    for days, day_name in ((0, "今天"), (1, "明天"), (2, "后天")):
-        day = today + timedelta(days=days)
-        first = [(hours.opening(found.store, day) + timedelta(minutes=30))] if days else []
-        for moment in [*first, *(clock.local_moment(day, at) for at in EVENINGS)]:
-            ideas.append((moment, f"{day_name} {words.clock_time(moment)}"))
-    fitting = [
-        (moment, name)
-        for moment, name in ideas
-        if soon <= moment < found.expire_at and hours.is_open(found.store, moment)
-    ]
-    return fitting[:6]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

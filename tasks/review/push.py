@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from tasks.followups.models import Task
-from tasks.followups.push import card, node_name
+from tasks.followups.push import card
+from tasks.followups.wording import node_name
 from yejibao.core import outbox
 from yejibao.core.models import OutboxMessage
 

@@ -19,6 +19,7 @@ from tasks.cadences.parked import Parked
 from tasks.cadences.words import hours
 from yejibao.core import clock, personal, words
 from yejibao.core.models import Heartbeat, OutboxEvent, OutboxMessage
+from yejibao.wecom import messages
 
 from . import health
 from .causes import CAUSE, Cause, cause_of, while_retried
@@ -294,8 +295,8 @@ def title_of(row: OutboxMessage) -> str:
     if not row.body_bytes:
         return ""
     try:
-        title = str(json.loads(bytes(row.body_bytes))["textcard"]["title"])
-    except (ValueError, KeyError, TypeError):
+        title = messages.title_of(json.loads(bytes(row.body_bytes)))
+    except (ValueError, AttributeError):
         return ""
     if row.kind != "task":
         return title

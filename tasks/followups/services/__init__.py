@@ -1,5 +1,6 @@
 """All writes on tasks, by subject. One function = one business act = one transaction."""
 
+from .card_clicks import answer_clicks, forget_clicks
 from .creating import open_care_tasks, open_handover_intros
 from .finishing import add_evidence, finish
 from .guards import NotYourDecision, NotYourTask, QuietHours
@@ -31,9 +32,11 @@ __all__ = [
     "QuietHours",
     "UrgeResult",
     "add_evidence",
+    "answer_clicks",
     "ask_skip",
     "decide_skip",
     "finish",
+    "forget_clicks",
     "judge_spot_check",
     "log_call",
     "move_due",

@@ -16,7 +16,7 @@ from django.db.models import Q
 from guides.org.models import OrgUnit, RoleAssignment, Staff, Store
 from tasks.followups.labels import LATER_REASONS
 from tasks.followups.models import Task
-from tasks.followups.push import TYPE_NAMES
+from tasks.followups.wording import TYPE_NAMES
 from yejibao.core import clock
 from yejibao.core.scope import Actor
 

@@ -9,7 +9,7 @@ from guides.attendance.queries import away_days
 from guides.org.models import RoleAssignment, Staff, Store
 from tasks.followups.labels import OUTCOMES
 from tasks.followups.models import Task, TaskQuerySet
-from tasks.followups.push import TYPE_NAMES
+from tasks.followups.wording import TYPE_NAMES
 from yejibao.core import clock
 from yejibao.core.personal import mask_name
 from yejibao.core.scope import Actor

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from tasks.followups.models import PendingSend, SkipRequest, Task
-from tasks.followups.pages import later_moments
+from tasks.followups.later import later_moments
 from tasks.scripts.loading import load_scripts
 from tests.conftest import TestClock
 from tests.factories.crm import make_friend, make_member, make_order

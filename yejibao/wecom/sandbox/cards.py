@@ -71,7 +71,7 @@ def card_of(record: dict[str, Any], userid: str) -> dict[str, Any] | None:
 def press(
     state: State, userid: str, seq: int, key: str, choices: dict[str, list[str]] | None = None
 ) -> tuple[int | None, str]:
-    """Let a member press a button that calls back. Returns the callback's number and "", or None and why it cannot be."""
+    """Let a member press a button that calls back. Returns the callback's number and its response_code, or None and why not."""
     record = next((row for row in state.received.get(userid, ()) if row["seq"] == seq), None)
     if record is None or record["flags"].get(userid) != "delivered" or record["recalled"]:
         return None, "no such card"
@@ -93,4 +93,4 @@ def press(
             ]
         }
     number = state.callbacks.emit(facts, sender=str(state.people[userid]["userid"]), agent_id=app.agentid)
-    return (number, "") if number else (None, "no receiver")
+    return (number, facts["ResponseCode"]) if number else (None, "no receiver")

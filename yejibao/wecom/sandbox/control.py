@@ -221,10 +221,10 @@ def refuse_transfer(state: State, query: dict[str, str], body: dict[str, Any]) -
 def press_button(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
     """Press a button of a card that came: {"userid": …, "seq": …, "key": …, "choices": {…}}; the app is called back."""
     userid = str(body["userid"]).casefold()
-    number, why = cards.press(state, userid, int(body["seq"]), str(body["key"]), body.get("choices"))
+    number, said = cards.press(state, userid, int(body["seq"]), str(body["key"]), body.get("choices"))
     if number is None:
-        raise Rejected(404 if why == "no such card" else 409, why)
-    return {"callback": number}
+        raise Rejected(404 if said == "no such card" else 409, said)
+    return {"callback": number, "response_code": said}
 
 
 def _moment(value: Any) -> datetime | None:
