@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import pages, review_pages
+from . import pages, panels, review_pages, sidebar_pages  # noqa: F401  panels hang themselves
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("g/code/", pages.code, name="code"),
@@ -11,6 +11,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("g/code/<int:pk>/poster/", pages.poster, name="code-poster"),
     path("g/code/<int:pk>/poster.png", pages.poster_picture, name="code-poster-picture"),
     path("g/friends/", pages.friends, name="new-friends"),
+    path("g/sidebar/find/", sidebar_pages.find, name="sidebar-find"),
+    path("g/sidebar/link/", sidebar_pages.link, name="sidebar-link"),
+    path("g/sidebar/unlink/", sidebar_pages.unlink, name="sidebar-unlink"),
+    path("g/sidebar/register/", sidebar_pages.register, name="sidebar-register"),
     path("m/codes/", pages.codes, name="codes"),
     path("m/codes/<int:pk>/retire/", pages.retire, name="code-retire"),
     path("m/codes/<int:pk>/retry/", pages.retry, name="code-retry"),

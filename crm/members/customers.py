@@ -36,10 +36,9 @@ class Customer:
         return self.link is not None and self.link.state in (FriendLink.State.FRIEND, FriendLink.State.PENDING_TRANSFER)
 
     @property
-    def name(self) -> str:
-        if self.member:
-            return self.member.name
-        return (self.link.remark if self.link else "") or "微信客户"
+    def remark(self) -> str:
+        """What she herself calls him in the chat; empty where she has not."""
+        return self.link.remark if self.link else ""
 
 
 def customer_of(actor: Actor, external_user_id: str) -> Customer:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from yejibao.core import access, clock, hx, nav, panels
 
 from . import panels as own_panels  # noqa: F401  hangs the room's panels
-from .customers import NotYourCustomer, customer_of, find_members, member_of
+from .customers import Customer, NotYourCustomer, customer_of, find_members, member_of
 
 WHO = ("guide", "store_manager")
 PAGE = 30
@@ -24,15 +24,22 @@ def sidebar(request: HttpRequest) -> HttpResponse:
     external = request.GET.get("external_user_id", "").strip()[:64]
     if not external:
         return render(request, "sidebar/shell.html")
+    return beside(request, external)
+
+
+def beside(request: HttpRequest, external: str) -> HttpResponse:
+    """Answer all panels for the customer of a chat at once: inside the page for htmx, else as a page.
+
+    Of somebody who is no friend of hers nothing is said, not even whether there is such a customer.
+    """
     is_fragment = hx.is_htmx(request)
     try:
         customer = customer_of(request.actor, external)  # type: ignore[attr-defined]
     except NotYourCustomer as refusal:
         template = "sidebar/stranger.html" if is_fragment else "sidebar/shell.html"
         return render(request, template, {"refusal": refusal}, status=refusal.status)
-    now = clock.now()
-    context = {"customer": customer, "now": now, "external": external}
-    context["rendered"] = panels.render("sidebar", request, **context) if customer.member else []
+    context = {"customer": customer, "now": clock.now(), "external": external}
+    context["rendered"] = panels.render(_slot(customer), request, **context)
     return render(request, "sidebar/customer.html" if is_fragment else "sidebar/shell.html", context)
 
 
@@ -41,15 +48,17 @@ def sidebar(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def sidebar_panel(request: HttpRequest, name: str) -> HttpResponse:
     """One panel alone, after something happened to it."""
-    customer = customer_of(request.actor, request.GET.get("external_user_id", "").strip()[:64])  # type: ignore[attr-defined]
-    if customer.member is None:
-        raise Http404
-    external = request.GET["external_user_id"]
+    external = request.GET.get("external_user_id", "").strip()[:64]
+    customer = customer_of(request.actor, external)  # type: ignore[attr-defined]
     context = {"customer": customer, "now": clock.now(), "external": external, "alone": True}
     try:
-        return HttpResponse(panels.render_one("sidebar", name, request, **context))
+        return HttpResponse(panels.render_one(_slot(customer), name, request, **context))
     except KeyError:
         raise Http404 from None
+
+
+def _slot(customer: Customer) -> str:
+    return "sidebar" if customer.member else "sidebar-unknown"
 
 
 # ---------------------------------------------------------------- 会员

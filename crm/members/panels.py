@@ -9,6 +9,7 @@ from yejibao.core import clock
 from yejibao.core.panels import Answer, panel
 
 from .customers import Customer, level_names
+from .models import Member
 from .queries import Card, card
 
 DAYS_OF_A_YEAR = 365
@@ -28,19 +29,32 @@ def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
     member = customer.member
     if member is None:
         return None
-    actor = request.actor  # type: ignore[attr-defined]
+    if not customer.may_see_card:
+        return "sidebar/card_closed.html", {
+            "name": customer.remark or "微信好友",
+            "owner_words": _whose(request, member),
+        }
     owner = member.owner_guide
     facts = {
         "member": member,
         "level": level_names().get(member.member_level, ""),
         "since": member_for(figures_of(request, customer, now), now),
         "owner_words": "专属导购是你"
-        if member.owner_guide_id == actor.staff_id
+        if member.owner_guide_id == request.actor.staff_id  # type: ignore[attr-defined]
         else f"专属导购是{owner.display_name or owner.name}"
         if owner
         else "还没有专属导购",
     }
     return "sidebar/card.html", facts
+
+
+def _whose(request: HttpRequest, member: Member) -> str:
+    """Say whose member he is: a colleague of the same store has a name, somebody elsewhere has none."""
+    owner = member.owner_guide
+    if owner is None:
+        return "还没有专属导购"
+    is_near = owner.store_id is not None and owner.store_id == request.actor.store_id  # type: ignore[attr-defined]
+    return f"专属导购是{owner.display_name or owner.name}" if is_near else "他有专属导购了"
 
 
 @panel("member", order=45, name="sizes")

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
 from django.http import HttpRequest
 
 from crm.members.customers import Customer
@@ -12,7 +11,8 @@ from yejibao.core.panels import Answer, panel
 
 from .models import Order, OrderLine
 
-SHOWN = 8
+FIRST, MORE = 3, 12  # beside the chat: at once, and on a tap
+ON_THE_PAGE = 9
 # Colours of the drawings that a till's colour is said to be near; the first character found decides.
 NEAR = {"藏": "藏青", "墨": "黑", "黑": "黑", "炭": "炭灰", "灰": "灰", "白": "白", "米": "米", "杏": "米", "驼": "卡其",
         "卡": "卡其", "棕": "棕", "咖": "棕", "绿": "绿", "蓝": "蓝", "红": "酒红"}  # fmt: skip
@@ -21,22 +21,27 @@ NEAR = {"藏": "藏青", "墨": "黑", "黑": "黑", "炭": "炭灰", "灰": "�
 @panel("member", order=40, name="purchases")
 @panel("sidebar", order=40, name="purchases")
 def purchases_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
-    """The newest things that are still his, as far as the actor may read his orders."""
+    """最近买的: the newest things he bought, what he brought back marked, as far as the actor may read his orders."""
     member = customer.member
     if member is None:
         return None
+    is_beside = customer.link is not None and "external_user_id" in request.GET
+    shown = ON_THE_PAGE if not is_beside else MORE if request.GET.get("more") else FIRST
     orders = Order.objects.visible_to(request.actor).filter(member=member, known_at__lte=now)  # type: ignore[attr-defined]
-    lines = (
-        OrderLine.objects.filter(order__in=orders, returned_quantity__lt=F("quantity"), replaced_by=None)
+    lines = list(
+        OrderLine.objects.filter(order__in=orders, replaced_by=None)
         .exclude(order__status=Order.Status.VOID)
         .exclude(order__kind__in=[Order.Kind.TOP_UP, Order.Kind.GIFT_CARD])
         .select_related("order")
-        .order_by("-order__paid_at", "-paid_fen", "pk")[:SHOWN]
+        .order_by("-order__paid_at", "-paid_fen", "pk")[: shown + 1]
     )
-    items = [{"line": line, "cloth": _cloth(line.color), "shape": _shape(line)} for line in lines]
-    if not items:
-        return None
-    return "sidebar/purchases.html", {"items": items, "member": member}
+    return "sidebar/purchases.html", {
+        "items": [{"line": line, "cloth": _cloth(line.color), "shape": _shape(line)} for line in lines[:shown]],
+        "member": member,
+        "has_more": len(lines) > shown,
+        "is_beside": is_beside,
+        "is_all": shown == MORE,
+    }
 
 
 def _cloth(color: str) -> str:

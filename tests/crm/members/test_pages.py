@@ -7,7 +7,7 @@ from django.test import Client
 
 from crm.members.models import FriendLink
 from tests.factories.crm import make_friend, make_member, make_order
-from tests.factories.guides import Org, make_org, sign_in
+from tests.factories.guides import Org, make_org, make_staff, sign_in
 from tests.factories.tasks import make_task
 from yejibao.core import clock as product_clock
 
@@ -51,8 +51,22 @@ def test_a_friend_of_hers_who_is_anothers_member_shows_no_card(guide: Client, or
     make_friend(member, org.guide, external_user_id="wm1")
     make_order(member, paid_at="2026-03-01 15:00", guide=org.stranger)
     status, page = beside(guide, "wm1")
-    assert (status, "王建平" in page, "他的资料只给他的导购看" in page) == (200, True, True)
-    assert [word for word in ("138****2075", "普通", "藏青羊毛套西") if word in page] == []
+    assert (status, "他有专属导购了，他的资料只给他的导购看" in page) == (200, True)
+    hidden = ("王建平", "138****2075", "普通", "藏青羊毛套西", org.stranger.name)
+    assert [word for word in hidden if word in page] == []
+
+
+def test_a_colleagues_member_leads_to_the_colleague(guide: Client, org: Org) -> None:
+    colleague = make_staff("guide", store=org.guide.store, name="许佳", display_name="许佳")
+    member = make_member(owner=colleague, name="王建平", phone="13800132075")
+    make_friend(member, org.guide, external_user_id="wm1", remark="大衣王先生")
+    _, page = beside(guide, "wm1")
+    assert [word in page for word in ("大衣王先生", "专属导购是许佳", "王建平", "138****2075")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("external", ["wm2", "wmNobody", "x" * 300])
@@ -66,7 +80,7 @@ def test_a_stranger_gets_the_sentence_and_nothing_else(guide: Client, org: Org, 
 def test_a_customer_no_till_knows(guide: Client, org: Org) -> None:
     make_friend(None, org.guide, external_user_id="wm3", remark="大衣王先生")
     status, page = beside(guide, "wm3")
-    assert (status, "大衣王先生" in page, "还没对上会员" in page) == (200, True, True)
+    assert (status, "大衣王先生" in page, "他是哪位会员" in page) == (200, True, True)
 
 
 @pytest.mark.parametrize("state", [FriendLink.State.DELETED_BY_MEMBER, FriendLink.State.BLOCKED])

@@ -1,0 +1,53 @@
+"""What the room hangs on the page beside the chat of a friend nobody knows as a member: who might he be?"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpRequest
+
+from crm.members.customers import Customer
+from crm.members.models import FriendLink, Member
+from yejibao.core.clock import local_day
+from yejibao.core.panels import Answer, panel
+
+from .models import Contact
+from .services.knowing import is_asked_about
+
+GUESSES_SHOWN = 5
+BOUGHT_WITHIN = timedelta(days=30)
+
+
+@panel("sidebar-unknown", order=10, name="who")
+def who_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """他是哪位会员: guesses to tap on, a search, a new card."""
+    link = customer.link
+    if link is None:
+        return None
+    contact = Contact.objects.filter(external_user_id=link.external_user_id).first()
+    name = (contact.name if contact else "") or link.remark
+    is_asked = is_asked_about(link.external_user_id)
+    guesses = [] if is_asked or not customer.is_friend else guess(request, link, name, now=now)
+    return "sidebar/unknown.html", {
+        "link": link,
+        "name": name or "微信客户",
+        "card_name": name,
+        "is_asked": is_asked,
+        "guesses": guesses,
+    }
+
+
+def guess(request: HttpRequest, link: FriendLink, name: str, *, now: datetime) -> list[Member]:
+    """Return members of the actor's he may be: by the phone in the remark, by his name, who bought lately and is no friend."""
+    actor = request.actor  # type: ignore[attr-defined]
+    mine = Member.objects.visible_to(actor).filter(status=Member.Status.ACTIVE)
+    names = [one for one in (name, link.remark) if one]
+    signs = Q(phone_index__in=[one for one in link.phone_indexes if one]) | Q(name__in=names)
+    alike = list(mine.filter(signs).order_by("pk")[:GUESSES_SHOWN]) if names or link.phone_indexes else []
+    known = FriendLink.objects.filter(member=OuterRef("pk"))
+    lately = (
+        mine.filter(~Exists(known), owner_guide_id=actor.staff_id, last_purchase_on__gte=local_day(now) - BOUGHT_WITHIN)
+        .exclude(pk__in=[one.pk for one in alike])
+        .order_by("-last_purchase_on", "pk")
+    )
+    return [*alike, *lately[: GUESSES_SHOWN - len(alike)]]

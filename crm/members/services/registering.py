@@ -1,0 +1,59 @@
+"""A member from somewhere else than the till: his guide opens the card."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from crm.members.models import Member
+from guides.org.models import Staff
+from yejibao.core import audit
+from yejibao.core.errors import Conflict, Invalid
+from yejibao.core.personal import blind_index
+from yejibao.core.scope import Actor
+
+from .identities import note_identities
+
+NAME_UP_TO = 32
+
+
+class CardClosed(Conflict):
+    code, title = "member.card_closed", _("这位的会员卡已经注销或合并了，找店长看一下")
+
+
+@transaction.atomic
+def register_member(
+    *, member_no: str, name: str, phone: str, gender: str, owner: Staff, channel: str, actor: Actor, now: datetime
+) -> Member:
+    """Return the member of this number, opened now for `owner` if there is none. Twice is like once.
+
+    `phone` is in its normal form, or empty; that nobody else has it is the caller's to see to. Raises Invalid or CardClosed.
+    """
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= NAME_UP_TO:
+        raise Invalid(_("写一下怎么称呼他"), errors=[{"field": "name", "code": "required", "message": "写一下名字"}])
+    held = Member.objects.filter(member_no=member_no).first()
+    if held is None:
+        try:
+            with transaction.atomic():  # the number is unique: of two taps at once one opens the card
+                held = Member.objects.create(
+                    member_no=member_no,
+                    name=name,
+                    gender=gender if gender in ("m", "f", "u") else "u",
+                    phone=phone,
+                    phone_index=blind_index(phone, purpose="phone") if phone else "",
+                    owner_guide=owner,
+                    main_store=owner.store,
+                    join_channel=channel,
+                    registered_at=now,
+                )
+        except IntegrityError:
+            held = Member.objects.get(member_no=member_no)
+        else:
+            note_identities([held.pk], now=now, source="guide")
+            audit.record(actor, "member.registered", held, after={"owner_guide": owner.pk, "channel": channel})
+    if held.status != Member.Status.ACTIVE:
+        raise CardClosed()
+    return held
