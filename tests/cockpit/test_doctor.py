@@ -1,19 +1,24 @@
 """The doctor finds each planted misconfiguration and says where to mend it; a healthy installation has none."""
 
 import json
+import time
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
+from guides.org.doctor import SAMPLE
 from guides.org.models import Staff
-from tests.factories.guides import make_org
+from tests.factories.guides import make_org, make_staff
 from yejibao.core import clock
+from yejibao.core.models import OutboxMessage
 from yejibao.wecom import gateway, tokens
-from yejibao.wecom.doctor import Finding, Patient, State, examine
+from yejibao.wecom.doctor import Finding, Patient, State, checks, examine
+from yejibao.wecom.inbox import crypto
 
 AES_KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 ALL_FAMILIES = ["agent", "user", "department", "externalcontact", "ticket", "getcallbackip", "checkin", "oa"]
@@ -92,6 +97,20 @@ def _no_customers_for_a_guide(sandbox: Any, settings: Any) -> None:
     sandbox.post("world", people=[{"userid": person.wecom_user_id, "name": person.name, "external_right": False}])
 
 
+def _calls_back_with(token: str, aes_key: str) -> Callable[[Any, Any], None]:
+    """Let the platform call back with what the console was given."""
+
+    def plant(sandbox: Any, settings: Any) -> None:
+        keys = crypto.Keys.parse(token, aes_key, settings.WECOM_CORP_ID)
+        sealed = crypto.encrypt(keys, "<xml><Event>enter_agent</Event></xml>")
+        signed = crypto.signature(token, "1700000000", "7", sealed)
+        query = urlencode({"timestamp": "1700000000", "nonce": "7", "msg_signature": signed})
+        body = f"<xml><Encrypt>{sealed}</Encrypt></xml>"
+        Client().post(f"/wecom/callback/yejibao/?{query}", body, content_type="text/xml")
+
+    return plant
+
+
 PLANTED = {
     "corp id misspelt": ("settings", _setting(WECOM_CORP_ID="5a9db0c0de5a9db0"), "企业 ID"),
     "secret of another app": ("token", _setting(WECOM_SECRET="another-secret-of-43-characters-or-so-000000"), "Secret"),
@@ -104,6 +123,8 @@ PLANTED = {
     "site not reachable": ("address", _setting(PUBLIC_BASE_URL="http://127.0.0.1:9"), "PUBLIC_BASE_URL"),
     "callback not configured": ("callback", _setting(WECOM_CALLBACKS={}), "设置API接收"),
     "aes key cut off": ("callback", _setting(WECOM_CALLBACKS={"yejibao": ("QDG6eK", AES_KEY[:40])}), "设置API接收"),
+    "another token in the console": ("events", _calls_back_with("AnotherToken", AES_KEY), "设置API接收"),
+    "another key in the console": ("events", _calls_back_with("QDG6eK", AES_KEY[::-1]), "设置API接收"),
     "customer contact not granted": ("contact", _without("externalcontact"), "可调用接口的应用"),
     "a guide without customer contact": ("customer_scope", _no_customers_for_a_guide, "使用范围"),
     "clock-in not granted": ("checkin", _without("checkin"), "打卡"),
@@ -121,6 +142,28 @@ def test_each_planted_fault_is_found_with_its_place(console: Any, settings: Any,
     found = report()[key]
     assert found.state is State.WRONG, found
     assert place in found.where and found.mend
+
+
+def test_a_clock_that_is_five_minutes_off_is_found(console: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.time, "time", lambda now=time.time: now() + 300)
+    found = report()["clock"]
+    assert (found.state, found.where) == (State.WRONG, "服务器：timedatectl，开启 NTP")
+
+
+def test_among_many_people_those_with_a_reason_to_doubt_are_looked_at_first(console: Any) -> None:
+    for _ in range(SAMPLE):
+        make_staff()
+    people = Staff.objects.filter(state="active").order_by("pk").values_list("wecom_user_id", "name")
+    console.post("world", people=[{"userid": userid, "name": name, "department": [1]} for userid, name in people])
+    hidden = Staff.objects.filter(state="active").order_by("pk").first()
+    assert hidden is not None
+    console.post("world", people=[{"userid": hidden.wecom_user_id, "name": hidden.name, "visible": False}])
+    OutboxMessage.objects.create(
+        kind="x", dedupe_key="x", recipient=hidden.wecom_user_id, due_at=clock.now(), next_at=clock.now(),
+        created_at=clock.now(), state="failed", errcode=81013,
+    )  # fmt: skip
+    found = report()["visible_range"]
+    assert found.state is State.WRONG and hidden.name in found.found
 
 
 def test_what_cannot_be_asked_yet_is_skipped_not_blamed(console: Any, settings: Any) -> None:

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -11,15 +12,18 @@ from django.conf import settings
 from django.db import connection
 
 from yejibao.core import clock
+from yejibao.core.words import ago
 
 from ..errors import GatewayError
-from ..inbox import crypto
+from ..inbox import crypto, receivers
+from ..inbox.models import InboxEntry
 from . import SKIPPED, Finding, Patient, ask, check, ok, wrong
 
 PLATFORM = "https://qyapi.weixin.qq.com/cgi-bin/"
 SECONDS = 5.0
 MAX_CLOCK_SECONDS = 2.0
 MAX_PLATFORM_SECONDS = 60.0  # its Date has whole seconds, and a signature may be minutes old
+LOOKED_BACK = timedelta(days=7)
 ANSWER_SECONDS = 1.0  # the console gives the receiver's address no longer
 
 APP = "应用管理 → 自建 → 业绩宝"
@@ -182,6 +186,38 @@ def _callback(patient: Patient) -> Finding:
     if clock.monotonic() - started > ANSWER_SECONDS:
         return wrong("校验答对了，但超过 1 秒，控制台会保存失败", "查这台机器的负载和数据库", where)
     return ok(f"{path} 一秒内答对了校验")
+
+
+@check("events", "收到的事件", order=95)
+def _events(patient: Patient) -> Finding:
+    where = f"{APP} → 接收消息 → 设置API接收"
+    day = patient.now - LOOKED_BACK
+    told = InboxEntry.objects.filter(source="yejibao", received_at__gt=day)
+    newest = told.order_by("-pk").values_list("received_at", flat=True).first()
+    turned_away = receivers.refused_on(patient.now)
+    if newest is None and (count := turned_away.get("yejibao/signature", 0)):
+        return wrong(
+            f"今天有 {count} 次回调或保存时的校验签名对不上，一次也没收下：控制台里的 Token 和这里的不一样",
+            "照控制台重新抄 WECOM_CALLBACK_TOKEN 和 WECOM_CALLBACK_AES_KEY，重启网页服务，再到控制台点保存",
+            where,
+        )
+    if newest is None and any(turned_away.get(f"yejibao/{why}", 0) for why in ("receiver", "padding")):
+        return wrong(
+            "今天的回调解不开，一次也没收下：控制台里的 EncodingAESKey 或企业和这里的不一样",
+            "照控制台重新抄 WECOM_CALLBACK_AES_KEY 和 WECOM_CORP_ID，重启网页服务",
+            where,
+        )
+    if newest is None:
+        if not settings.PRODUCTION:
+            return ok("七天里还没有事件；在沙箱里扫一次码就有")
+        return ask("七天里一次事件也没有收到", "用自己的微信加一位导购，一分钟后再检查", where)
+    if settings.PRODUCTION and not told.filter(kind__startswith="change_external_contact/").exists():
+        return ask(
+            "事件收得到，但七天里没有一次加好友或删好友",
+            "确认勾选了「外部联系人变更回调」；用自己的微信加一位导购试一下",
+            where,
+        )
+    return ok(f"最近一次：{ago(newest, patient.now)}")
 
 
 @check("callback_ips", "回调来源 IP", order=100, is_online=True)
