@@ -97,17 +97,29 @@
   async function send(card, button) {
     const { task, called } = card.dataset;
     const words = current(card);
-    if (!words.text) { yjb.alert("先写一句话再发"); return; }
+    if (!words.text) { yjb.alert("先写一句话再发"); return false; }
     yjb.busy(button);
     try {
       const ready = await yjb.post(act(task, "send"), { script_key: words.script_key, text: words.text });
-      if (!ready.ok) { await refused(card, ready); return; }
+      if (!ready.ok) { await refused(card, ready); return false; }
       const out = await yjbWecom.sendText(words.text);
-      if (!out.ok) { failed(card, out); return; }
+      if (!out.ok) { failed(card, out); return false; }
       await record(task, { ...words, receipt: { errMsg: out.result.errMsg || "sendChatMessage:ok" } }, `发给${called}了`);
+      return true;
     } finally {
       yjb.idle(button);
     }
+  }
+
+  // Words found by the search take the place of those on the card; then they go out as the card's own do.
+  function take(card, key, text) {
+    const words = wordsOf(card);
+    let place = words.findIndex((row) => row.key === key);
+    if (place < 0) { place = words.length; words.push({ key, text, marked: text }); card.dataset.offers = JSON.stringify(words); }
+    card.dataset.place = place;
+    const shown = one("[data-words]", card);
+    if (shown) { shown.replaceChildren(marked(words[place].marked)); shown.dataset.key = key; }
+    one("textarea", card).value = text;
   }
 
   async function refused(card, { status, data }) {
@@ -206,12 +218,55 @@
     yjb.toast(`记下了：${button.textContent.trim()}`);
   }
 
+  // ---------------------------------------------------------------- words the search found
+  async function say(row, button) {
+    const { key, text, called } = row.dataset;
+    const card = one("[data-task]");
+    if (row.dataset.say === "task" && card) {
+      take(card, key, text);
+      if (await send(card, button)) sayDone(row);
+      else card.scrollIntoView({ block: "start" });
+      return;
+    }
+    const { ask, said: tell } = one("#scripts-card").dataset;
+    const wanted = { external_user_id: external, script_key: key, text };
+    yjb.busy(button);
+    try {
+      const ready = await yjb.post(ask, wanted);
+      if (!ready.ok) { yjb.alert(said(ready.data)); return; }
+      const out = await yjbWecom.sendText(text);
+      if (!out.ok) { yjb.alert(out.sentence); return; }
+      sayDone(row);
+      yjb.toast(`发给${called}了`);
+      await yjb.post(tell, wanted);
+    } finally {
+      yjb.idle(button);
+    }
+  }
+
+  function sayDone(row) {
+    const button = one("[data-say-send]", row);
+    button.disabled = true;
+    one("span", button).textContent = "已发送";
+  }
+
+  function sayEdit(row) {
+    const card = one("[data-task]");
+    const button = card && one("[data-edit]", card);
+    if (!card || !button) return;
+    take(card, row.dataset.key, row.dataset.text);
+    if (one("[data-edit-box]", card).hidden) edit(card, button);
+    card.scrollIntoView({ block: "start" });
+  }
+
   // ---------------------------------------------------------------- hands
   host.addEventListener("click", (event) => {
     const hit = (selector) => event.target.closest(selector);
     const card = cardOf(event.target);
     let at;
     if ((at = hit("[data-outcome]"))) outcome(at);
+    else if ((at = hit("[data-say-send]"))) say(at.closest("[data-say]"), at);
+    else if ((at = hit("[data-say-edit]"))) sayEdit(at.closest("[data-say]"));
     else if (!card) return;
     else if (hit("[data-next-words]")) nextWords(card);
     else if ((at = hit("[data-edit]"))) edit(card, at);
@@ -222,6 +277,10 @@
 
   // Outside a chat the green button could only fail: offer the words to copy at once.
   async function settle() {
+    if (one("[data-say-send]")) {
+      canSend = canSend || yjbWecom.canSend();
+      if (!(await canSend)) host.querySelectorAll("[data-say-send],[data-say-edit]").forEach((button) => { button.hidden = true; });
+    }
     const card = one("[data-task]");
     if (card && kept()[card.dataset.task]) { lock(card); return; }
     if (!card || !one("[data-acts]", card) || one("[data-by-hand]", card).hidden === false) return;
@@ -231,6 +290,14 @@
     byHand(card, { again: false, claim: false });
   }
 
+  // The tool 话术 under the page leads to the search on it.
+  document.addEventListener("click", (event) => {
+    const field = event.target.closest(".botbar a[href='/g/scripts/']") && one("#say-q");
+    if (!field) return;
+    event.preventDefault();
+    field.scrollIntoView({ block: "center" });
+    field.focus();
+  });
   document.addEventListener("htmx:load", settle);
   document.addEventListener("yjb:online", tellKept);
   if ("refused" in host.dataset) return;

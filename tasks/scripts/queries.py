@@ -4,20 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from crm.members.models import Member
 from guides.org.models import Staff
 from tasks.followups.models import Task
+from yejibao.core.pinyin import initials
 from yejibao.core.scope import Actor
 
 from .facts import facts_for, own_facts, subjects_of
 from .loading import SCENE_LABELS
 from .models import Script, ScriptFavourite
-from .ranking import OWN, Offered, Situation, may_be_said, offer, situation_of
+from .ranking import OWN, Offered, Situation, may_be_said, member_situation, offer, situation_of
 from .rendering import render
 from .words import BUYER_LABELS, NODE_LABELS, PRODUCT_LABELS, TOPICS, kind_names, with_labels
 
 KNOWN_FROM = 10  # members; below that a reply rate says nothing
 PRIOR_REPLIES, PRIOR_USES = 2, 10  # models.yaml reply_rate target 0.20, for ranking scripts few have used
 RECOMMENDED = "for"  # the topic "what fits this task"
+SURE_INITIALS = 4  # letters; fewer of them stand in any long text by chance, so they are looked for in titles only
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Card:
     reply_rate: float | None = None
     may_send: bool = False
     why_not: str = ""
+    fits: bool = False  # on offer for the task at hand
 
 
 @dataclass(frozen=True)
@@ -55,25 +59,41 @@ class Library:
     counts: dict[str, int]
     counted_at: datetime | None = None
     has_replies: bool = field(default=False, repr=False)
+    own: list[Card] = field(default_factory=list, repr=False)  # her own wordings that match, whatever the tab
 
 
-def library(wish: Wish, *, actor: Actor, guide: Staff, now: datetime, task: Task | None = None) -> Library:
-    """Return the scripts and own wordings that match, for a task where there is one. A fixed number of queries."""
+def library(
+    wish: Wish, *, actor: Actor, guide: Staff, now: datetime, task: Task | None = None, member: Member | None = None
+) -> Library:
+    """Return the scripts and own wordings that match. A fixed number of queries.
+
+    Filled in for a task, whose own words come first, or for a member she talks to without one. Words of the search are
+    Chinese, or first letters of their readings.
+    """
     scripts = list(Script.objects.visible_to(actor).in_force().filter(audience="member").order_by("pk"))
     mine = list(ScriptFavourite.objects.visible_to(actor).order_by("-pk"))
     favourites = {one.script_key for one in mine if one.script_key}
-    said = _Speaker(task, guide=guide, now=now)
+    said = _Speaker(task, member=member, guide=guide, now=now)
     has_replies = any(script.replied_90_count for script in scripts)
     found = [script for script in scripts if _matches(script, wish, said)]
+    is_hers_first = task is not None and (wish.topic == RECOMMENDED or bool(wish.words))
+    order = {one.key: at for at, one in enumerate(offer(task, guide=guide, now=now))} if task and is_hers_first else {}
     if wish.topic == RECOMMENDED and task:
-        order = {one.key: place for place, one in enumerate(offer(task, guide=guide, now=now))}
         found = sorted((one for one in found if one.key in order), key=lambda one: order[one.key])
     else:
-        found.sort(key=lambda one: (one.key not in favourites, -_score(one, has_replies), -one.used_90_count, one.pk))
+        found.sort(
+            key=lambda one: (
+                order.get(one.key, len(order)),
+                one.key not in favourites,
+                -_score(one, has_replies),
+                -one.used_90_count,
+                one.pk,
+            )  # fmt: skip
+        )
     own = [one for one in mine if not one.script_key and _own_matches(one, wish, task)]
     cards = {
-        "all": [said.card(script, favourites, has_replies) for script in found],
-        "mine": [said.own_card(one) for one in own],
+        "all": [said.card(script, favourites, has_replies, fits=script.key in order) for script in found],
+        "mine": [said.own_card(one, fits=task is not None and one.node in ("", task.node)) for one in own],
     }
     cards["fav"] = [card for card in cards["all"] if card.is_favourite]
     return Library(
@@ -81,6 +101,7 @@ def library(wish: Wish, *, actor: Actor, guide: Staff, now: datetime, task: Task
         counts={tab: len(group) for tab, group in cards.items()},
         counted_at=max((one.counted_at for one in scripts if one.counted_at), default=None),
         has_replies=has_replies,
+        own=cards["mine"],
     )
 
 
@@ -92,42 +113,46 @@ def picker(wish: Wish, *, actor: Actor, guide: Staff, now: datetime, task: Task 
 
 
 class _Speaker:
-    """Fills texts in for one task, or shows labels while nobody is chosen."""
+    """Fills texts in for one task or member, or shows labels while nobody is chosen."""
 
-    def __init__(self, task: Task | None, *, guide: Staff, now: datetime) -> None:
-        self.task = task
+    def __init__(self, task: Task | None, *, guide: Staff, now: datetime, member: Member | None = None) -> None:
+        self.is_told = task is not None or member is not None
         self.facts: Mapping[str, str] = own_facts(guide)
         self.situation: Situation | None = None
         if task:
             (subject,) = subjects_of([task], guide=guide)
             self.facts = facts_for([subject], now=now)[subject.key]
             self.situation = situation_of(subject, self.facts)
+        elif member:
+            self.situation, self.facts = member_situation(member, guide=guide, now=now)
 
     def say(self, text: str) -> str:
-        return render(text, self.facts).text if self.task else with_labels(text, self.facts)
+        return render(text, self.facts).text if self.is_told else with_labels(text, self.facts)
 
-    def card(self, script: Script, favourites: set[str], has_replies: bool) -> Card:
+    def card(self, script: Script, favourites: set[str], has_replies: bool, *, fits: bool) -> Card:
         may_send = self.situation is not None and may_be_said(script, self.situation)
         return Card(
             key=script.key,
             title=script.title,
             kind=NODE_LABELS.get(script.node) or kind_names().get(script.task_type, ""),
-            text=self.say(script.text) if may_send or not self.task else with_labels(script.text, self.facts),
+            text=self.say(script.text) if may_send or not self.is_told else with_labels(script.text, self.facts),
             is_favourite=script.key in favourites,
             used=script.used_90_count if script.counted_at else None,
             reply_rate=_reply_rate(script) if has_replies else None,
             may_send=may_send,
             why_not=self.situation.misfit(script) if self.situation and not may_send else "",
+            fits=fits,
         )
 
-    def own_card(self, mine: ScriptFavourite) -> Card:
+    def own_card(self, mine: ScriptFavourite, *, fits: bool) -> Card:
         return Card(
             key=f"{OWN}{mine.pk}",
             title="我的话术",
             kind=NODE_LABELS.get(mine.node, "什么时候都行"),
             text=self.say(mine.text),
             own_id=mine.pk,
-            may_send=self.task is not None,
+            may_send=self.is_told,
+            fits=fits,
         )
 
 
@@ -152,15 +177,23 @@ def _matches(script: Script, wish: Wish, said: _Speaker) -> bool:
     words = wish.words.casefold().split()
     if not words:
         return True
-    haystack = _haystack(script, said)
-    return all(word in haystack for word in words)
+    about = _about(script)
+    text = said.say(script.text).casefold()
+    return all(_hits(word, about, text) for word in words)
 
 
-def _haystack(script: Script, said: _Speaker) -> str:
-    """Return all a search may hit: the text and what it is about, in the words on the screen."""
+def _hits(word: str, about: str, text: str) -> bool:
+    if word in about or word in text:
+        return True
+    if not (word.isascii() and word.isalpha() and len(word) > 1):
+        return False
+    return word in initials(about) or (len(word) >= SURE_INITIALS and word in initials(text))
+
+
+def _about(script: Script) -> str:
+    """Return what a script is about, in the words on the screen."""
     return " ".join(
         [
-            said.say(script.text),
             script.title,
             NODE_LABELS.get(script.node, "").replace(" ", ""),
             NODE_LABELS.get(script.node, ""),
@@ -179,4 +212,4 @@ def _own_matches(mine: ScriptFavourite, wish: Wish, task: Task | None) -> bool:
         return False
     if wish.topic in TOPICS and mine.node and f"followup_{mine.node}" not in TOPICS[wish.topic][1]:
         return False
-    return all(word in mine.text.casefold() for word in wish.words.casefold().split())
+    return all(_hits(word, "我的话术", mine.text.casefold()) for word in wish.words.casefold().split())

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
+from crm.members.models import Member
 from yejibao.core.errors import Forbidden, Invalid, NotFound
 from yejibao.core.scope import Actor
 
-from .models import Script, ScriptFavourite
+from .models import Script, ScriptFavourite, ScriptUse
 from .words import LABEL, NODE_LABELS, VARIABLE, labels_to_variables, link_variables, unsaid, used_variables, variables
 
 OWN_UP_TO = 300  # characters of one wording
@@ -29,6 +30,16 @@ def set_favourite(script_key: str, *, actor: Actor, is_favourite: bool, now: dat
     else:
         mine.delete()
     return is_favourite
+
+
+@transaction.atomic
+def note_said(member: Member, *, script_key: str, text: str, actor: Actor, now: datetime) -> ScriptUse:
+    """Keep which words a guide said in the chat outside any task. No task is done by it."""
+    script = Script.objects.in_force().filter(key=script_key).first() if script_key else None
+    return ScriptUse.objects.create(
+        script=script, script_key=script_key if script else "", member=member, guide_id=_person(actor),
+        text="" if script else text, at=now,
+    )  # fmt: skip
 
 
 @transaction.atomic
