@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from yejibao.core import access, clock, hx, nav, panels
+from yejibao.wecom import jssdk
 
 from . import panels as own_panels  # noqa: F401  hangs the room's panels
 from .customers import Customer, NotYourCustomer, customer_of, find_members, member_of
@@ -23,8 +25,19 @@ def sidebar(request: HttpRequest) -> HttpResponse:
     """The chat toolbar. Without an id the page asks the client who is at the other end, and comes back with him."""
     external = request.GET.get("external_user_id", "").strip()[:64]
     if not external:
-        return render(request, "sidebar/shell.html")
+        return render(request, "sidebar/shell.html", {"signed": _signed(request)})
     return beside(request, external)
+
+
+def _signed(request: HttpRequest) -> dict[str, object]:
+    """Return what the JS-SDK will ask for, for this very address: two requests less before the first panel shows."""
+    url = request.build_absolute_uri()
+    own = "" if settings.PRODUCTION else f"{request.scheme}://{request.get_host()}"
+    try:
+        found = jssdk.signatures_at_hand(url, also=own)
+    except jssdk.ForeignUrl:
+        return {}
+    return {"url": url} | {kind: one.as_json() for kind, one in found.items()}
 
 
 def beside(request: HttpRequest, external: str) -> HttpResponse:
@@ -40,7 +53,9 @@ def beside(request: HttpRequest, external: str) -> HttpResponse:
         return render(request, template, {"refusal": refusal}, status=refusal.status)
     context = {"customer": customer, "now": clock.now(), "external": external}
     context["rendered"] = panels.render(_slot(customer), request, **context)
-    return render(request, "sidebar/customer.html" if is_fragment else "sidebar/shell.html", context)
+    if is_fragment:
+        return render(request, "sidebar/customer.html", context)
+    return render(request, "sidebar/shell.html", context | {"signed": _signed(request)})
 
 
 @never_cache

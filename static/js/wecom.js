@@ -20,7 +20,15 @@
     refused: "企业微信没让发，过一会儿再试",
   };
 
+  // A page may bring its first signatures along; each is used once, and only for the address it was made for.
+  const brought = JSON.parse(document.getElementById("wecom-signed")?.textContent || "{}");
+
   async function sign(kind, url) {
+    if (brought.url === url && brought[kind]) {
+      const { [kind]: signed } = brought;
+      delete brought[kind];
+      return signed;
+    }
     const response = await fetch(`${signature}?kind=${kind}&url=${encodeURIComponent(url)}`, {
       credentials: "same-origin", headers: { Accept: "application/json" },
     });

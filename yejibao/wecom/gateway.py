@@ -273,6 +273,10 @@ class Gateway:
         """Return the ticket for config."""
         return self._corp_ticket.get()
 
+    def ticket_at_hand(self, kind: str) -> str:
+        """Return the ticket of a kind if it is here already; empty where the platform would have to be asked."""
+        return (self._agent_ticket if kind == "agent" else self._corp_ticket).at_hand()
+
     def refresh_ticket(self, kind: str, bad: str) -> str:
         """Return another ticket than one the platform calls unusable (42012)."""
         return (self._agent_ticket if kind == "agent" else self._corp_ticket).refresh(bad)

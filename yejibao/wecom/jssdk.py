@@ -45,10 +45,25 @@ def signature(
     url: str, kind: Literal["agent", "corp"] = "agent", *, also: str = "", door: Gateway | None = None
 ) -> Signature:
     """Sign one of our own pages, or one of the origin `also`. Raises ForeignUrl, or GatewayError without a ticket."""
+    _must_be_ours(url, also)
+    door = door or gateway.default()
+    return _signed(door.get_agent_ticket() if kind == "agent" else door.get_corp_ticket(), url)
+
+
+def signatures_at_hand(url: str, *, also: str = "", door: Gateway | None = None) -> dict[str, Signature]:
+    """Sign a page while it is made, by kind, so that it need not ask: with tickets that are here, without any call."""
+    _must_be_ours(url, also)
+    door = door or gateway.default()
+    tickets = {kind: door.ticket_at_hand(kind) for kind in ("corp", "agent")}
+    return {kind: _signed(ticket, url) for kind, ticket in tickets.items() if ticket}
+
+
+def _must_be_ours(url: str, also: str) -> None:
     if _origin(url) not in {_origin(one) for one in (settings.PUBLIC_BASE_URL, also) if one}:
         raise ForeignUrl()
-    door = door or gateway.default()
-    ticket = door.get_agent_ticket() if kind == "agent" else door.get_corp_ticket()
+
+
+def _signed(ticket: str, url: str) -> Signature:
     # The platform compares with its own time, so this is the machine's clock even where the product's is turned.
     nonce, timestamp = secrets.token_hex(8), int(time.time())
     return Signature(timestamp, nonce, sign(ticket, nonce, timestamp, url))

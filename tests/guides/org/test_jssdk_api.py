@@ -1,5 +1,7 @@
 """Signatures for our pages: for people who are signed in, and for our own addresses only."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -55,3 +57,18 @@ def test_a_platform_that_is_gone_is_said(guide: Client, settings: Any) -> None:
     tokens.Credentials.forget_process_copies()
     answer = guide.get(PATH, {"url": OURS})
     assert (answer.status_code, answer.json()["retryable"]) == (503, True)
+
+
+def test_the_page_beside_the_chat_brings_its_signatures_when_the_tickets_are_here(guide: Client) -> None:
+    def brought() -> dict[str, Any]:
+        page = guide.get("/g/sidebar/").content.decode()
+        found = re.search(r'<script id="wecom-signed" type="application/json">(.*?)</script>', page)
+        return json.loads(found[1]) if found else {}
+
+    assert brought() == {"url": "http://testserver/g/sidebar/"}  # a cold house makes no call for a page
+    door = gateway.default()
+    tickets = {"agent": door.get_agent_ticket(), "corp": door.get_corp_ticket()}
+    signed = brought()
+    for kind, ticket in tickets.items():
+        one = signed[kind]
+        assert one["signature"] == jssdk.sign(ticket, one["nonceStr"], one["timestamp"], signed["url"])
