@@ -7,8 +7,8 @@ from tasks.followups import handover_panels, panels  # noqa: F401  hangs the roo
 app_name = "tasks"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("tasks.cadences.urls")),
     path("", include("tasks.followups.urls")),
+    path("", include("tasks.cadences.urls")),
     path("", include("tasks.review.urls")),
     path("", include("tasks.scripts.urls")),
 ]

@@ -65,7 +65,7 @@ MIDDLEWARE = [
     "yejibao.core.middleware.Trace",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "yejibao.core.middleware.ContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -200,6 +200,7 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
+BACKUP_RECIPIENTS = env_list("YEJIBAO_BACKUP_RECIPIENTS", "")  # age1… keys that may read the backups
 MEDIA_ROOT = Path(env("MEDIA_ROOT", str(BASE_DIR / ".run" / "media")))
 
 # ---------------------------------------------------------------- headers and limits (reliability-security §11)

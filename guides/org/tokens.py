@@ -59,7 +59,7 @@ def issue_person_token(*, role: str, unit: OrgUnit, now: datetime) -> tuple[Staf
 
 def take_token(request: HttpRequest) -> None:
     """Let a token in the header stand for the cookie. No other site can make a browser send it: no CSRF check then."""
-    given = request.headers.get("Authorization", "")
+    given = request.META.get("HTTP_AUTHORIZATION", "")
     if given.startswith(HEADER) and not settings.PRODUCTION:
         request.session = SessionStore(given.removeprefix(HEADER))
         request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]

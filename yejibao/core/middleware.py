@@ -4,10 +4,15 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
+from functools import cache
 from time import perf_counter
 
+from csp.constants import HEADER
+from csp.middleware import CheckableLazyObject, CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from . import logs, metrics
@@ -30,7 +35,7 @@ class Trace:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = perf_counter()
-        given = request.headers.get("X-Request-Id", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
         logs.start(request_id=request_id)
@@ -58,6 +63,29 @@ def _route_of(request: HttpRequest) -> str:
     if match is not None:
         return match.view_name or match.route
     return "static" if request.path.startswith(settings.STATIC_URL) else "-"
+
+
+class ContentPolicy(CSPMiddleware):
+    """django-csp, which would put the same policy together for each answer anew: built once, the nonce put in."""
+
+    NONCE = "fill-me-in"  # no nonce of its own looks like this: those are base64
+    TOO_LATE = CheckableLazyObject(CSPMiddleware._csp_nonce_post_response)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if settings.DEBUG or HEADER in response or any(name.startswith("_csp") for name in response.__dict__):
+            return super().process_response(request, response)
+        nonce = getattr(request, "_csp_nonce", None)
+        if nonce is None:
+            request.csp_nonce = self.TOO_LATE  # type: ignore[attr-defined]
+            response[HEADER] = self._policy("")
+        else:
+            response[HEADER] = self._policy(self.NONCE).replace(self.NONCE, nonce)
+        return response
+
+    @staticmethod
+    @cache
+    def _policy(nonce: str) -> str:
+        return str(build_policy(nonce=nonce))
 
 
 class Problems:

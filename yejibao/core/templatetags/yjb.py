@@ -87,6 +87,7 @@ TIERS = {
 
 
 @register.simple_tag
+@cache
 def tier(key: str | None) -> SafeString:
     """The 631 label. For staff only: never on a member's page."""
     if key not in TIERS:
