@@ -210,17 +210,14 @@ class TaskListView(APIView):
         responses={200: TaskPageOut, 400: OpenApiResponse(ProblemOut)},
     )
     def get(self, request: Request) -> HttpResponse:
-        now, asked = clock.now(), request.query_params
-        tasks = Task.objects.visible_to(request.actor)
+        asked = request.query_params
         state = asked.get("state", Task.State.OPEN)
         if state not in STATES:
             raise Invalid(errors=[{"field": "state", "code": "choice", "message": "没有这个状态"}])
-        tasks = tasks.listed(now) if state == Task.State.OPEN else tasks.filter(state=state)
-        if kind := asked.get("type", ""):
-            tasks = tasks.filter(task_type=kind)
-        if asked.get("mine", "") in ("1", "true"):
-            tasks = tasks.filter(assignee_id=request.actor.staff_id)
-        page = list_tasks(tasks, now=now, cursor=asked.get("cursor", ""))
+        page = list_tasks(
+            request.actor, now=clock.now(), state=Task.State(state), kind=asked.get("type", ""),
+            is_own=asked.get("mine", "") in ("1", "true"), cursor=asked.get("cursor", ""),
+        )  # fmt: skip
         facts = json.dumps({"next_cursor": page.next_cursor, "as_of": page.as_of.isoformat()})
         return HttpResponse(f'{{"results":{page.results},{facts[1:]}', content_type="application/json")
 

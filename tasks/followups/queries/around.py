@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import EmptyResultSet
-
 from crm.members.models import FriendLink, Member
 from crm.orders.models import Order
 from guides.org.models import OrgUnit, Staff, Store
 from tasks.cadences.models import CadenceStep, Enrollment
-from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence, TaskQuerySet
+from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence
 from tasks.scripts.models import Script, ScriptFavourite, ScriptUse
 from tasks.scripts.ranking import Words
 from yejibao.core import reading
+from yejibao.core.scope import Actor
+
+from ..scoped import visible_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,12 @@ WHERE t.id = %(task)s AND t.id IN (%(scope)s)
 """
 
 
-def read_around(scope: TaskQuerySet, pk: int, *, staff_id: int | None, now: datetime) -> Around | None:
-    """Return a task of `scope` with what is around it, None where it is not there; a message prepared by `staff_id`."""
-    try:
-        ids, params = scope.filter(pk=pk).order_by().values("pk").query.sql_with_params()
-    except EmptyResultSet:
+def read_around(scope: Actor, pk: int, *, staff_id: int | None, now: datetime) -> Around | None:
+    """Return a task that `scope` may see with what is around it, else None; and a message prepared by `staff_id`."""
+    visible = visible_ids(scope)
+    if visible is None:
         return None
-    piece, facts = reading.named(ids, params, "scope")
+    piece, facts = reading.named(*visible, "scope")
     with reading.cursor() as cursor:
         cursor.execute(_AROUND.replace("%(scope)s", piece), {**facts, "task": pk, "now": now, "me": staff_id or 0})
         row = cursor.fetchone()
