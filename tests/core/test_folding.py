@@ -6,6 +6,7 @@ import pytest
 from django.template import Context, Engine, Template
 from django.template.base import TextNode
 from django.urls import NoReverseMatch
+from django.utils.safestring import mark_safe
 
 from yejibao.core.folding import Folded, Numbered, fold
 
@@ -49,3 +50,43 @@ def test_the_product_folds_what_it_loads() -> None:
     template = Engine.get_default().get_template("tasks/today.html")
     assert isinstance(template.nodelist, Folded)
     assert template.nodelist.get_nodes_by_type(TextNode) is template.nodelist.get_nodes_by_type(TextNode)
+
+
+class Person:
+    name = "<王>"
+    children: list["Person"] = []
+
+    def __init__(self, age: int = 3) -> None:
+        self.age = age
+
+    @property
+    def broken(self) -> str:
+        raise KeyError("nothing")
+
+    def called(self) -> str:
+        return "王先生"
+
+
+LOOKUPS = """{{ one.name }} {{ one.age }} {{ one.called }} {{ one.nothing }} {{ none.at.all }} {{ facts.key }} {{ facts.items }} {{ facts.gone }}
+{{ many.0.name }} {{ make.age }} {{ safe }} {{ share }} {{ word|default:one.name }} {{ one.age|add:one.age }} {{ "<b>"|upper }}
+{% autoescape off %}{{ one.name }}{% endautoescape %}
+{% if one.age == 3 and not one.nothing or one.called %}yes{% endif %}{% for key, value in facts.items %}{{ key }}{{ forloop.last }}{% endfor %}"""
+
+
+def test_a_field_looked_up_the_short_way_says_what_django_says() -> None:
+    facts: dict[str, Any] = {
+        "one": Person(), "none": None, "facts": {"key": 1, "other": "x"}, "many": [Person()], "make": Person, "share": 0.5,
+        "safe": mark_safe("<i>"), "word": "",
+    }  # fmt: skip
+    assert folded(LOOKUPS).render(Context(facts)) == Template(LOOKUPS).render(Context(facts))
+
+
+@pytest.mark.parametrize("source", ["{{ one.broken }}", "{{ word|add:one.nothing }}"])
+def test_a_field_that_fails_fails_as_with_django(source: str) -> None:
+    said = []
+    for template in (folded(source), Template(source)):
+        try:
+            said.append(template.render(Context({"one": Person(), "word": "x"})))
+        except Exception as error:  # noqa: BLE001
+            said.append(type(error).__name__)
+    assert said[0] == said[1]

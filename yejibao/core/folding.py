@@ -2,19 +2,31 @@
 
 A page holds some forty of them, each as costly as a field that does change. They become text when a template is first
 loaded; of an address with one number only the number is put in later. What fails or depends on the context is left to
-each rendering.
+each rendering. Fields and conditions stay what they are, looked up the short way where that says the same.
 """
 
+from html import escape
 from typing import Any
 
+from django.conf import settings
 from django.template import Context
-from django.template.base import Node, NodeList, Template, TextNode
-from django.template.defaulttags import CommentNode, IfNode, LoadNode, URLNode
+from django.template.base import (
+    FilterExpression,
+    Node,
+    NodeList,
+    Template,
+    TextNode,
+    Variable,
+    VariableNode,
+    render_value_in_context,
+)
+from django.template.defaulttags import CommentNode, ForNode, IfNode, LoadNode, TemplateLiteral, URLNode
 from django.template.library import SimpleNode
 from django.template.loaders import cached
 from django.templatetags.static import StaticNode
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
 
 from . import drawing
 from .templatetags import yjb
@@ -46,6 +58,96 @@ class Folded(NodeList):
             found = self._by_type[nodetype] = super().get_nodes_by_type(nodetype)
         return found
 
+    def render(self, context: Context) -> SafeString:
+        if context.template.engine.debug:  # type: ignore[union-attr]  # then each node notes where it fails
+            return super().render(context)
+        return SafeString("".join([node.s if type(node) is TextNode else node.render(context) for node in self]))
+
+
+class Name(Variable):
+    """A variable, looked up without asking an object without keys for one: Django does, and catches the error."""
+
+    def resolve(self, context: Any) -> Any:
+        try:
+            found = context[self.lookups[0]]
+            for name in self.lookups[1:]:
+                if type(found) is dict:
+                    found = found[name]
+                elif hasattr(type(found), "__getitem__"):
+                    return super().resolve(context)
+                else:
+                    found = getattr(found, name)
+                if callable(found):
+                    return super().resolve(context)
+        except Exception:  # noqa: BLE001  Django says what a failure means
+            return super().resolve(context)
+        return super().resolve(context) if callable(found) else found
+
+
+class Value(VariableNode):
+    """`{{ … }}`: what needs no localizing is put down as it is."""
+
+    def render(self, context: Context) -> str:
+        try:
+            value = self.filter_expression.resolve(context)
+        except UnicodeDecodeError:
+            return ""
+        kind = type(value)
+        if kind is SafeString:
+            return value
+        if kind is str:
+            return escape(value) if context.autoescape else value
+        if kind is int and not settings.USE_THOUSAND_SEPARATOR:
+            return str(value)
+        return str(render_value_in_context(value, context))
+
+
+def _quicken(node: Node) -> Node:
+    """Return a node that looks its variables up the short way."""
+    match node:
+        case VariableNode() if type(node) is VariableNode:
+            quick = Value(node.filter_expression)
+            quick.token = node.token
+            if hasattr(node, "origin"):
+                quick.origin = node.origin
+            _name(node.filter_expression)
+            return quick
+        case IfNode():
+            for condition, _ in node.conditions_nodelists:
+                _name_in(condition)
+        case ForNode():
+            _name(node.sequence)
+        case SimpleNode() | URLNode():
+            for one in (*node.args, *node.kwargs.values()):
+                _name(one)
+    return node
+
+
+def _name_in(condition: Any) -> None:
+    """Go through a condition: `not`, `and`, `==` have others inside."""
+    if isinstance(condition, TemplateLiteral):
+        _name(condition.value)
+    else:
+        for inside in (getattr(condition, "first", None), getattr(condition, "second", None)):
+            if inside is not None:
+                _name_in(inside)
+
+
+def _name(expression: Any) -> None:
+    if not isinstance(expression, FilterExpression):
+        return
+    expression.var = _named(expression.var)
+    expression.filters = [
+        (function, [(is_name, _named(value) if is_name else value) for is_name, value in arguments])
+        for function, arguments in expression.filters
+    ]
+
+
+def _named(variable: Any) -> Any:
+    if type(variable) is Variable and variable.lookups is not None and not variable.translate:
+        return Name(variable.var)
+    return variable
+
 
 def fold(nodes: NodeList) -> Folded:
     """Return the nodes with all that is steady as text, neighbouring texts as one; also inside blocks, loops and ifs."""
@@ -54,7 +156,7 @@ def fold(nodes: NodeList) -> Folded:
         text = _text(node)
         if text is None:
             _fold_inside(node)
-            folded.append(_address(node) or node)
+            folded.append(_address(node) or _quicken(node))
         elif folded and isinstance(folded[-1], TextNode):
             folded[-1] = _as_text(folded[-1].s + text, folded[-1])
         else:
