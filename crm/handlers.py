@@ -2,10 +2,10 @@
 
 from crm.events import MembersMerged
 from crm.friends import services as friends
-from crm.members.services import add_holding, after_merge, before_merge, propose_heir, transfers
+from crm.members.services import add_holding, after_merge, before_merge, open_handover, propose_heir, transfers
 from crm.scoring.services import recount_members
 from crm.tags import services as tags
-from guides.events import StaffResigned
+from guides.events import StaffMoved, StaffResigned
 from guides.org.models import Staff
 from yejibao.core import clock, outbox
 from yejibao.wecom import gateway, inbox
@@ -35,6 +35,16 @@ def pass_codes_on(events: list[StaffResigned]) -> None:
 
 @outbox.subscribe(MembersMerged)
 def recount_merged(events: list[MembersMerged]) -> None:
+@outbox.subscribe(StaffMoved)
+def open_store_change_handovers(events: list[StaffMoved]) -> None:
+    """A guide changed the store: her members stay with the old one, whose manager plans who takes over and who goes along."""
+    for event in events:
+        guide = Staff.objects.get(pk=event.staff_id)
+        open_handover(
+            guide, reason="moved_store", store_id=event.from_store_id, left_at=clock.parse_iso(event.at), now=clock.now()
+        )
+
+
     """Purchases changed hands: count both again."""
     now = clock.now()
     ids = {pk for event in events for pk in (event.kept_id, event.gone_id)}

@@ -1,7 +1,7 @@
 """All writes to the shift table."""
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +17,7 @@ from .models import Shift
 from .queries import AWAY
 
 # 排班 is the store manager's; a manager's own leave is decided one level up (org_and_roles.yaml, 店长请假审批).
+LONGEST_LEAVE = 184  # days: a leave without an end is a handover
 ROSTER_ROLES = ("store_manager", "area_supervisor")
 
 
@@ -35,6 +36,34 @@ def set_shift(person: Staff, *, day: date, kind: str, actor: Actor, now: datetim
 def set_rest_days(person: Staff, *, days: Collection[date], actor: Actor, now: datetime) -> None:
     """Make these days rest days; other days stay as they are."""
     _set(person, dict.fromkeys(days, str(Shift.Kind.REST)), actor=actor, now=now)
+
+
+@transaction.atomic
+def set_leave(
+    person: Staff, *, starts_on: date, ends_on: date, actor: Actor, now: datetime, backup: Staff | None = None
+) -> int:
+    """Enter a leave of several days, both included, and who does the work meanwhile. Returns the number of days.
+
+    Her members stay hers: the work goes to the backup by the rules of each task. Raises NotYourRoster or Invalid.
+    """
+    length = (ends_on - starts_on).days + 1
+    if not 0 < length <= LONGEST_LEAVE:
+        raise Invalid(_("起止日期不对，最长半年"))
+    if backup is not None and (backup.pk == person.pk or backup.store_id != person.store_id or not backup.is_active):
+        raise Invalid(_("代办人要是同一家店在职的同事"))
+    days = [starts_on + timedelta(days=number) for number in range(length)]
+    _must_roster(actor, person)
+    if backup is not None and backup.pk != person.backup_guide_id:
+        audit.record(
+            actor,
+            "attendance.backup_set",
+            person,
+            before={"backup": person.backup_guide_id},
+            after={"backup": backup.pk},
+        )
+        Staff.objects.filter(pk=person.pk).update(backup_guide=backup)
+    _set(person, dict.fromkeys(days, str(Shift.Kind.LEAVE)), actor=actor, now=now)
+    return length
 
 
 def _set(person: Staff, wanted: dict[date, str], *, actor: Actor, now: datetime) -> None:

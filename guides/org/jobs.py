@@ -8,6 +8,7 @@ from yejibao.wecom import gateway
 
 from .address_book import start_people_sync, sync_people
 from .models import StaffSession
+from .moving import apply_store_changes
 
 
 @shared_task
@@ -28,3 +29,9 @@ def start_nightly_people_sync(**_: object) -> dict[str, int]:
 def go_on_with_people_sync(**_: object) -> dict[str, int]:
     """Go on with the reading of the address book that runs; every minute, stops by itself after 50 seconds."""
     return sync_people(door=gateway.default(), seconds=50)
+
+
+@shared_task
+def move_staff(**_: object) -> dict[str, int]:
+    """Let the store changes whose day has come take effect; every 10 minutes, so soon after midnight."""
+    return apply_store_changes(now=clock.now())

@@ -25,12 +25,14 @@ from crm.members.services import (
 from crm.scoring.services import settle_levels
 from crm.scoring.services.runs import take_run
 from guides.attendance.services import set_shift
-from guides.org.models import OrgUnit
+from guides.org.models import OrgUnit, StoreChange
+from guides.org.moving import MoveRunning, apply_store_changes, cancel_transfer, transfer_staff
 from guides.org.services import AlreadyResigned, create_unit, move_unit, resign_staff
 from tests.factories.crm import make_ticket
 from tests.factories.guides import make_staff, make_unit
 from tests.races.at_once import overtaken, queued
 from tests.races.world import NOON, World, events
+from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict
 from yejibao.core.models import AuditEntry
 from yejibao.core.scope import Actor
@@ -74,6 +76,36 @@ def two_who_set_the_same_rest_day(world: World) -> None:
     person = make_staff(store=world.org.store)
     both = overtaken(*[lambda: set_shift(person, day=date(2025, 3, 9), kind="rest", actor=SYSTEM, now=NOON)] * 2)
     assert (both.second.kind, events("guides.staff_away_changed")) == ("rest", 1)
+
+
+def two_who_move_a_guide(world: World) -> None:
+    person, there = make_staff(store=world.org.store), world.org.other_store
+    plan = {"to": there, "starts_on": local_day(NOON) + timedelta(days=1), "actor": SYSTEM, "now": NOON}
+    both = overtaken(*[lambda: transfer_staff(person, **plan)] * 2)
+    assert isinstance(both.second, MoveRunning) and StoreChange.objects.filter(staff=person).count() == 1
+
+
+def a_move_begins_while_it_is_taken_back(world: World) -> None:
+    person, day = make_staff(store=world.org.store), local_day(NOON) + timedelta(days=1)
+    change = transfer_staff(person, to=world.org.other_store, starts_on=day, actor=SYSTEM, now=NOON)
+    both = overtaken(
+        lambda: cancel_transfer(change, actor=SYSTEM, now=NOON),
+        lambda: apply_store_changes(now=NOON + timedelta(days=1)),
+    )
+    person.refresh_from_db()
+    change.refresh_from_db()
+    assert (change.state, person.store, both.waited) == ("cancelled", world.org.store, True)
+
+
+def a_move_is_taken_back_while_it_begins(world: World) -> None:
+    person, day = make_staff(store=world.org.store), local_day(NOON) + timedelta(days=1)
+    change = transfer_staff(person, to=world.org.other_store, starts_on=day, actor=SYSTEM, now=NOON)
+    both = overtaken(
+        lambda: apply_store_changes(now=NOON + timedelta(days=1)),
+        lambda: cancel_transfer(change, actor=SYSTEM, now=NOON),
+    )
+    change.refresh_from_db()
+    assert (isinstance(both.second, Conflict), change.state) == (True, "done")
 
 
 # ---------------------------------------------------------------- members
