@@ -68,6 +68,17 @@ def test_the_queue_counts_what_is_due_and_what_is_tried_again(message, now):
     assert found.oldest_words(now) == "最久 3 分"
 
 
+def test_the_queue_by_branch(message, now, org):
+    branch = int(org.store.unit.path.split("/")[1])
+    for minutes in (1, 3):
+        message("pending", minutes=minutes, lane=branch)
+    message("unknown", minutes=200, lane=0, first_unknown_at=now)
+    message("pending", minutes=-30, lane=branch)
+    message("sent", lane=branch)
+    found = [(one.name, one.waiting, one.oldest) for one in push_health.branch_queues(now=now)]
+    assert found == [("江苏分公司", 2, "最久 3 分"), ("总部", 1, "最久 3 时 20 分")]
+
+
 CASES = [
     ({"state": "failed", "errcode": 81013}, "81013", True),
     ({"state": "failed", "errcode": 0, "errmsg": "invaliduser"}, "invaliduser", True),
@@ -118,7 +129,7 @@ def test_causes_say_whom_they_hit(org, message, now):
 
 
 def test_single_messages_show_no_name_in_full(org, message):
-    card = {"textcard": {"title": "王建平 · 3 天回访", "description": "刚买走藏青羊毛套西"}}
+    card = {"msgtype": "textcard", "textcard": {"title": "王建平 · 3 天回访", "description": "刚买走藏青羊毛套西"}}
     message("failed", errcode=81013, kind="task", body_bytes=json.dumps(card).encode())
     message("failed", errcode=81013, to="somebody.gone", body_bytes=b"not json")
     Staff.objects.filter(pk=org.guide.pk).update(state="resigned")

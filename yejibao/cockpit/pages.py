@@ -52,6 +52,7 @@ def push(request: HttpRequest) -> HttpResponse:
         "flow": current, "earlier": earlier, "bars": bars, "is_today": range_ == "today",
         "kinds": [(push_health.KINDS.get(kind, kind), n) for kind, n in current.kinds.most_common(2) if n],
         "queue": queue, "oldest": queue.oldest_words(now), "troubles": troubles,
+        "branch_queues": push_health.branch_queues(now=now) if queue.waiting or queue.retrying or queue.unknown else [],
         "dead": sum(one.count for one in troubles), "resendable": resendable, "upto": push_health.newest_dead(),
         "retried": push_health.retried_causes(), "parked_events": parked_events, "parked_cycles": parked_cycles,
         "parked_events_count": push_health.count_parked_events(), "parked_cycles_count": count_parked(),

@@ -13,12 +13,13 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Max, Min, Q, QuerySet
 
-from guides.org.models import Staff
+from guides.org.models import OrgUnit, Staff
 from tasks.cadences import parked
 from tasks.cadences.parked import Parked
 from tasks.cadences.words import hours
 from yejibao.core import clock, personal, words
 from yejibao.core.models import Heartbeat, OutboxEvent, OutboxMessage
+from yejibao.core.outbox import turns
 from yejibao.wecom import messages
 
 from . import health
@@ -185,6 +186,25 @@ def queue(*, now: datetime) -> Queue:
         unknown=Count("pk", filter=Q(state=State.UNKNOWN)),
     )  # fmt: skip
     return Queue(**found)
+
+
+@dataclass(frozen=True)
+class BranchQueue:
+    """What of a branch is due and has not left yet."""
+
+    name: str
+    waiting: int
+    oldest: str
+
+
+def branch_queues(*, now: datetime) -> list[BranchQueue]:
+    """Return the branches that wait, the longest queue first: each has its share of every claim, so none waits for another."""
+    lanes = turns.waiting_by_lane(now=now)
+    names = dict(OrgUnit.objects.filter(pk__in=[lane for lane, _, _ in lanes]).values_list("pk", "name"))
+    return [
+        BranchQueue(names.get(lane, "总部"), count, Queue(count, oldest, 0, 0, 0).oldest_words(now))
+        for lane, count, oldest in lanes
+    ]
 
 
 # ---------------------------------------------------------------- what failed, and why
