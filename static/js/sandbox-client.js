@@ -281,6 +281,7 @@
       before = message.at;
       if (message.recalled) { nodes.push(el("div", "note", "业绩宝撤回了一条消息")); continue; }
       const path = message.url && pathOf(message.url);
+      if (message.buttons.length) { nodes.push(buttonCard(message, path)); continue; }
       const card = el(path ? "button" : "div", "wx-card");
       card.dataset.seq = message.seq;
       if (message.title) card.append(el("b", "", message.title));
@@ -297,6 +298,32 @@
     host.replaceChildren(...nodes);
     const last = state.messages[state.messages.length - 1];
     if (last && state.view === "app") markSeen("app", last.seq);
+  }
+
+  // A card with buttons: its body leads to the page, a button calls the app back. The client itself changes nothing: the
+  // card stays as it is until the app gives another, so an impatient thumb presses twice.
+  function buttonCard(message, path) {
+    const card = el("div", "wx-card");
+    card.dataset.seq = message.seq;
+    const body = el("button", "wx-card-body");
+    body.type = "button";
+    body.append(el("b", "", message.title), rich(message.text));
+    body.addEventListener("click", () => openPage(path, "app"));
+    const acts = el("div", "wx-acts");
+    if (message.grey) acts.append(el("span", "wx-grey", message.grey));
+    else for (const one of message.buttons) {
+      const button = el("button", one.style === 1 ? "wx-act first" : "wx-act", one.text);
+      button.type = "button";
+      button.addEventListener("click", async () => {
+        if (!one.key) { openPage(pathOf(one.url), "app"); return; }
+        const answer = await yjb.post(urls.press, { seq: message.seq, key: one.key, nonce: Date.now() });
+        if (!answer.ok) yjb.alert(answer.data.detail || answer.data.title);
+        poll();
+      });
+      acts.append(button);
+    }
+    card.append(body, acts);
+    return card;
   }
 
   // ---------------------------------------------------------------- the list
@@ -379,9 +406,13 @@
     state.loaded = true;
     state.now = answer.now;
     all("[data-clock]").forEach((box) => { box.textContent = answer.clock; });
-    const fresh = answer.messages.filter((message) => message.seq > state.after);
+    const known = new Map(state.messages.map((message, place) => [message.seq, place]));
+    const fresh = answer.messages.filter((message) => !known.has(message.seq));
+    const changed = answer.messages.filter((message) => known.has(message.seq));
+    changed.forEach((message) => { state.messages[known.get(message.seq)] = message; });
     state.messages.push(...fresh);
-    if (fresh.length) state.after = fresh[fresh.length - 1].seq;
+    state.after = Math.max(state.after, ...answer.messages.map((message) => Math.max(message.seq, message.changed)));
+    if (changed.length && !fresh.length) drawCards();
     state.last = new Map(answer.chats.map((line) => [line.external_userid, line]));
     if (external === state.external) {
       const added = answer.lines.filter((line) => line.seq > state.line);

@@ -23,15 +23,14 @@ def card_of(task: Named, *, number: int, today: date, said: str = "", done: str 
     title, path, due = f"{task.name} · {node_name(task)}", f"/g/tasks/{task.pk}/", due_words(task, today)
     if not (said or can_be_clicked()):
         return TextCard(title=title, lines=[task.why], highlight=due, path=path, button="去发送")
-    in_chat = task.channel == Task.Channel.WECOM
-    first = (
-        Button("完成", key=DONE)
-        if in_chat
-        else Button("去打电话" if task.channel == Task.Channel.CALL else "去看看", path=path)
-    )
+    buttons = [Button("稍后提醒", key=LATER, style=2)]
+    if task.channel == Task.Channel.WECOM:  # first the way that leaves proof
+        buttons = [Button("去发送", path=path), Button("完成", key=DONE, style=2), *buttons]
+    else:
+        buttons = [Button("去打电话" if task.channel == Task.Channel.CALL else "去看看", path=path), *buttons]
     return ButtonCard(
-        title=title, note=due, text=task.why, path=path, task_id=f"task-{task.pk}-{number}", said=said, done=done,
-        buttons=[first, Button("稍后提醒", key=LATER, style=2)],
+        title=title, note=said or due, text=task.why, path=path, task_id=f"task-{task.pk}-{number}", done=done,
+        buttons=buttons,
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ KINDS = [
 TOO_LONG = [
     Text(words=LONG, path="/g/today/"),
     TextCard(title=LONG, lines=[LONG, LONG], path="/g/today/", button="去看一看吧", highlight=LONG),
-    replace(CARD, title=LONG, note=LONG, text=LONG, rows=[(LONG, LONG)], source=LONG, said=LONG, done=LONG,
+    replace(CARD, title=LONG, note=LONG, text=LONG, rows=[(LONG, LONG)], source=LONG, done=LONG,
             buttons=[Button(LONG, key="done")]),
     replace(NOTICE, title=LONG, description=LONG, items=[(LONG, LONG)]),
 ]  # fmt: skip
@@ -153,7 +153,7 @@ def test_a_code_changes_the_card_once_within_72_hours(door: Gateway, platform: A
     platform.post("clock", now=1_770_000_000)
     code = send(door, CARD.payload(1))["response_code"]
     other = send(door, replace(CARD, task_id="task-7-13").payload(1))["response_code"]
-    changed = replace(CARD, said="14:32 已完成", done="已完成").payload(1)
+    changed = replace(CARD, note="14:32 已完成", done="已完成").payload(1)
     door.update_card("lan.chen", response_code=code, card=changed)
     [row, _] = platform.received("lan.chen")
     assert (row["card"]["replace_text"], row["grey"]) == ("已完成", "已完成")

@@ -32,6 +32,7 @@ from yejibao.core import access, clock, words
 from yejibao.core.errors import Conflict, Invalid, Malformed, NotFound, SignInRequired
 
 from . import stand_in as control
+from .sandbox_messages import shown
 
 PERSON_COOKIE = "sandbox_person"
 PEOPLE_SHOWN = 300
@@ -127,7 +128,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "origin": settings.PUBLIC_BASE_URL,
         "faults": {key: {"name": str(name), "note": str(note)} for key, (name, note, _order) in FAULTS.items()},
         "urls": {
-            name: reverse(f"demo:sandbox-{name}") for name in ("poll", "chat", "clock", "order", "faults", "people", "scan", "unfriend", "remark")
+            name: reverse(f"demo:sandbox-{name}") for name in ("poll", "chat", "clock", "order", "faults", "people", "scan", "unfriend", "remark", "press")
         } | {"sidebar": "/g/sidebar/", "login": reverse("guides:wecom-start")},
     }  # fmt: skip
     context = {
@@ -270,7 +271,7 @@ def poll(request: HttpRequest) -> HttpResponse:
         lines = control.call("GET", "chat", query=query)["messages"]
     return JsonResponse(
         {
-            "messages": [_message(row) for row in got["messages"] if row["flag"] == "delivered"],
+            "messages": [shown(row) for row in got["messages"] if row["flag"] == "delivered"],
             "chats": chats,
             "lines": lines,
             "now": clock.now().isoformat(),
@@ -282,36 +283,6 @@ def poll(request: HttpRequest) -> HttpResponse:
 def _number(request: HttpRequest, name: str) -> int:
     value = request.GET.get(name, "0")
     return int(value) if value.isdigit() else 0
-
-
-def _message(row: dict[str, Any]) -> dict[str, Any]:
-    """Return an app message as a card: title, text (the platform's few tags inside), where it leads."""
-    body = row["request"]
-    kind = body["msgtype"]
-    content = body[kind]
-    card = {
-        "seq": row["seq"],
-        "at": row["at"],
-        "recalled": row["recalled"],
-        "title": "",
-        "text": "",
-        "url": "",
-        "button": "",
-    }
-    if kind == "textcard":
-        card |= {"title": content["title"], "text": content["description"], "url": content["url"],
-                 "button": content.get("btntxt") or "详情"}  # fmt: skip
-    elif kind == "template_card":
-        main = content.get("main_title") or {}
-        lines = [main.get("desc", ""), content.get("sub_title_text", "")]
-        lines += [
-            f"{pair.get('keyname', '')} {pair.get('value', '')}" for pair in content.get("horizontal_content_list", ())
-        ]
-        card |= {"title": main.get("title", ""), "text": "<br>".join(filter(None, lines)),
-                 "url": (content.get("card_action") or {}).get("url", ""), "button": "详情"}  # fmt: skip
-    else:
-        card["text"] = content.get("content") or f"[{kind}]"
-    return card
 
 
 def _read(request: HttpRequest) -> dict[str, Any]:
@@ -344,6 +315,25 @@ def say(request: HttpRequest) -> HttpResponse:
     if not FriendLink.objects.filter(guide=person, external_user_id=line["external_userid"]).exists():
         raise NotFound()
     return JsonResponse(control.call_about(person, "POST", "chat", body=line)["message"])
+
+
+@require_POST
+@access.anonymous("pressing a card's button in the stand-in; without one it answers 404")
+@only_with_stand_in
+def press(request: HttpRequest) -> HttpResponse:
+    """Press a button of a card the chosen person was sent: the platform calls the product about it."""
+    person, body = _need_person(request), _read(request)
+    seq = body.get("seq")
+    pressed = {
+        "userid": person.wecom_user_id,
+        "seq": seq if isinstance(seq, int) else 0,
+        "key": str(body.get("key") or "")[:1024],
+    }
+    try:
+        control.call("POST", "card/press", body=pressed)
+    except control.NotFriends:  # its word for a conflict
+        raise Conflict(_("这个按钮已经不能点了")) from None
+    return JsonResponse({})
 
 
 @require_POST

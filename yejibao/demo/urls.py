@@ -13,6 +13,7 @@ urlpatterns = [
     path("sandbox/connect/oauth2/authorize", client.authorize, name="sandbox-authorize"),
     path("sandbox/api/poll", client.poll, name="sandbox-poll"),
     path("sandbox/api/chat", client.say, name="sandbox-chat"),
+    path("sandbox/api/press", client.press, name="sandbox-press"),
     path("sandbox/api/clock", client.turn_clock, name="sandbox-clock"),
     path("sandbox/api/order", client.place_order, name="sandbox-order"),
     path("sandbox/api/faults", client.faults, name="sandbox-faults"),

@@ -148,7 +148,7 @@ class Button:
 class ButtonCard:
     """A card whose buttons call us back. `task_id` is used once: it comes back with each click.
 
-    `said` and `done` are for update_template_card: what came of a click, and the words of the button that is dead then.
+    `done` is for update_template_card: the words of the one button that is left, dead.
     """
 
     title: str
@@ -156,10 +156,9 @@ class ButtonCard:
     path: str
     task_id: str
     buttons: Sequence[Button]
-    note: str = ""  # under the title, e.g. until when
+    note: str = ""  # under the title: until when, or what came of a press
     rows: Sequence[tuple[str, str]] = field(default_factory=tuple)
     source: str = ""
-    said: str = ""
     done: str = ""
     kind = "template_card"
 
@@ -176,7 +175,7 @@ class ButtonCard:
         body: dict[str, Any] = {
             "card_type": "button_interaction",
             "main_title": {"title": trim(self.title, 36), "desc": trim(self.note, 44)},
-            "sub_title_text": trim(f"{self.said}\n{self.text}" if self.said else self.text, 160),
+            "sub_title_text": trim(self.text, 160),
             "card_action": {"type": 1, "url": _url(address(self.path, number), "template_card.card_action")},
             "task_id": self.task_id,
             "button_list": [button.payload(number) for button in self.buttons],

@@ -79,9 +79,9 @@ def card(platform: Platform, person: Staff) -> Any:
 
 
 def shown(platform: Platform, person: Staff) -> tuple[str, str]:
-    """Return the first line on the person's card and the words of its dead button."""
+    """Return the line under the title of the person's card and the words of its dead button."""
     row = card(platform, person)
-    return row["card"]["sub_title_text"].partition("\n")[0], row["grey"]
+    return row["card"]["main_title"]["desc"], row["grey"]
 
 
 def answer(*events: CardClicked) -> dict[str, int]:
@@ -98,7 +98,7 @@ def test_an_urgent_task_comes_as_a_card_with_buttons(task: Task, platform: Platf
     assert (title_of(row["request"]), body["main_title"]["desc"], body["sub_title_text"]) == (
         "王建平 · 30 分钟回访", "15:30 前", task.why,
     )  # fmt: skip
-    assert [button["text"] for button in body["button_list"]] == ["完成", "稍后提醒"]
+    assert [button["text"] for button in body["button_list"]] == ["去发送", "完成", "稍后提醒"]
     assert body["task_id"] == f"task-{task.pk}-{message.pk}"
     assert body["card_action"]["url"].endswith(f"/g/tasks/{task.pk}/?m={message.pk}")
     assert row["cut"] == [] and "13800132075" not in json.dumps(row["request"])
@@ -142,7 +142,7 @@ def test_later_puts_it_off_by_an_hour_and_it_comes_as_a_new_card(
     answer(press("later"))
     task.refresh_from_db()
     assert (task.state, local(task.hidden_until), task.hidden_reason) == ("open", "2025-03-04 16:10", "guide_busy")
-    assert shown(platform, org.guide) == ("今天 16:10 再提醒你", "稍后提醒")
+    assert shown(platform, org.guide) == ("今天 16:10 再提醒你", "已推后")
     platform.beat("2025-03-04 16:10")
     again = card(platform, org.guide)
     assert (again["grey"], again["card"]["task_id"] != f"task-{task.pk}") == ("", True)
