@@ -7,7 +7,7 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         from crm.members.scoped import add_work
 
-        from . import handlers  # noqa: F401  subscribes
+        from . import doctor, handlers  # noqa: F401  registers, subscribes
         from .cadences import merging
         from .followups import health, push  # noqa: F401  registers signs of health and renderers
         from .followups.scoped import members_with_open_work

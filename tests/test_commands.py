@@ -285,3 +285,16 @@ def test_every_template_compiles() -> None:
     from django.core.management import call_command
 
     call_command("check_templates", stdout=open(os.devnull, "w"))
+
+
+def test_a_command_takes_an_installations_settings_as_they_stand_there(tmp_path: Path) -> None:
+    """`bin/manage --env FILE`: the file systemd reads, without its comments; a shell would have expanded these values."""
+    (tmp_path / "env").write_text("# 必填\nYEJIBAO_THROWAWAY=1\n\nBRAND_NAME=衡 $HOME & 裁;\nMETRICS_TOKEN=a=b")
+    told = subprocess.run(
+        ["sh", "bin/manage", "--env", str(tmp_path / "env"), "diffsettings"],
+        cwd=CHECKOUT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "BRAND_NAME = '衡 $HOME & 裁;'" in told
+    assert "METRICS_TOKEN = 'a=b'" in told
+    refused = subprocess.run(["sh", "bin/manage", "--env", "/nowhere", "help"], cwd=CHECKOUT, capture_output=True)
+    assert refused.returncode == 1

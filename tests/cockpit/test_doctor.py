@@ -13,6 +13,9 @@ from django.test import Client
 
 from guides.org.doctor import SAMPLE
 from guides.org.models import Staff
+from tasks.cadences.loading import load_3369
+from tasks.scripts.loading import load_scripts
+from tasks.scripts.models import Script
 from tests.factories.guides import make_org, make_staff
 from yejibao.core import clock
 from yejibao.core.models import OutboxMessage
@@ -30,6 +33,8 @@ def console(db: None, sandbox: Any, settings: Any) -> Any:
     tokens.Credentials.forget_process_copies()
     gateway._gateway.cache_clear()
     make_org()
+    load_3369(now=clock.now())
+    load_scripts(now=clock.now())
     settings.PUBLIC_BASE_URL = "http://127.0.0.1:9"
     settings.WECOM_CALLBACKS = {"yejibao": ("QDG6eK", AES_KEY)}
     settings.WECOM_VERIFY_FILES = ["WW_verify_x7Ju81kP.txt"]
@@ -111,6 +116,10 @@ def _calls_back_with(token: str, aes_key: str) -> Callable[[Any, Any], None]:
     return plant
 
 
+def _no_words(sandbox: Any, settings: Any) -> None:
+    Script.objects.all().delete()
+
+
 PLANTED = {
     "corp id misspelt": ("settings", _setting(WECOM_CORP_ID="5a9db0c0de5a9db0"), "企业 ID"),
     "secret of another app": ("token", _setting(WECOM_SECRET="another-secret-of-43-characters-or-so-000000"), "Secret"),
@@ -129,6 +138,7 @@ PLANTED = {
     "a guide without customer contact": ("customer_scope", _no_customers_for_a_guide, "使用范围"),
     "clock-in not granted": ("checkin", _without("checkin"), "打卡"),
     "approval not granted": ("approval", _without("oa"), "审批"),
+    "rules and words not loaded": ("words", _no_words, "服务器"),
     "home page elsewhere": ("home", _console(home_url="https://elsewhere.example/"), "应用主页"),
 }  # fmt: skip
 
