@@ -26,6 +26,7 @@ ENTRIES = (
     Entry("心跳", "yejibao.core.jobs.heartbeat", seconds=15),
     Entry("看健康", "yejibao.core.jobs.watch_health", seconds=60),
     Entry("跟进引擎", "tasks.followups.jobs.open_due_tasks", seconds=30),
+    Entry("群发和朋友圈", "yejibao.wecom.mass.jobs.go_on_with_mass_sends", seconds=30),
     Entry("回调收件箱", "yejibao.wecom.inbox.jobs.work_inbox", seconds=30),
     Entry("规则发布后重算", "tasks.cadences.jobs.recompute_hands", seconds=30),
     Entry("复盘数字", "tasks.review.jobs.refresh_days", seconds=60),
@@ -35,9 +36,9 @@ ENTRIES = (
     Entry("企微标签组", "crm.corptags.jobs.bring_tag_groups", seconds=60),
     Entry("好友同步", "crm.friends.jobs.go_on_with_sync", seconds=60),
     Entry("员工同步", "guides.org.jobs.go_on_with_people_sync", seconds=60),
-    Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
     Entry("调店生效", "guides.org.jobs.move_staff", seconds=600),
     Entry("消息收尾", "tasks.followups.jobs.settle_notifications", seconds=900),
+    Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
     Entry("好友转接", "crm.members.jobs.pass_on_friends", seconds=600),
     Entry("店长每日清单", "tasks.review.jobs.send_daily_lists", cron={"minute": "*/10", "hour": "9-12"}),
     Entry("区长每周清单", "tasks.review.jobs.send_weekly_lists", cron={"minute": "*/10", "hour": "10-12", "day_of_week": "1"}),
@@ -57,6 +58,7 @@ ENTRIES = (
     Entry("标签满一年", "crm.tags.jobs.age_filled_tags", cron=daily(4, 20), queue="nightly"),
     Entry("清理卡片点击", "tasks.followups.jobs.forget_old_clicks", cron=daily(5, 40), queue="nightly"),
     Entry("审计封存", "yejibao.core.jobs.seal_audit", cron=daily(0, 20), queue="nightly"),
+    Entry("清理消息", "guides.notices.jobs.forget_notifications", cron=daily(5, 50), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 
-from .stories import acts, core, engine, orders, people
+from .stories import acts, core, engine, masses, orders, people
 from .taking_out import Out, replaced, sql, unique
 from .world import World
 
@@ -95,6 +95,13 @@ CORE = [
     _guard("budgets: counted one by one", "yejibao/wecom/ledger.py:_locked",
            (lock(), sql(r"^INSERT INTO \S+ \([^)]*\) (.*) ON CONFLICT DO NOTHING.*$", r"\1")),  # it waits for the row as well
            core.two_senders_and_the_last_of_a_budget),
+    _guard("mass: asked for by one", "yejibao/wecom/mass/services.py:_CLAIM", lock(), masses.two_workers_claim_a_send),
+    _guard("mass: the fence of settling", "yejibao/wecom/mass/services.py:settle",
+           condition(r'"wecom_masssend"\."claim_token" = %s'), masses.a_worker_who_slept_writes_nothing),
+    _guard("mass: plans count each other", "yejibao/wecom/mass/services.py:_known", advisory(),
+           masses.two_plans_count_each_other),
+    _guard("mass: one of ours for one of theirs", "yejibao/wecom/mass/steps.py:_adopt",
+           unique("wecom_masssend", "mass_platform_id"), masses.what_the_platform_made_stands_for_one),
     _guard("budgets: a new row is one", "yejibao/wecom/ledger.py:_locked", on_conflict(), core.two_senders_and_a_new_budget),
 ]  # fmt: skip
 
@@ -274,6 +281,8 @@ REASONS = {
     "guides/org/loading.py:_load_dealers": _BY_HAND,
     "guides/org/services.py:assign_role": _LAST,
     "guides/org/moving.py:_apply": _HELD,
+    "guides/notices/services.py:TOLD_AGAIN": "of one key one is unread: the later words stand",
+    "guides/notices/services.py:mark_all_read": "the order of locks beside those who tell",
     "crm/catalogue/loading.py:load_catalogue": _LAST,
     "crm/members/services/handing_over.py:open_handover": "a handler of events: one drain",
     "crm/orders/services/sources.py:issue_token": _LAST,
@@ -296,9 +305,15 @@ REASONS = {
     "yejibao/demo/world.py:_shifts": "a scratch world",
     "yejibao/schedule.py:install": _LAST,
     "yejibao/wecom/ledger.py:_learn": _HELD,
+    "yejibao/wecom/mass/models.py:MassSend.claim_token": "the column of the fence",
+    "yejibao/wecom/mass/results.py:_move": "the fence of settle, a page at a time",
+    "yejibao/wecom/mass/results.py:_SENDERS": "under the lease of the send",
+    "yejibao/wecom/mass/results.py:_TARGETS": "under the lease of the send",
+    "yejibao/wecom/mass/services.py:claim": "sends _CLAIM",
+    "yejibao/wecom/mass/steps.py:_follow": "the fence of settle",
     "yejibao/wecom/outcomes.py:outcome_of": "carries the fence",
     "yejibao/wecom/outcomes.py:Ending.__call__": "carries the fence",
-    "yejibao/wecom/sender.py:Sender._heartbeat": _LAST,
+    "yejibao/wecom/lifesigns.py:LifeSigns._heartbeat": _LAST,
     "yejibao/wecom/tokens.py:Credentials._write_row": "under the advisory lock of its credential",
 }
 

@@ -5,10 +5,22 @@ from django.db import models
 from yejibao.core.personal import EncryptedField
 
 from .inbox.models import InboxEntry, Mirror
+from .mass.models import MassSend, MassSender, MassTarget
 from .syncing.models import SyncPart, SyncRun
 from .welcome.models import WelcomeMessage
 
-__all__ = ["BudgetWindow", "Credential", "InboxEntry", "Mirror", "SyncPart", "SyncRun", "WelcomeMessage"]
+__all__ = [
+    "BudgetWindow",
+    "Credential",
+    "InboxEntry",
+    "MassSend",
+    "MassSender",
+    "MassTarget",
+    "Mirror",
+    "SyncPart",
+    "SyncRun",
+    "WelcomeMessage",
+]
 
 
 class Credential(models.Model):

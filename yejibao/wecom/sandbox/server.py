@@ -15,13 +15,15 @@ from typing import Any
 
 from aiohttp import web
 
-    cards,
 from . import (
+    cards,
     contacts,
     control,
     control_callbacks,
     control_contacts,
+    control_masses,
     control_tags,
+    masses,
     messages,
     office,
     pictures,
@@ -51,8 +53,8 @@ READS: dict[str, Callable[[State, App, Mapping[str, str]], dict[str, Any]]] = {
 }
 WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "message/send": messages.send,
-    "message/update_template_card": cards.update,
     "message/recall": messages.recall,
+    "message/update_template_card": cards.update,
     "externalcontact/transfer_customer": transfers.start_on_job,
     "externalcontact/transfer_result": transfers.read_on_job,
     "externalcontact/resigned/transfer_customer": transfers.start_resigned,
@@ -60,9 +62,11 @@ WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "checkin/getcorpcheckinoption": office.list_checkin_rules,
     "oa/getapprovalinfo": office.list_approvals,
 }
-READS |= things.READS
-WRITES |= things.WRITES | contacts.WRITES | tags.WRITES
-CONTROLS = control.ROUTES | control_callbacks.ROUTES | control_contacts.ROUTES | control_tags.ROUTES
+READS |= things.READS | masses.READS
+WRITES |= things.WRITES | contacts.WRITES | tags.WRITES | masses.WRITES
+CONTROLS = (
+    control.ROUTES | control_callbacks.ROUTES | control_contacts.ROUTES | control_masses.ROUTES | control_tags.ROUTES
+)
 NOT_COUNTED = frozenset({"message/send", "gettoken"})  # no part of the basic frequency
 
 

@@ -44,6 +44,9 @@ class Figures:
     corp_tags_most: int = 10_000
     tags_each: int = 3000  # on one customer of one member
     api_tells: bool = False  # whether an app's own tag calls are told to the apps like a person's
+    mass_dispatch_seconds: int = 3
+    mass_month_most: int = 0  # mass messages a customer gets; 0: as many as the month has days
+    moment_job_seconds: int = 5
     keep_per_person: int = 1000
     keep_calls: int = 2000
 
