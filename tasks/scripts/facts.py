@@ -75,9 +75,14 @@ def subject_of_member(member: Member, *, guide: Staff) -> Subject:
     return Subject(key=member.pk, member=member, guide=guide)
 
 
-def facts_for(subjects: Sequence[Subject], *, now: datetime) -> dict[int, dict[str, str]]:
-    """Return the known values of each subject's variables, by its key. One query, with hand-overs two."""
-    last_items = _last_items(subjects)
+def facts_for(
+    subjects: Sequence[Subject], *, now: datetime, last_items: dict[int, str] | None = None
+) -> dict[int, dict[str, str]]:
+    """Return the known values of each subject's variables, by its key. One query, with hand-overs two.
+
+    `last_items` is what a page has read already: the hero of the purchase before, by key.
+    """
+    last_items = _last_items(subjects) if last_items is None else last_items
     old_guides = _old_guides(subjects)
     return {
         one.key: _facts(one, last_items.get(one.key, ""), old_guides.get(one.context.get("handover"), ""), now)
@@ -165,18 +170,19 @@ def _level_facts(member: Member, *, keep: bool) -> dict[str, str]:
 
 # ---------------------------------------------------------------- last purchase
 
+# Of `s` (member_id, before): the hero of the last purchase before a day.
 LAST_ITEM = """
+    SELECT line.item_name, line.color
+    FROM crm_order o JOIN crm_orderline line ON line.order_id = o.id
+    WHERE o.member_id = s.member_id AND o.paid_on < s.before AND o.status = 'paid' AND o.net_amount_fen > 0
+      AND o.kind IN ('retail', 'mall', 'proxy', 'live')
+      AND line.item_name <> '' AND line.returned_quantity < line.quantity AND line.replaced_by_id IS NULL
+    ORDER BY o.paid_at DESC, line.paid_fen DESC, line.id
+    LIMIT 1
+"""
+LAST_ITEMS = f"""
     SELECT s.key, l.item_name, l.color
-    FROM unnest(%s::bigint[], %s::bigint[], %s::date[]) AS s(key, member_id, before)
-    CROSS JOIN LATERAL (
-        SELECT line.item_name, line.color
-        FROM crm_order o JOIN crm_orderline line ON line.order_id = o.id
-        WHERE o.member_id = s.member_id AND o.paid_on < s.before AND o.status = 'paid' AND o.net_amount_fen > 0
-          AND o.kind IN ('retail', 'mall', 'proxy', 'live')
-          AND line.item_name <> '' AND line.returned_quantity < line.quantity AND line.replaced_by_id IS NULL
-        ORDER BY o.paid_at DESC, line.paid_fen DESC, line.id
-        LIMIT 1
-    ) l
+    FROM unnest(%s::bigint[], %s::bigint[], %s::date[]) AS s(key, member_id, before) CROSS JOIN LATERAL ({LAST_ITEM}) l
 """
 
 
@@ -186,5 +192,5 @@ def _last_items(subjects: Iterable[Subject]) -> dict[int, str]:
     if not asked:
         return {}
     with reading.cursor() as cursor:
-        cursor.execute(LAST_ITEM, [list(column) for column in zip(*asked, strict=True)])
+        cursor.execute(LAST_ITEMS, [list(column) for column in zip(*asked, strict=True)])
         return {key: item_title({"name": name, "color": color}) for key, name, color in cursor.fetchall()}

@@ -146,6 +146,7 @@ class Words:
     scripts: list[Script]  # in force, of the tasks' kinds, in order of their ids
     favourites: list[ScriptFavourite]  # the guides', newest first
     used: dict[tuple[int, str], datetime]  # when (member, script) was last read
+    last_items: dict[int, str] | None = None  # the hero of the purchase before, by task; None: not read yet
 
 
 def offer(task: Task, *, guide: Staff, now: datetime, also: str = "", words: Words | None = None) -> list[Offered]:
@@ -170,7 +171,7 @@ def offer_many(
     known are offered.
     """
     subjects = subjects_of(tasks, guide=guide)
-    facts = facts_for(subjects, now=now)
+    facts = facts_for(subjects, now=now, last_items=words.last_items if words else None)
     words = words or _words(subjects)
     scripts: dict[str, list[Script]] = defaultdict(list)
     for script in words.scripts:

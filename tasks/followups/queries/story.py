@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db.models import Q
@@ -13,13 +14,13 @@ from tasks.followups.labels import CALL_RESULTS, LATER_REASONS, OUTCOMES, SKIP_W
 from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence
 from tasks.scripts.models import ScriptUse
 from tasks.scripts.ranking import Words
-from yejibao.core import clock, reading, words
+from yejibao.core import words
 from yejibao.core.drawing import SILHOUETTES
 from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
 
 from .. import hours
-from .around import Around, read_around
+from .around import Around, Wardrobe, read_around
 from .day import label_of
 
 # The silhouette of an item, by its product family (drawing.SILHOUETTES).
@@ -27,9 +28,6 @@ SHAPES = {
     "suit_wool": "套西", "shirt": "商务衬衫", "polo": "POLO", "tshirt": "圆领T恤", "knit": "针织衫", "down": "羽绒服",
     "leather": "皮衣", "coat": "羊毛大衣", "trousers": "西裤", "jacket": "商务夹克", "shoes": "皮鞋", "accessory": "配饰",
 }  # fmt: skip
-BOTTOMS = ("trousers",)
-NO_BODY_SIZE = ("shoes", "accessory")
-YEAR = timedelta(days=365)
 HELD_WORDS = {
     "aftersale": "他的售后还没处理完，先不打扰。处理完两天后会自己回到今日。",
     "resigned": "原来的导购离职了，正在交接。交接好就放出来。",
@@ -73,16 +71,6 @@ class Item:
     @property
     def full_name(self) -> str:
         return self.name if self.color and self.color in self.name else f"{self.color}{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Wardrobe:
-    """What is known of his buying in the last 365 days, and the sizes he took last."""
-
-    times: int = 0
-    fen: int = 0
-    size_top: str = ""
-    size_bottom: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +141,7 @@ class Story:
 
 
 def open_story(actor: Actor, pk: int, *, now: datetime) -> Story:
-    """Return the story of a task the actor may see, in two statements. Raises NotFound, also for somebody else's task."""
+    """Return the story of a task the actor may see, in one statement. Raises NotFound, also for somebody else's task."""
     return _story(read_around(actor, pk, staff_id=actor.staff_id, now=now), now)
 
 
@@ -176,7 +164,7 @@ def _story(around: Around | None, now: datetime) -> Story:
         items=[_item(one) for one in task.context.get("items") or []],
         carry_over=[_item(one) for one in task.context.get("carry_over_items") or []],
         bought=_bought(task, now),
-        wardrobe=wardrobe_of(task.member_id, now=now),
+        wardrobe=around.wardrobe,
         trail=_trail(task.enrollment, around, now) if task.enrollment else [],
         chips=chips_of(step),
         also=around.also,
@@ -193,7 +181,12 @@ def _story(around: Around | None, now: datetime) -> Story:
 
 def chips_of(step: CadenceStep | None) -> list[tuple[str, str]]:
     """Return the outcome chips of a step; other kinds use those of d30 (task_types.yaml today_screen.outcome)."""
-    keys = step.outcome_chips if step else next(
+    return _chips(tuple(step.outcome_chips) if step else None)
+
+
+@cache
+def _chips(keys: tuple[str, ...] | None) -> list[tuple[str, str]]:
+    keys = keys or next(
         node["outcome_chips"] for node in read_book("followup_3369")["nodes"] if node["key"] == "d30"
     )  # fmt: skip
     return [(key, str(OUTCOMES[key])) for key in keys]
@@ -229,29 +222,6 @@ def _bought(task: Task, now: datetime) -> str:
     else:
         where = f"在{order.store.short_name}买的"
     return f"{when} {where}"
-
-
-_WARDROBE = """
-SELECT (SELECT count(DISTINCT o.paid_on) FROM mine o WHERE o.paid_on > %(year_ago)s),
-    (SELECT coalesce(sum(o.net_amount_fen), 0) FROM mine o WHERE o.paid_on > %(year_ago)s),
-    (SELECT l.size FROM mine o JOIN crm_orderline l ON l.order_id = o.id WHERE l.size <> '' AND l.care_key <> ALL(%(bottoms)s)
-        AND l.care_key <> ALL(%(others)s) AND l.returned_quantity < l.quantity ORDER BY o.paid_on DESC, l.paid_fen DESC LIMIT 1),
-    (SELECT l.size FROM mine o JOIN crm_orderline l ON l.order_id = o.id WHERE l.size <> '' AND l.care_key = ANY(%(bottoms)s)
-        AND l.returned_quantity < l.quantity ORDER BY o.paid_on DESC, l.paid_fen DESC LIMIT 1)
-"""
-
-
-def wardrobe_of(member_id: int, *, now: datetime) -> Wardrobe:
-    """Return how often and for how much he bought in 365 days, and his last sizes (gifts left out of the sizes)."""
-    with reading.cursor() as cursor:
-        cursor.execute(
-            "WITH mine AS MATERIALIZED (SELECT id, paid_on, net_amount_fen FROM crm_order WHERE member_id = %(member)s "
-            "AND status = 'paid' AND net_amount_fen > 0 AND known_at <= %(now)s ORDER BY paid_at DESC LIMIT 60)" + _WARDROBE,
-            {"member": member_id, "now": now, "year_ago": clock.local_day(now) - YEAR, "bottoms": list(BOTTOMS),
-             "others": list(NO_BODY_SIZE)},
-        )  # fmt: skip
-        times, fen, top, bottom = cursor.fetchone()
-    return Wardrobe(times, int(fen), top or "", bottom or "")
 
 
 # ---------------------------------------------------------------- why now

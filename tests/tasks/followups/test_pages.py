@@ -148,7 +148,7 @@ def test_the_task_needs_the_same_statements_beside_any_list(
 ) -> None:
     for _ in range(others):
         make_task(make_member(owner=org.guide), org.guide, now=NOW - timedelta(hours=1))
-    with django_assert_num_queries(4):  # the session; the task and what is around it; his wardrobe; his last purchase
+    with django_assert_num_queries(2):  # the session; the task and all around it
         read(guide, url(task))
 
 

@@ -194,17 +194,16 @@ def progress(value: float | None, total: float = 100, classes: str = "", label: 
 def trail(steps: Iterable[dict[str, str]], label: str = "回访节点") -> SafeString:
     """The nodes of a rhythm. A step has `label`, maybe `note` and `state` (done, on, skip)."""
     spoken = {"done": "，已完成", "on": "，现在", "skip": "，跳过"}
-    items = [
-        (
-            step.get("state", ""),
-            step["label"],
-            SafeString(format_html('<br><span class="n">{}</span>', step["note"]) if step.get("note") else ""),
-            spoken.get(step.get("state", ""), ""),
-        )
-        for step in steps
-    ]
-    inner = format_html_join("", '<li class="{}">{}{}<span class="sr">{}</span></li>', items)
-    return format_html('<ol class="nodes" aria-label="{}">{}</ol>', label, inner)
+    inner = "".join(
+        [
+            f'<li class="{escape(state)}">{escape(step["label"])}'
+            + (f'<br><span class="n">{escape(note)}</span>' if (note := step.get("note")) else "")
+            + f'<span class="sr">{spoken.get(state, "")}</span></li>'
+            for step in steps
+            for state in (step.get("state", ""),)
+        ]
+    )
+    return SafeString(f'<ol class="nodes" aria-label="{escape(label)}">{inner}</ol>')
 
 
 @register.simple_tag
