@@ -37,7 +37,7 @@ class Waiting:
 
     handover: GuideHandover
     member_count: int
-    decide_by: datetime
+    decide_by: datetime | None  # nothing happens by itself on a long leave
     hours_left: int  # whole hours until then; negative once it is past
     is_store_closed: bool
     proposed: Candidate | None
@@ -59,16 +59,27 @@ def waiting_handovers(actor: Actor, *, now: datetime, pk: int | None = None) -> 
     rows = (
         GuideHandover.objects.visible_to(actor)
         .filter(state=GuideHandover.State.PROPOSED)
-        .select_related("guide__store", "heir")
+        .select_related("guide", "store", "heir")
         .annotate(member_count=Count("guide__members", filter=Q(guide__members__status=Member.Status.ACTIVE)))
         .order_by("left_at", "pk")
     )
     found = list(rows.filter(pk=pk) if pk else rows)
-    closed = {row.pk for row in found if _is_closed(row.guide.store, day)}
+    closed = {row.pk for row in found if _is_closed(row.store, day)}
     is_region = bool(actor.reach("region_manager"))
-    colleagues = _colleagues({row.guide.store_id for row in found if row.guide.store_id}, day)
+    colleagues = _colleagues({row.store_id for row in found if row.store_id}, day)
     receivers = _receivers(actor, day) if closed and is_region else []
-    return [_waiting(row, row.pk in closed, colleagues[row.guide.store_id or 0], receivers, now) for row in found]
+    return [_waiting(row, row.pk in closed, colleagues[row.store_id or 0], receivers, now) for row in found]
+
+
+def takers_for(actor: Actor, handover: GuideHandover, *, day: date) -> list[Staff]:
+    """Return who may take members of a handover: people of her former store, of a closed one the region's managers."""
+    store = handover.store
+    if store is None:
+        return []
+    people = _colleagues([store.pk], day).get(store.pk, [])
+    if _is_closed(store, day) and actor.reach("region_manager"):
+        people = people + _receivers(actor, day)
+    return [one.person for one in people if one.person.pk != handover.guide_id]
 
 
 def done_handovers(actor: Actor, *, now: datetime) -> QuerySet[GuideHandover]:
@@ -77,7 +88,10 @@ def done_handovers(actor: Actor, *, now: datetime) -> QuerySet[GuideHandover]:
         GuideHandover.objects.visible_to(actor)
         .filter(state=GuideHandover.State.DONE, decided_at__gte=now - DONE_FOR)
         .select_related("guide", "heir", "decided_by")
-        .annotate(moved_count=Count("transfers", filter=Q(transfers__reason="resigned")))
+        .annotate(
+            moved_count=Count("transfers__member", filter=~Q(transfers__reason="moved_along"), distinct=True),
+            taker_count=Count("transfers__to_guide", filter=~Q(transfers__reason="moved_along"), distinct=True),
+        )
         .order_by("-decided_at", "-pk")[:DONE_SHOWN]
     )
 
@@ -101,8 +115,8 @@ def friend_figures(handover_ids: Collection[int]) -> dict[int, FriendFigures]:
         .annotate(
             done=Count("pk", filter=Q(state=State.DONE)),
             waiting=Count("pk", filter=Q(state__in=FriendTransfer.OPEN)),
-            refused=Count("pk", filter=Q(state=State.REFUSED)),
-            stuck=Count("pk", filter=Q(state__in=[State.TAKER_FULL, State.FAILED])),
+            refused=Count("pk", filter=Q(state=State.REFUSED, handled_at=None)),
+            stuck=Count("pk", filter=Q(state__in=[State.TAKER_FULL, State.FAILED], handled_at=None)),
         )
     )
     return {row["handover"]: FriendFigures(row["done"], row["waiting"], row["refused"], row["stuck"]) for row in rows}
@@ -116,17 +130,18 @@ def _waiting(
     row: Any, is_closed: bool, colleagues: list[Candidate], receivers: list[Candidate], now: datetime
 ) -> Waiting:
     """Put a handover together. Nobody left of the proposal: the one who would be proposed today (`default_heir`)."""
-    people = colleagues + [one for one in receivers if is_closed and one.person.store_id != row.guide.store_id]
+    people = colleagues + [one for one in receivers if is_closed and one.person.store_id != row.store_id]
+    people = [one for one in people if one.person.pk != row.guide_id]  # she is on leave, or has not moved yet
     own = [one for one in people if one.person.pk == row.heir_id]
     own = own or [one for one in colleagues if one.is_guide and one.person.state == Staff.State.ACTIVE][:1]
     own = own or [one for one in colleagues if not one.is_guide][:1]
     proposed = own[0] if own else None
-    decide_by = row.left_at + DECIDE_WITHIN
+    decide_by = None if row.reason == GuideHandover.Reason.LONG_LEAVE else row.left_at + DECIDE_WITHIN
     return Waiting(
         handover=row,
         member_count=row.member_count,
         decide_by=decide_by,
-        hours_left=(decide_by - now) // timedelta(hours=1),
+        hours_left=(decide_by - now) // timedelta(hours=1) if decide_by else 0,
         is_store_closed=is_closed,
         proposed=proposed,
         others=[one for one in people if one is not proposed],

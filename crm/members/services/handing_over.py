@@ -76,7 +76,9 @@ def open_handover(
     if store_id is None:
         return None
     same = GuideHandover.objects.filter(guide=guide, reason=reason)
-    if known := same.filter(Q(reason=Reason.RESIGNED) | Q(state=State.PROPOSED) | Q(left_at=left_at)).first():
+    if known := same.filter(
+        Q(reason=Reason.RESIGNED) | Q(state=State.PROPOSED) | Q(reason=Reason.MOVED_STORE, left_at=left_at)
+    ).first():
         return known
     if reason == Reason.RESIGNED:  # what was planned as passed on by a colleague is asked for as 离职继承 now
         FriendTransfer.objects.filter(giver=guide, state=FriendTransfer.State.PLANNED).delete()

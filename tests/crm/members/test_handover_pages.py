@@ -87,7 +87,7 @@ def test_one_tap_hands_over_once(manager: Client, org: Org) -> None:
     assert (first.status_code, first["HX-Redirect"]) == (204, LIST)
     page = manager.get(LIST).text
     assert "林晓雯的 3 位会员交给何勇了" in page and "最近 30 天交接的" in page and "你选的" in page
-    assert "交给他" not in page
+    assert "全交给他" not in page
     assert manager.post(path, choice, headers=key).status_code == 204
     again = manager.post(path, choice, headers=HTMX | {"Idempotency-Key": "two"})
     assert (again.status_code, "已经交接完成" in again.text) == (409, True)
