@@ -2,6 +2,7 @@
 
 from .aftersale.models import Ticket
 from .catalogue.models import StyleColor
+from .corptags.models import CorpTag, CorpTagGroup, FriendTags
 from .friends.models import Contact, ContactWay, LinkReview
 from .members.models import (
     FriendLink,
@@ -19,8 +20,11 @@ from .tags.models import MemberTag, Tag, TagChange, TagGroup, TagValue
 __all__ = [
     "Contact",
     "ContactWay",
+    "CorpTag",
+    "CorpTagGroup",
     "FeedSource",
     "FriendLink",
+    "FriendTags",
     "FriendTransfer",
     "GuideHandover",
     "LinkReview",

@@ -10,6 +10,7 @@ app_name = "crm"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.members.urls")),
     path("", include("crm.friends.urls")),
+    path("", include("crm.corptags.urls")),
     path("", include("crm.tags.urls")),
     path("api/v1/feed/orders", OrderFeed.as_view(), name="feed-orders"),
 ]

@@ -14,7 +14,9 @@ from yejibao.wecom.welcome.models import WelcomeMessage
 WORDS = {
     "rows": "读到的", "new": "新的好友", "back": "回来的好友", "lost": "已经不是好友", "linked": "对上会员",
     "asked": "要人确认", "created": "新建员工", "renamed": "改了名字", "states": "停用或恢复", "without_store": "没有对应门店",
-    "left_alone": "名单里没有、没动的", "calls": "调用企业微信", "parts_failed": "没读成的批",
+    "left_alone": "名单里没有、没动的", "groups": "平台上的标签组", "tags": "平台上的标签", "made": "新建标签", "removed": "撤下标签组",
+    "refused": "平台没收的组", "gone_groups": "平台上没了的组", "gone_tags": "平台上没了的标签", "friends": "核对的好友",
+    "unheard": "聊天里改过没读到", "differ": "两边不一样、已排队改", "calls": "调用企业微信", "parts_failed": "没读成的批",
 }  # fmt: skip
 
 

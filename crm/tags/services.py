@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 from django.db import connection, transaction
@@ -83,11 +83,14 @@ def write_tags(
     actor: Actor,
     at: datetime,
     now: datetime,
+    by: Mapping[tuple[int, int], int] | None = None,
 ) -> int:
     """Write checked values of (member, tag) pairs from one source with a few statements; return how many now count anew.
 
-    For callers with many at once (a sync, an import): `set_tag` is this for one. Tells the others what changed.
+    For callers with many at once (a sync, an import): `set_tag` is this for one. Tells the others what changed. `by` names
+    the person who said it, pair by pair, where that is not the actor.
     """
+    who = by or {}
     pairs = [*words, *removed]
     members = set(lock_members(member for member, _tag in pairs))
     pairs = [pair for pair in pairs if pair[0] in members]
@@ -111,11 +114,11 @@ def write_tags(
                     values=values,
                     is_effective=False,
                     at=at,
-                    by_id=actor.staff_id,
+                    by_id=who.get(pair, actor.staff_id),
                 )  # fmt: skip
             )
         else:
-            one.values, one.at, one.by_id = values, at, actor.staff_id
+            one.values, one.at, one.by_id = values, at, who.get(pair, actor.staff_id)
             changed.append(one)
     before = _effective(columns)
     MemberTag.objects.filter(pk__in=ended).delete()
@@ -128,7 +131,7 @@ def write_tags(
         for pair in pairs
         if before.get(pair, []) != after.get(pair, [])
     ]
-    _note_changes(told, source=source, actor=actor, at=at)
+    _note_changes(told, source=source, actor=actor, at=at, who=who)
     return len(told)
 
 
@@ -177,20 +180,34 @@ def settle(member_ids: Sequence[int], tag_ids: Sequence[int], *, now: datetime) 
 
 
 def _note_changes(
-    told: Sequence[tuple[tuple[int, int], list[str], list[str]]], *, source: str, actor: Actor, at: datetime
+    told: Sequence[tuple[tuple[int, int], list[str], list[str]]],
+    *,
+    source: str,
+    actor: Actor,
+    at: datetime,
+    who: Mapping[tuple[int, int], int],
 ) -> None:
     if not told:
         return
     TagChange.objects.bulk_create(
         [
-            TagChange(member_id=member, tag_id=tag, old=old, new=new, source=source, by_id=actor.staff_id, at=at)
+            TagChange(
+                member_id=member,
+                tag_id=tag,
+                old=old,
+                new=new,
+                source=source,
+                by_id=who.get((member, tag), actor.staff_id),
+                at=at,
+            )
             for (member, tag), old, new in told
         ],
         batch_size=2000,
     )
     keys = dict(Tag.objects.filter(pk__in={tag for (_, tag), _, _ in told}).values_list("pk", "key"))
     outbox.publish_many(
-        MemberTagged(member, keys[tag], source, actor.staff_id, at.isoformat()) for (member, tag), _, _ in told
+        MemberTagged(member, keys[tag], source, who.get((member, tag), actor.staff_id), at.isoformat())
+        for (member, tag), _, _ in told
     )
 
 
@@ -216,7 +233,7 @@ def age_tags(*, now: datetime, batch: int = 5000) -> int:
     settle(*columns, now=now)
     after = _effective(columns)
     told = [(pair, before[pair], after[pair]) for pair in before if before[pair] != after.get(pair)]
-    _note_changes(told, source="model", actor=Actor.system(), at=now)
+    _note_changes(told, source="model", actor=Actor.system(), at=now, who={})
     return len(pairs)
 
 

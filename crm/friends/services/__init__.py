@@ -2,7 +2,7 @@
 
 from .arriving import follow_added, follow_edited, follow_lost
 from .linking import NotTheirs, link_contact, link_contacts
-from .reading import apply_customers, read_customers, read_stale
+from .reading import after_reading, apply_customers, read_customers, read_stale
 from .reviewing import AlreadyDecided, decide_review, undo_review
 from .syncing import NothingToStop, start_sync, stop_sync, sync_friends
 from .ways import (
@@ -24,6 +24,7 @@ __all__ = [
     "NotYourCode",
     "NothingToStop",
     "TooManyCodes",
+    "after_reading",
     "apply_customers",
     "bring_ways",
     "decide_review",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,17 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 TRIES = 6
 ALWAYS_ENDED = 3  # relations a sweep may end of anybody; of more, a fifth of what he has
 GONE = (contacts.NOT_A_CONTACT, contacts.UNKNOWN_CONTACT)
+
+
+Hook = Callable[[Sequence[str], datetime], object]  # the customers that were written, now; inside the transaction
+_after: list[Hook] = []
+
+
+def after_reading(hook: Hook) -> Hook:
+    """Register who looks at what the platform said of customers, in the transaction that writes it."""
+    if hook not in _after:
+        _after.append(hook)
+    return hook
 
 
 def read_stale(
@@ -205,6 +216,8 @@ def apply_customers(customers: Sequence[Customer], *, now: datetime) -> dict[str
         pairs = {(one.external_userid, follow.userid): follow for one in customers for follow in one.follows}
         cursor.execute(_LINKS, _columns(pairs) | {"now": now})
         came = cursor.fetchall()
+    for hook in _after:
+        hook(list(known), now)
     friend = FriendLink.State.FRIEND
     outbox.publish_many(
         FriendChanged(member, guide, friend, at.isoformat()) for member, guide, at, _is_new in came if member
@@ -263,4 +276,4 @@ def end_unseen(userids: Sequence[str], *, since: datetime, now: datetime) -> int
     return len(ended)
 
 
-__all__ = ["apply_customers", "end_unseen", "phone_indexes", "read_customers", "read_stale"]
+__all__ = ["after_reading", "apply_customers", "end_unseen", "phone_indexes", "read_customers", "read_stale"]

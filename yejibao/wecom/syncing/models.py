@@ -12,6 +12,8 @@ class SyncRun(models.Model):
     class Kind(models.TextChoices):
         STAFF = "staff", _("员工和部门")
         FRIENDS = "friends", _("客户")
+        TAGS = "tags", _("企业标签")
+        MARKS = "marks", _("客户标签核对")
 
     class State(models.TextChoices):
         RUNNING = "running", _("同步中")
