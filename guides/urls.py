@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from .attendance import pages as roster
 from .attendance.api import RosterViewSet
+from .notices import pages as notices
 from .org import pages
 from .org.api import MeView, StaffViewSet, StoreViewSet, UnitViewSet
 from .org.jssdk_api import SignatureView
@@ -25,6 +26,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", pages.logout, name="logout"),
     path("me/", pages.me, name="me"),
     path("me/role/", pages.switch_role, name="switch-role"),
+    path("me/notifications/", notices.notifications, name="notifications"),
+    path("me/notifications/read/", notices.read_all, name="notifications-read"),
+    path("me/notifications/opened/", notices.opened, name="notifications-opened"),
+    path("me/notifications/<int:pk>/", notices.follow, name="notification"),
     path("m/shifts/", roster.shifts, name="shifts"),
     path("m/shifts/<int:pk>/", roster.set_day, name="shift-set"),
     path("g/shifts/", roster.own_week, name="own-week"),

@@ -23,6 +23,7 @@ from django.urls.resolvers import RegexPattern, RoutePattern
 
 from crm.friends.models import Contact, ContactWay, LinkReview
 from crm.members.models import GuideHandover, MemberMerge
+from guides.notices.models import Notification
 from guides.org.actors import role_names
 from guides.org.api import StaffViewSet
 from guides.org.models import Staff
@@ -337,6 +338,7 @@ def make_foreign(org: Org) -> Foreign:
         make_ticket(member, opened_at="2026-03-02 10:00"),
         GuideHandover.objects.create(guide=make_staff(store=store, state="resigned"), store=store, left_at=now),
         make_task(member, guide),
+        Notification.objects.create(staff=guide, kind="task", key="task:1", title="…", url="/g/today/", at=now),
         Script.objects.create(key="for_staff", task_type="care", audience="internal", text="…", created_at=now),
         ScriptFavourite.objects.create(guide=guide, text="我自己的说法", created_at=now),
         StoreWeek.objects.create(store=store, week="2026-03-02", done_count=1, due_count=2, created_at=now),

@@ -112,6 +112,7 @@ def actor_of_request(request: HttpRequest) -> Actor:
         raise AccountEnded(_("如果有疑问，请联系你的店长或总部信息中心。"))
     session.touch()
     request.user = found.person
+    request.unread_count = found.unread_count  # type: ignore[attr-defined]
     request.actor = actor = _actor(found, session.get(ROLE, ""), actor.session_facts)  # type: ignore[attr-defined]
     logs.bind(staff=actor.staff_id, role=actor.working_role)
     return actor

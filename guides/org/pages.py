@@ -193,18 +193,22 @@ def me(request: HttpRequest) -> HttpResponse:
     context = {
         "roles": [{"key": key, "name": names[key], "is_current": key == actor.working_role} for key in held],
         "role_name": names.get(actor.working_role, ""),
-        "shell": _shell_of(actor),
+        "shell": shell_of(actor),
         "nav_current": "me",
         "home": home_of(actor),
     }
     return render(request, "org/me.html", context)
 
 
-def _shell_of(actor: Actor) -> str:
+def shell_of(actor: Actor) -> str:
     home = home_of(actor)
     return {"g": "base/guide.html", "m": "base/manager.html"}.get(home[1], "base/hq.html")
 
 
-nav.add("guide", key="me", label="我的", icon="user-round", url="guides:me", order=90)
-nav.add("manager", key="me", label="我的", icon="user-round", url="guides:me", order=90)
+def _unread(request: HttpRequest) -> int | None:
+    return getattr(request, "unread_count", 0) or None
+
+
+nav.add("guide", key="me", label="我的", icon="user-round", url="guides:me", order=90, badge=_unread)
+nav.add("manager", key="me", label="我的", icon="user-round", url="guides:me", order=90, badge=_unread)
 nav.add("hq", key="me", label="我的账号", icon="user-round", url="guides:me", order=90, group="系统")

@@ -32,9 +32,12 @@ ENDS_AT = "ends_at"
 # Who somebody is and what he may see. Written out: it runs with each request, and building it from the ORM costs more
 # than running it. `person` is the row of guides_staff it is about, %(day)s the local date on which the roles must hold.
 PERSON_FIELDS = ("id", "wecom_user_id", "name", "display_name", "state", "store_id", "unit_id")
+UNREAD_MOST = 100
 PERSON_COLUMNS = f"""
     {", ".join(f"person.{name}" for name in PERSON_FIELDS)},
-    coalesce(store.short_name, ''), coalesce(store_unit.path, ''), held.roles::text"""
+    coalesce(store.short_name, ''), coalesce(store_unit.path, ''), held.roles::text,
+    (SELECT count(*) FROM (SELECT FROM guides_notification note
+        WHERE note.staff_id = person.id AND note.read_at IS NULL LIMIT {UNREAD_MOST}) few)"""
 PERSON_JOINS = """
     LEFT JOIN guides_store store ON store.id = person.store_id
     LEFT JOIN guides_orgunit store_unit ON store_unit.id = store.unit_id
@@ -63,13 +66,15 @@ class Found:
     store_name: str
     store_path: str
     held: list[dict[str, Any]]  # role, path, level, store_ids
+    unread_count: int  # of his notifications, at most UNREAD_MOST
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "Found":
         from .models import Staff
 
-        *values, store_name, store_path, held = row
-        return cls(Staff.from_db("default", PERSON_FIELDS, values), store_name, store_path, json.loads(held or "[]"))
+        *values, store_name, store_path, held, unread = row
+        person = Staff.from_db("default", PERSON_FIELDS, values)
+        return cls(person, store_name, store_path, json.loads(held or "[]"), unread)
 
 
 def find_person(staff_id: int, *, day: date) -> Found:

@@ -465,6 +465,10 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
   if (navigator.onLine === false || "cached" in root.dataset) setOffline(true);
 
+  // A push led here: what it told is read in 消息, too.
+  const pushed = new URLSearchParams(location.search).get("m") || "";
+  if (/^\d{1,18}$/.test(pushed) && body.classList.contains("phone")) post(`/me/notifications/opened/?m=${pushed}`, {});
+
   if (one("[data-purge-offline]")) { if (window.caches) caches.delete("yjb-pages"); }
   else if ("serviceWorker" in navigator && body.classList.contains("phone")) navigator.serviceWorker.register("/sw.js").catch(() => {});
 })();

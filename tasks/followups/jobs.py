@@ -10,6 +10,7 @@ from yejibao.core import clock
 
 from .services import forget_clicks, sample_spot_checks
 from .tick import tick
+from .told import settle_told
 
 
 @shared_task(name="tasks.followups.jobs.open_due_tasks")
@@ -25,6 +26,12 @@ def sample_weekly_spot_checks(**_: Any) -> dict[str, int]:
     share = CadenceVersion.objects.get(cadence__key="3369", state="published").rules.get("spot_check_share", 0.05)
     monday = today - timedelta(days=today.weekday())
     return {"sampled": sample_spot_checks(week=monday, share=share, now=clock.now())}
+
+
+@shared_task(name="tasks.followups.jobs.settle_notifications")
+def settle_notifications(**_: Any) -> dict[str, int]:
+    """Mark as read what tells of work that is over. Every quarter of an hour."""
+    return {"settled": settle_told(now=clock.now())}
 
 
 @shared_task(name="tasks.followups.jobs.forget_old_clicks")

@@ -4,12 +4,15 @@
 decided at the claim, when their state is read again, and written to the link table.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
 
+from guides.notices import services as notices
+from guides.notices.services import Notice
 from guides.org.models import Staff, Store
 from guides.org.queries import BRANCH, heads_of_stores
 from tasks.cadences import moments
@@ -22,7 +25,7 @@ from . import button_cards, hours, reminders
 from .models import Task, TaskNotice
 from .notices import link_tasks
 from .people import away, staffed
-from .wording import NAMED, Named, due_words, named, node_name
+from .wording import NAMED, NODE_NAMES, TYPE_NAMES, Named, due_words, named, node_name
 
 LISTED = 8  # tasks named in one digest; the rest wait for the next window
 QUEUE_BATCH = 5000
@@ -35,7 +38,7 @@ _KEY = "'digest:' || {assignee} || ':' || extract(epoch FROM {at})::bigint"
 _WINDOW = "interval '30 minutes'"
 _QUEUE = f"""
 WITH due AS (
-    SELECT t.id, t.assignee_id, t.priority, t.tell_at, s.wecom_user_id, {BRANCH.format(path="unit.path")} AS lane, day.closing, least(t.expire_at, day.closing) AS not_after,
+    SELECT t.id, t.assignee_id, t.member_id, t.node, t.task_type, t.why, t.priority, t.tell_at, s.wecom_user_id, {BRANCH.format(path="unit.path")} AS lane, day.closing, least(t.expire_at, day.closing) AS not_after,
         CASE WHEN told.state IS NOT NULL AND next.at <= %(now)s THEN next.at + {_WINDOW} ELSE next.at END AS at
     FROM tasks_task t JOIN guides_staff s ON s.id = t.assignee_id JOIN guides_store st ON st.id = t.store_id
     JOIN guides_orgunit unit ON unit.id = st.unit_id
@@ -60,13 +63,22 @@ WITH due AS (
         next_at, errmsg, msgid, created_at, closed_reason)
     SELECT 'task', 'task:' || id || ':' || assignee_id || ':' || extract(epoch FROM tell_at)::bigint, wecom_user_id, 'task:' || id,
         %(now)s, not_after, 1, lane, 'pending', '', 0, %(now)s, '', '', %(now)s, ''
-    FROM due WHERE priority = 1 ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
+    FROM due WHERE priority = 1 ON CONFLICT (dedupe_key) DO NOTHING RETURNING id, subject
 ), digests AS (
     INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, lane, state, body_sha, attempts,
         next_at, errmsg, msgid, created_at, closed_reason)
     SELECT DISTINCT 'digest', {_KEY.format(assignee="assignee_id", at="at")}, wecom_user_id, 'staff:' || assignee_id,
         greatest(at, %(now)s), closing, 4, lane, 'pending', '', 0, greatest(at, %(now)s), '', '', %(now)s::timestamptz, ''
-    FROM due WHERE priority > 1 AND at < closing ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
+    FROM due WHERE priority > 1 AND at < closing ON CONFLICT (dedupe_key) DO NOTHING RETURNING id, subject
+), noted AS (   -- the same in 消息, whatever becomes of the push
+    INSERT INTO guides_notification ({notices.COLUMNS})
+    SELECT * FROM (
+        SELECT d.assignee_id, 'task', u.subject, left(m.name || ' · ' || coalesce(%(names)s::jsonb->>d.node, %(names)s::jsonb->>d.task_type,
+            '跟进'), 60), d.why, '/g/tasks/' || d.id || '/', %(now)s::timestamptz, u.id
+        FROM urgent u JOIN due d ON u.subject = 'task:' || d.id JOIN crm_member m ON m.id = d.member_id
+        UNION ALL
+        SELECT substr(subject, 7)::bigint, 'task', 'digest', '有新任务要跟进', '', '/g/today/', %(now)s, id FROM digests
+    ) told ORDER BY 1, 3 {notices.TOLD_AGAIN}
 ), waiting AS (
     UPDATE tasks_task t SET tell_at = CASE WHEN d.priority = 1 THEN {reminders.NEXT} ELSE greatest(d.at, t.tell_at) END
     FROM due d WHERE t.id = d.id
@@ -77,7 +89,8 @@ SELECT (SELECT count(*) FROM urgent), (SELECT count(*) FROM digests), (SELECT co
 
 def queue_notices(*, now: datetime) -> dict[str, int]:
     """Turn what is to be told into outbox rows; outside business hours nothing is queued, the morning takes it."""
-    facts = {"now": now, "today": clock.local_day(now), "wave": hours.WAVE_MINUTES, "batch": QUEUE_BATCH}
+    facts = {"now": now, "today": clock.local_day(now), "wave": hours.WAVE_MINUTES, "batch": QUEUE_BATCH,
+             "names": json.dumps(NODE_NAMES | TYPE_NAMES, ensure_ascii=False)}  # fmt: skip
     total: Counter[str] = Counter()
     while True:
         with transaction.atomic():
@@ -286,4 +299,10 @@ def escalate(*, now: datetime) -> int:
         links.append((key, task))
     outbox.enqueue(messages.values())
     link_tasks(links, kind="escalation")
+    told = Counter(key for key, _ in links)
+    notices.tell_each(
+        [(int(one.subject[6:]), Notice("review", key[:64], f"{told[key]} 件超时了，要你看一下", "/m/review/"))
+         for key, one in messages.items()],
+        now=now, pushed=list(messages),
+    )  # fmt: skip
     return len(links)

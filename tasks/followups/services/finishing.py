@@ -47,6 +47,9 @@ WITH target AS (
     SELECT DISTINCT ON (member_id) member_id, actor_id, id, %(channel)s::text, 'sent', nature, %(level)s::smallint, %(now)s, %(day)s
     FROM target WHERE %(reached)s::bool ORDER BY member_id, array_position(%(ids)s::bigint[], id)
     ON CONFLICT (task_id) DO NOTHING
+), seen AS (   -- what told her of it needs no reading any more
+    UPDATE guides_notification n SET read_at = %(now)s FROM target x
+    WHERE x.is_open AND n.staff_id = x.assignee_id AND n.key = 'task:' || x.id AND n.read_at IS NULL
 ), contact AS (
     UPDATE crm_member m SET last_contact_on = %(day)s FROM target x WHERE m.id = x.member_id AND %(reached)s::bool
 )

@@ -9,7 +9,10 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from guides.notices import services as notices
+from guides.notices.services import Notice
 from guides.org.models import Staff
+from guides.org.queries import heads_of_stores, managers_of_stores
 from tasks.cadences.changes import complete_walked
 from yejibao.core import audit, clock, outbox
 from yejibao.core.errors import Conflict, Forbidden, Invalid
@@ -52,7 +55,21 @@ def ask_skip(task: Task, *, actor: Actor, reason: str, now: datetime) -> SkipReq
     )  # fmt: skip
     if not created:
         raise Conflict(_("已经申请过了，等店长批"))
+    _tell_who_decides(task, request, now)
     return request
+
+
+def _tell_who_decides(task: Task, request: SkipRequest, now: datetime) -> None:
+    """Tell the store's manager that a skip waits for him; his own, or where there is none, the area supervisor."""
+    day = clock.local_day(now)
+    head = managers_of_stores([task.store_id], day=day).get(task.store_id)
+    if head in (None, request.asked_by_id):
+        head = heads_of_stores([task.store_id], role="area_supervisor", day=day).get(task.store_id)
+    if head:
+        title = f"{request.asked_by.display_name}申请跳过{task.member.name}"
+        notices.tell_each(
+            [(head, Notice("approval", f"skip:{request.pk}", title, "/m/review/#skips", request.reason))], now=now
+        )
 
 
 @transaction.atomic
@@ -71,6 +88,9 @@ def decide_skip(request: SkipRequest, *, actor: Actor, approve: bool, now: datet
         )
         if task.enrollment_id:
             complete_walked([task.enrollment_id], now=now)
+    said = f"{task.member.name}的跳过{'批了' if approve else '没批'}"
+    notice = Notice("approval", f"skip:{request.pk}", said, f"/g/tasks/{task.pk}/", answer)
+    notices.tell_each([(request.asked_by_id, notice)], now=now)
     audit.record(actor, "task.skip_decided", task, after={"state": state}, reason=request.reason)
     request.refresh_from_db()
     return request
@@ -98,7 +118,7 @@ def urge(tasks: Sequence[Task], *, actor: Actor, now: datetime) -> UrgeResult:
     todo = [task for task in standing if task.pk not in recent and task.assignee.is_active]
     Urge.objects.bulk_create([Urge(task=task, by_id=doer(task, actor), at=now) for task in todo])
     waiting = 0
-    messages, links = [], []
+    messages, links, told = [], [], []
     for person, theirs in groupby(todo, key=lambda task: task.assignee):
         mine = list(theirs)
         due = hours.next_push(mine[0].store, now, minute=person.digest_minute)
@@ -107,8 +127,10 @@ def urge(tasks: Sequence[Task], *, actor: Actor, now: datetime) -> UrgeResult:
         until = hours.closing(mine[0].store, clock.local_day(due))
         messages.append(outbox.NewMessage("urge", key, person.wecom_user_id, due, f"staff:{person.pk}", until, 2))
         links += [(key, task.pk) for task in mine]
+        told.append((person.pk, Notice("task", "urge", f"店长提醒你 {len(mine)} 件事", "/g/today/")))
     outbox.enqueue(messages)
     link_tasks(links, kind="urge")
+    notices.tell_each(told, now=now, pushed=[one.dedupe_key for one in messages])
     return UrgeResult(len(todo) - waiting, waiting, len(tasks) - len(todo))
 
 
@@ -220,8 +242,14 @@ def judge_spot_check(check: SpotCheck, *, actor: Actor, accept: bool, now: datet
         state=state, checked_by_id=actor.staff_id, checked_at=now, note=note[:120]
     ):
         raise Conflict()
+    told = task.done_by_id
     if not accept and reopen(task, kind="rejected", by=actor.staff_id, now=now, payload={"note": note}) == "open":
         Task.objects.filter(pk=task.pk).update(tell_at=now)
+    if not accept and told:
+        notice = Notice(
+            "review", f"check:{check.pk}", f"{task.member.name}这件抽查没通过", f"/g/tasks/{task.pk}/", note
+        )
+        notices.tell_each([(told, notice)], now=now)
     audit.record(actor, "task.spot_checked", task, after={"accepted": accept}, reason=note)
     check.refresh_from_db()
     return check

@@ -3,12 +3,14 @@
 Both may run as often as they like: one message per person and day (or week), and a task is named once.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
+from guides.notices.services import Notice, tell_each
 from guides.org.models import Staff, Store
 from guides.org.queries import heads_of_stores
 from tasks.cadences import moments
@@ -91,6 +93,7 @@ def send_daily_lists(*, now: datetime) -> dict[str, int]:
         named += [(keys[head], task) for task, _ in mine]
     outbox.enqueue(messages)
     _name(named)
+    _tell(messages, "昨天到现在有 %d 件没跟上", "/m/review/", Counter(key for key, _ in named), now)
     return {"lists": len(messages), "tasks": len(named)}
 
 
@@ -110,6 +113,18 @@ def _name(named: list[tuple[str, int]]) -> None:
             """,
             {"keys": [key for key, _ in named], "tasks": [task for _, task in named]},
         )
+
+
+def _tell(
+    messages: Sequence[outbox.NewMessage], title: str, url: str, counts: Mapping[str, int], now: datetime
+) -> None:
+    """Tell the same in 消息."""
+    told = [
+        (int(one.subject.partition(":")[2]),
+         Notice("review", one.kind, title % counts[one.dedupe_key] if counts else title, url))
+        for one in messages
+    ]  # fmt: skip
+    tell_each(told, now=now, pushed=[one.dedupe_key for one in messages])
 
 
 # ---------------------------------------------------------------- the week
@@ -148,6 +163,7 @@ def send_weekly_lists(*, now: datetime) -> dict[str, int]:
         for pk, person in people.items()
     ]
     outbox.enqueue(messages)
+    _tell(messages, "上周跟进不够的店", "/m/review/?period=last_week", Counter(), now)
     return {"weak": judged, "lists": len(messages)}
 
 

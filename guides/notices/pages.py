@@ -1,0 +1,110 @@
+"""/me/notifications/: what one was told, with the way to it. Works whatever the platform's pushes do."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from guides.org.pages import shell_of
+from yejibao.core import access, clock, hx, nav
+from yejibao.core.errors import NotFound
+from yejibao.core.scope import Actor
+
+from . import services
+from .models import Notification
+from .queries import read_page
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor
+
+
+def _kind(value: str) -> str:
+    return value if value in Notification.Kind else ""
+
+
+@never_cache
+@require_GET
+@access.signed_in
+def notifications(request: HttpRequest) -> HttpResponse:
+    """消息: the newest first, by day, of one kind with ?kind=."""
+    is_more = hx.is_htmx(request) and bool(request.GET.get("before"))
+    return render(request, "notices/rows.html" if is_more else "notices/list.html", _facts(request, request.GET))
+
+
+def _facts(request: HttpRequest, asked: Any) -> dict[str, Any]:
+    kind = _kind(asked.get("kind", ""))
+    return {
+        "page": read_page(_actor(request), kind=kind, before=asked.get("before", "")[:64]),
+        "kind": kind,
+        "kinds": Notification.Kind.choices,
+        "unread": unread_count(request) or 0,
+        "is_first": not asked.get("before"),
+        "now": clock.now(),
+        "shell": shell_of(_actor(request)),
+        "nav_current": "me",
+    }
+
+
+@never_cache
+@require_GET
+@access.signed_in
+def follow(request: HttpRequest, pk: int) -> HttpResponse:
+    """Go where a notification leads; it is read then."""
+    found = Notification.objects.visible_to(_actor(request)).filter(pk=pk).first()
+    if found is None:
+        raise NotFound()
+    services.mark_read([found.pk], actor=_actor(request), now=clock.now())
+    return redirect(found.url)
+
+
+@require_POST
+@access.signed_in
+def read_all(request: HttpRequest) -> HttpResponse:
+    """全部已读, as far as the page showed them: what has come since stays."""
+    now = clock.now()
+    try:
+        upto = min(now, datetime.fromisoformat(request.POST.get("upto", "")))
+    except (ValueError, TypeError):
+        upto = now
+    kind = _kind(request.POST.get("kind", ""))
+    count = services.mark_all_read(actor=_actor(request), kind=kind, upto=upto, now=now)
+    request.unread_count = max(0, (unread_count(request) or 0) - count)  # type: ignore[attr-defined]
+    said = f"{count} 条标为已读" if count else "没有未读的了"
+    if hx.is_htmx(request):
+        return hx.toast(render(request, "notices/inside.html", _facts(request, request.POST)), said)
+    hx.flash(request, said)
+    return HttpResponseRedirect(reverse("guides:notifications") + (f"?kind={kind}" if kind else ""))
+
+
+@require_POST
+@access.signed_in
+def opened(request: HttpRequest) -> HttpResponse:
+    """Somebody came by the address of a push (?m=): what it told is read here, too."""
+    number = request.GET.get("m", "")
+    if number.isdecimal() and len(number) < 19:
+        services.mark_opened(int(number), actor=_actor(request), now=clock.now())
+    return JsonResponse({})
+
+
+def unread_count(request: HttpRequest) -> int | None:
+    """Return how many are unread, as the query of the session counted them; from 100 on it is 100."""
+    return getattr(request, "unread_count", 0) or None
+
+
+nav.add("me", key="notifications", label="消息", icon="bell", url="guides:notifications", order=5, badge=unread_count)
+nav.add(
+    "hq",
+    key="notifications",
+    label="消息",
+    icon="bell",
+    url="guides:notifications",
+    order=88,
+    group="系统",
+    badge=unread_count,
+)
