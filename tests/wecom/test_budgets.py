@@ -50,6 +50,16 @@ def test_a_member_gets_twenty_in_any_minute(budgets: Budgets) -> None:
     assert budgets.reserve(api=API, recipients=["lan"], now=at(60.1))[0].granted
 
 
+def test_a_minute_counts_from_when_the_calls_had_arrived(budgets: Budgets) -> None:
+    """Booked at 0, but there was a line: at the platform the first ten arrived at 2. The other ten never left."""
+    slots = budgets.reserve(api=API, recipients=["lan"] * 20, now=START)
+    budgets.arrived(api=API, arrivals=[("lan", slot.booking, at(2)) for slot in slots[:10]])
+    budgets.arrived(api=API, arrivals=[("min", "gone:1", at(1))])  # one that has slid out
+    later = budgets.reserve(api=API, recipients=["lan"] * 20, now=at(60.1))
+    assert [slot.granted for slot in later] == [True] * 10 + [False] * 10
+    assert later[10].wait == pytest.approx(1.9, abs=0.01)
+
+
 def test_a_member_gets_six_hundred_in_any_hour(budgets: Budgets) -> None:
     for minute in range(30):
         slots = budgets.reserve(api=API, recipients=["lan"] * 20, now=at(minute * 60.5))

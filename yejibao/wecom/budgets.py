@@ -40,11 +40,16 @@ BREAKER_FIRST, BREAKER_MOST = 60.0, 600.0
 @dataclass(frozen=True)
 class Slot:
     """Answer for one call. `granted`: it is booked, make it after `wait` seconds (mostly 0). Not granted: nothing is
-    booked, ask again after `wait`. `probe`: the one call that finds out whether an open breaker may close."""
+    booked, ask again after `wait`. `probe`: the one call that finds out whether an open breaker may close. `booking` names
+    the place in a member's windows, for `arrived`."""
 
     wait: float
     granted: bool
     probe: bool = False
+    booking: str = ""
+
+
+Arrival = tuple[str, str, datetime]  # recipient, booking, the latest moment at which its call can have arrived
 
 
 def per_second() -> int:
@@ -93,11 +98,26 @@ class Budgets:
         limits = limits or limits_of(api)
         moment = (now or clock.now()).timestamp()
         try:
-            answers = self._in_redis(api, recipients, moment, limits, asking)
+            return self._in_redis(api, recipients, moment, limits, asking)
         except RedisGone:
             self._note_fall_back()
-            answers = ledger.reserve(self._scope(api), recipients, moment, limits, self._day(moment), asking)
-        return [Slot(wait, granted, probe) for wait, granted, probe in answers]
+        answers = ledger.reserve(self._scope(api), recipients, moment, limits, self._day(moment), asking)
+        return [Slot(wait, granted, probe, repr(moment + wait)) for wait, granted, probe in answers]
+
+    def arrived(self, *, api: str, arrivals: Sequence[Arrival]) -> None:
+        """Let bookings count from when their calls had surely arrived: a window slides as the platform sees it.
+
+        Between the booking and the call lie a full line of others, a busy loop, a slow network.
+        """
+        try:
+            keys = [self.store.key("member", self.corp_id, self.agent_id, name) for name, _, _ in arrivals]
+            facts: list[Any] = []
+            for _, booking, at in arrivals:
+                facts += (at.timestamp(), booking)
+            self._run(_ARRIVED, keys, facts)
+        except RedisGone:
+            self._note_fall_back()
+            ledger.arrived(self._scope(api), [(name, booking, at.timestamp()) for name, booking, at in arrivals])
 
     def trip(self, api: str, *, now: datetime | None = None) -> float:
         """Open the breaker of an API: 60 s, doubled each time a probe fails, 10 min at most. Returns seconds left."""
@@ -161,7 +181,7 @@ class Budgets:
 
     def _in_redis(
         self, api: str, recipients: Sequence[str], moment: float, limits: Limits, asking: Collection[int]
-    ) -> list[tuple[float, bool, bool]]:
+    ) -> list[Slot]:
         key, scope = self.store.key, self._scope(api)
         keys = [
             self._breaker_key(api), key("second", scope), key("minute", scope), key("hour", scope),
@@ -171,16 +191,19 @@ class Budgets:
             keys += [key("member", self.corp_id, self.agent_id, name) for name in recipients]
             if self._fell_back:
                 self._forget_epoch()
+        mark = uuid.uuid4().hex[:16]
         args: list[Any] = [
             moment, len(recipients), limits.per_second, limits.burst, HORIZON_SECONDS, limits.per_minute,
-            limits.per_hour, limits.per_day, limits.member_minute, limits.member_hour, PROBE_SECONDS,
-            uuid.uuid4().hex[:16],
+            limits.per_hour, limits.per_day, limits.member_minute, limits.member_hour, PROBE_SECONDS, mark,
         ]  # fmt: skip
         answer = self._run(_RESERVE, keys, args)
         if answer == "unseeded":
             self._seed(moment, asking)
             answer = self._run(_RESERVE, keys, args)
-        return [(float(wait), bool(granted), bool(probe)) for wait, granted, probe in json.loads(answer)]
+        return [
+            Slot(float(wait), bool(granted), bool(probe), f"{mark}:{number}")
+            for number, (wait, granted, probe) in enumerate(json.loads(answer), 1)
+        ]
 
     def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:
@@ -322,6 +345,11 @@ if taken > 0 then
   if per_second > 0 and tat ~= tat_before then redis.call('SET', second, num(tat), 'EX', 60) end
 end
 return '[' .. table.concat(answers, ',') .. ']'
+"""
+
+# Each booking to its later moment; one that is no longer there has slid out of its windows.
+_ARRIVED = """
+for i = 1, #KEYS do redis.call('ZADD', KEYS[i], 'XX', 'GT', ARGV[2 * i - 1], ARGV[2 * i]) end
 """
 
 # The first refusal opens, those that were under way at the time change nothing, a failed probe doubles.

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 
 from yejibao.core import clock
 from yejibao.core.outbox.models import OutboxMessage
@@ -47,6 +48,19 @@ def reserve(
         answers = [_decide(state, rows.get(member.get(name, ""), {}), now, limits, day) for name in recipients]
         _write(rows)
     return answers
+
+
+def arrived(scope: str, arrivals: Sequence[tuple[str, str, float]]) -> None:
+    """Move bookings, named by their moment, to a later one; those of the script are named otherwise and not here."""
+    with transaction.atomic():
+        rows = _locked([f"member:{scope}:{name}" for name, _, _ in arrivals])
+        for name, booking, at in arrivals:
+            stamps = rows[f"member:{scope}:{name}"].get("stamps", [])
+            booked = [repr(stamp) for stamp in stamps]
+            if booking in booked:
+                place = booked.index(booking)
+                stamps[place] = max(stamps[place], at)
+        _write(rows)
 
 
 def trip(scope: str, now: float, first: float, most: float) -> float:
@@ -185,5 +199,5 @@ def recent_sends(moment: float, asking: Collection[int]) -> list[tuple[int, str,
     left = OutboxMessage.objects.filter(
         state__in=["sent", "claimed", "unknown", "parked"], claimed_at__gt=now - timedelta(hours=1), claimed_at__lte=now
     )
-    rows = left.exclude(pk__in=list(asking)).values_list("pk", "recipient", "claimed_at")
-    return [(pk, recipient, at.timestamp()) for pk, recipient, at in rows if at]
+    rows = left.exclude(pk__in=list(asking)).values_list("pk", "recipient", Coalesce("sent_at", "claimed_at"))
+    return [(pk, recipient, at.timestamp()) for pk, recipient, at in rows]
