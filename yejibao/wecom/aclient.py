@@ -5,47 +5,38 @@ import json
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
-
-import aiohttp
-from yarl import URL
+from urllib.parse import urlencode, urlsplit
 
 from .errors import GatewayError, Kind
 from .gateway import CONNECT_SECONDS, READ_SECONDS, Gateway, Sent, from_status, sent_from
+from .wire import Lost, NotSent, Wire
 
 Beside = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class AsyncClient:
-    """Calls of one gateway's app on one event loop. Use as `async with`.
+    """Calls of one gateway's app on one event loop, as many at once as its user starts. Use as `async with`.
 
     `beside` runs what may touch the database off the loop; without it a thread is taken.
     """
 
-    def __init__(self, gateway: Gateway, *, in_flight: int = 256, beside: Beside | None = None) -> None:
+    def __init__(self, gateway: Gateway, *, beside: Beside | None = None) -> None:
         self.gateway = gateway
         self._beside: Beside = beside or asyncio.to_thread
-        self._in_flight = in_flight
-        self._session: aiohttp.ClientSession | None = None
-        self._token = self._url_token = ""
-        self._urls: dict[str, URL] = {}
+        self._wire: Wire | None = None
+        self._token = self._head_token = ""
+        self._heads: dict[str, bytes] = {}
         self._fetching = asyncio.Lock()
 
     async def __aenter__(self) -> "AsyncClient":
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._in_flight, keepalive_timeout=60, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(
-                total=CONNECT_SECONDS + READ_SECONDS + 1, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
-            ),
-            headers={"Content-Type": "application/json"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._wire = Wire(self.gateway.base, connect_seconds=CONNECT_SECONDS)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session:
-            await self._session.close()
+        if self._wire:
+            self._wire.close()
 
     async def send_message(self, body: bytes) -> Sent:
         """Send these very bytes. Raises GatewayError; one refresh of the token and one more try inside."""
@@ -70,25 +61,28 @@ class AsyncClient:
             self._token = await self._beside(lambda: credentials.refresh(bad) if bad else credentials.get())
             return self._token
 
-    def _url(self, api: str, token: str) -> URL:
-        # Kept, because building it costs as much as the rest of a call.
-        if token != self._url_token:
-            self._urls, self._url_token = {}, token
-        if api not in self._urls:
-            self._urls[api] = URL(self.gateway.base + api).with_query(access_token=token)
-        return self._urls[api]
+    def _head(self, wire: Wire, api: str, token: str) -> bytes:
+        # Kept: it is the same for all calls with one token.
+        if token != self._head_token:
+            self._heads, self._head_token = {}, token
+        if api not in self._heads:
+            self._heads[api] = wire.head(
+                f"{urlsplit(self.gateway.base).path}{api}?{urlencode({'access_token': token})}"
+            )
+        return self._heads[api]
 
     async def _post(self, api: str, body: bytes, token: str) -> dict[str, Any]:
-        assert self._session is not None, "use as `async with`"
+        assert self._wire is not None, "use as `async with`"
         try:
-            async with self._session.post(self._url(api, token), data=body) as answer:
-                if answer.status >= 400:
-                    raise from_status(answer.status, api=api)
-                facts = json.loads(await answer.read())
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise GatewayError(None, type(error).__name__, kind=Kind.TRANSIENT, api=api) from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            answer = await self._wire.post(self._head(self._wire, api, token), body, seconds=READ_SECONDS)
+        except NotSent as error:
+            raise GatewayError(None, str(error), kind=Kind.TRANSIENT, api=api) from None
+        except (Lost, TimeoutError) as error:
             raise GatewayError(None, type(error).__name__, kind=Kind.UNKNOWN, api=api) from None
+        if answer.status >= 400:
+            raise from_status(answer.status, api=api)
+        try:
+            facts = json.loads(answer.body)
         except ValueError:
             raise GatewayError(None, "the answer is no JSON", kind=Kind.UNKNOWN, api=api) from None
         if not isinstance(facts, dict):

@@ -56,7 +56,7 @@ class Beside(Protocol):
 class DatabaseThreads:
     """A few threads with a connection each, made anew when it died: results are written while the next lot is rendered."""
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 3) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="sender-db")
 
     async def __call__(self, call: Callable[[], Any]) -> Any:

@@ -6,13 +6,9 @@ What came of a call decides the row's next state (`outcomes.py`); "nobody knows"
 
 import asyncio
 import contextlib
-import json
 import logging
 import math
-import os
 import random
-import socket
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
@@ -21,12 +17,10 @@ from functools import partial
 
 import redis.asyncio
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.db.models import QuerySet
-from django.utils.module_loading import import_string
 
 from yejibao.core import clock, logs
-from yejibao.core.models import Heartbeat
 from yejibao.core.outbox import messages as outbox
 from yejibao.core.outbox.models import OutboxMessage
 from yejibao.core.outbox.nudge import channel
@@ -36,6 +30,7 @@ from .aclient import AsyncClient
 from .beside import Beside, LivePace, Pace, SimulatedPace, run_with_caller_serving
 from .errors import GatewayError, Kind
 from .gateway import Gateway, Sent
+from .lifesigns import LifeSigns
 from .outcomes import API, Ending, State, outcome_of
 from .second import Second
 
@@ -43,14 +38,13 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 256
 AHEAD, CLAIM_ROWS = 1000, 500  # so many more are claimed, rendered and booked while those are on their way
+FIRST_ROWS = 100  # claimed when nothing is on its way, so that the first do not wait for the rendering of many
 FEW_ROWS, GATHER_SECONDS = 50, 0.1  # after a claim of few the next one waits, so that they come together
 POLL_SECONDS = 5.0
 PATIENCE_SECONDS = 1.5  # a budget that frees sooner is waited for with the row in hand; else the row goes back
 SETTLE_ROWS, SETTLE_SECONDS = 500, 0.1
 STOP_SECONDS = 10.0
-TICK_LATE_SECONDS = 60.0
 OUTAGE_CALLS, PROBES = 40, 4  # when so many calls in a row brought no answer, only so many go out at each poll
-CLOCK_OFF_SECONDS = 2.0
 ALARM_SECONDS = 3600.0
 
 
@@ -67,21 +61,21 @@ class Sender:
         self.beside = beside
         self.pace = pace
         self.in_flight = in_flight
-        self.client = AsyncClient(door, in_flight=in_flight, beside=beside)
+        self.client = AsyncClient(door, beside=beside)
         self.tally: Counter[str] = Counter()
         self._calls: set[asyncio.Task[None]] = set()
         self._outcomes: list[outbox.Outcome] = []
+        self._arrivals: list[budgets.Arrival] = []
         self._returned: list[OutboxMessage] = []
         self._second = Second(budgets.per_second() if isinstance(pace, LivePace) else math.inf)
         self._lines = asyncio.Semaphore(in_flight)
-        self._room = asyncio.Event()
+        self._room, self._many = asyncio.Event(), asyncio.Event()
         self._alarmed: dict[int | None, float] = {}
         self._answers: deque[bool] = deque(maxlen=OUTAGE_CALLS)  # of the latest calls: whether the platform answered
         self._stopping = self._leaving = False
         self._wake = asyncio.Event()
-        self._clock_off = False
-        self._off = 0.0  # of our clock from the database's
         self._latest = 0.0  # how late the latest message was since the last sign of life
+        self._life = LifeSigns(beside, self._facts)
 
     # ------------------------------------------------------------ one batch
     async def claim(self, limit: int) -> tuple[list[OutboxMessage], float]:
@@ -106,7 +100,7 @@ class Sender:
             shortest = PATIENCE_SECONDS
             for row, slot in zip(waiting, slots, strict=True):
                 if slot.granted:
-                    self._start(row, now + timedelta(seconds=slot.wait), slot.probe, lease_end)
+                    self._start(row, now + timedelta(seconds=slot.wait), slot, lease_end)
                 elif waited + slot.wait <= PATIENCE_SECONDS and not self._stopping:
                     soon.append(row)
                     shortest = min(shortest, slot.wait)
@@ -126,8 +120,8 @@ class Sender:
         names, ids = [row.recipient for row in rows], [row.pk for row in rows]
         return self.door.budgets.reserve(api=API, recipients=names, now=now, asking=ids)
 
-    def _start(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
-        call = asyncio.create_task(self._send(row, at, is_probe, lease_end), name=str(row.pk))
+    def _start(self, row: OutboxMessage, at: datetime, slot: budgets.Slot, lease_end: float) -> None:
+        call = asyncio.create_task(self._send(row, at, slot, lease_end), name=str(row.pk))
         self._calls.add(call)
         call.add_done_callback(self._ended)
 
@@ -135,11 +129,13 @@ class Sender:
         self._calls.discard(call)
         if self._has_room():
             self._room.set()
+        if len(self._outcomes) >= (SETTLE_ROWS if self._calls else FEW_ROWS):
+            self._many.set()
         if not call.cancelled() and (error := call.exception()):
             # The row stays claimed; when its lease has run out it is unknown, and goes out again with the same bytes.
             log.error("sender: a call broke", exc_info=error, extra={"facts": {"message": call.get_name()}})
 
-    async def _send(self, row: OutboxMessage, at: datetime, is_probe: bool, lease_end: float) -> None:
+    async def _send(self, row: OutboxMessage, at: datetime, slot: budgets.Slot, lease_end: float) -> None:
         logs.bind(message=row.pk)  # a call has a context of its own
         await self.pace.until(at)
         async with self._lines:
@@ -158,9 +154,14 @@ class Sender:
         if isinstance(result, GatewayError) and result.api == API:
             await self._look_at(result)
         self._note(isinstance(result, Sent) or result.kind not in (Kind.UNKNOWN, Kind.TRANSIENT))
-        if is_probe and (isinstance(result, Sent) or result.api == API and result.kind in (Kind.PERMANENT, Kind.ADMIN)):
+        if slot.probe and (
+            isinstance(result, Sent) or result.api == API and result.kind in (Kind.PERMANENT, Kind.ADMIN)
+        ):
             await self.beside(lambda: self.door.budgets.close(API))
-        outcome = outcome_of(row, result, now=self.pace.now())
+        now = self.pace.now()
+        if now > at:
+            self._arrivals.append((row.recipient, slot.booking, now))
+        outcome = outcome_of(row, result, now=now)
         if outcome.state == State.SENT:
             self._latest = max(self._latest, (outcome.at - row.due_at).total_seconds())
         self.tally[outcome.state] += 1
@@ -202,8 +203,9 @@ class Sender:
                 self._returned = rows + self._returned
         while self._outcomes:
             part, self._outcomes = self._outcomes[:SETTLE_ROWS], self._outcomes[SETTLE_ROWS:]
+            arrivals, self._arrivals = self._arrivals, []
             try:
-                written = await self.beside(partial(outbox.settle, part))
+                written = await self.beside(partial(self._write, part, arrivals))
             except (DatabaseError, InterfaceError) as error:
                 log.warning("sender: %s outcomes wait: %s", len(part), type(error).__name__)
                 self._outcomes = part + self._outcomes
@@ -212,6 +214,11 @@ class Sender:
             if written < len(part):
                 self.tally["lost_lease"] += len(part) - written
                 log.warning("sender: %s rows were no longer ours, nothing written", len(part) - written)
+
+    def _write(self, outcomes: Sequence[outbox.Outcome], arrivals: Sequence[budgets.Arrival]) -> int:
+        if arrivals:
+            self.door.budgets.arrived(api=API, arrivals=arrivals)
+        return outbox.settle(outcomes)
 
     async def _finish_calls(self) -> None:
         while self._calls:
@@ -238,7 +245,7 @@ class Sender:
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop`; then claim nothing more, finish within ten seconds and give the rest back."""
         async with self.client:
-            helpers = [asyncio.create_task(work()) for work in (self._listen, self._show_life)]
+            helpers = [asyncio.create_task(work()) for work in (self._listen, self._life.keep_showing)]
             settling = asyncio.create_task(self._keep_settling())
             claiming = asyncio.create_task(self._keep_claiming())
             await stop.wait()
@@ -273,7 +280,8 @@ class Sender:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._room.wait(), timeout=POLL_SECONDS)
                     continue
-                rows, lease_end = ([], 0.0) if self._clock_off else await self.claim(CLAIM_ROWS)
+                limit = CLAIM_ROWS if self._calls else FIRST_ROWS
+                rows, lease_end = ([], 0.0) if self._life.is_clock_off else await self.claim(limit)
                 if rows:
                     await self.dispatch(rows, lease_end)
                     if len(rows) < FEW_ROWS:
@@ -285,6 +293,12 @@ class Sender:
                 rest = POLL_SECONDS
             await self._rest(rest)
 
+    def _facts(self) -> dict[str, float]:
+        latest, self._latest = self._latest, 0.0
+        return {
+            "in_flight": len(self._calls), "waiting_outcomes": len(self._outcomes), "lag_seconds": round(latest, 1), **self.tally,
+        }  # fmt: skip
+
     def _has_room(self) -> bool:
         return len(self._calls) <= self.in_flight + AHEAD - CLAIM_ROWS
 
@@ -292,7 +306,7 @@ class Sender:
         """Return how long nothing will be due, the poll's pause at most."""
         waiting = OutboxMessage.objects.filter(state__in=[State.PENDING, State.UNKNOWN])
         first = waiting.order_by("next_at").values_list("next_at", flat=True).first()
-        if first is None or self._clock_off:
+        if first is None or self._life.is_clock_off:
             return POLL_SECONDS
         # Due already and not claimed: somebody else has it in hand.
         return max(GATHER_SECONDS, min((first - self.pace.now()).total_seconds(), POLL_SECONDS))
@@ -305,7 +319,9 @@ class Sender:
 
     async def _keep_settling(self) -> None:
         while not self._leaving:
-            await asyncio.sleep(SETTLE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._many.wait(), timeout=SETTLE_SECONDS)
+            self._many.clear()
             await self._settle()
         await self._settle()
 
@@ -322,68 +338,6 @@ class Sender:
             except (redis.RedisError, OSError) as error:
                 log.info("sender: no nudges: %s", type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
-
-    # ------------------------------------------------------------ signs of life
-    async def _show_life(self) -> None:
-        started = clock.monotonic()
-        woken = -TICK_LATE_SECONDS
-        while True:
-            try:
-                tick_age, off = await self.beside(self._heartbeat)
-                if self._clock_off != (off > CLOCK_OFF_SECONDS):
-                    self._clock_off = off > CLOCK_OFF_SECONDS
-                    log.error(
-                        "sender: clock is %.1f s off the database, sending %s",
-                        off,
-                        "stops" if self._clock_off else "goes on",
-                    )
-                late = clock.monotonic() - started if tick_age is None else tick_age
-                if late > TICK_LATE_SECONDS and clock.monotonic() - woken >= TICK_LATE_SECONDS / 2:
-                    woken = clock.monotonic()
-                    self._wake_tick(late)
-            except Exception as error:  # noqa: BLE001 - a missed sign of life is shown by its absence
-                log.warning("sender: no heartbeat: %s", type(error).__name__)
-            await asyncio.sleep(POLL_SECONDS)
-
-    def _heartbeat(self) -> tuple[float | None, float]:
-        """Write our sign of life; return the tick's age in seconds, and how far our clock is off the database's."""
-        facts = {
-            "in_flight": len(self._calls), "waiting_outcomes": len(self._outcomes), "lag_seconds": round(self._latest, 1),
-            "clock_off_seconds": round(self._off, 1), "sender": f"{socket.gethostname()}:{os.getpid()}", **self.tally,
-        }  # fmt: skip
-        self._latest = 0.0
-        before = clock.system_now().timestamp()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                INSERT INTO core_heartbeat (name, at, facts) VALUES ('sender', clock_timestamp(), %s)
-                ON CONFLICT (name) DO UPDATE SET at = excluded.at, facts = excluded.facts
-                RETURNING extract(epoch FROM clock_timestamp())::float8,
-                    (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM core_heartbeat WHERE name = %s)
-                """,
-                [json.dumps(facts), f"{Heartbeat.JOB}{settings.SENDER_WAKE_TICK}"],
-            )
-            database, tick_age = cursor.fetchone()
-        after = clock.system_now().timestamp()
-        self._off = max(0.0, before - database, database - after)
-        return tick_age, self._off
-
-    def _wake_tick(self, late: float) -> None:
-        path = getattr(settings, "SENDER_WAKE_TICK", "")
-        if not path:
-            return
-        log.warning("sender: no tick for %.0f s, running it here", late)
-
-        def run() -> None:
-            logs.start(job=path, by="sender")
-            try:
-                import_string(path)()
-            except Exception:
-                log.exception("sender: the tick failed")
-            finally:
-                connection.close()
-
-        threading.Thread(target=run, name="tick", daemon=True).start()
 
 
 def _due(moment: datetime) -> QuerySet[OutboxMessage]:

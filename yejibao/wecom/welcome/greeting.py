@@ -132,7 +132,7 @@ async def _call_all(
     greetings: Sequence[Greeting], texts: dict[str, str], door: Gateway, beside: Beside
 ) -> list[_Outcome]:
     gate = asyncio.Semaphore(IN_FLIGHT)
-    async with AsyncClient(door, in_flight=IN_FLIGHT, beside=beside) as client:
+    async with AsyncClient(door, beside=beside) as client:
 
         async def one(greeting: Greeting) -> _Outcome:
             async with gate:
