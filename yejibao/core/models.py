@@ -2,9 +2,9 @@
 
 from django.db import models
 
-from .outbox.models import OutboxEvent, OutboxMessage
+from .outbox.models import OutboxEvent, OutboxMessage, SendingGate
 
-__all__ = ["AuditEntry", "AuditSeal", "Heartbeat", "IdempotencyKey", "OutboxEvent", "OutboxMessage"]
+__all__ = ["AuditEntry", "AuditSeal", "Heartbeat", "IdempotencyKey", "OutboxEvent", "OutboxMessage", "SendingGate"]
 
 
 class AuditEntry(models.Model):

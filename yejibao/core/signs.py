@@ -14,7 +14,7 @@ from django.db import connection
 
 from . import health
 from .health import Family
-from .models import Heartbeat
+from .models import Heartbeat, SendingGate
 
 # How long each process may be silent before it counts as stopped. Alarm at 2 minutes (reliability-security §12).
 MAX_SILENCE_SECONDS = {"worker": 120, "sender": 60, "beat": 120, "inbox": 60}
@@ -184,6 +184,12 @@ def heartbeats(now: datetime) -> health.Facts:
         if name.startswith(Heartbeat.JOB)
     }
     return {"ok": all(one["ok"] for one in processes.values()), "processes": processes, "jobs": jobs}
+
+
+@health.sign("gate")
+def sending_gate(now: datetime) -> health.Facts:
+    shut = SendingGate.objects.filter(opened_at=None).order_by("pk").values("why", "shut_at").first()
+    return {"ok": shut is None, "why": shut["why"] if shut else "", "since": shut["shut_at"] if shut else None}
 
 
 @health.figures("heartbeats")

@@ -63,6 +63,8 @@ PARTS = (
          lambda facts: "正在算，不影响用" if facts["is_running"] else "没有要算的", lambda facts: facts["since"]),
     Part("notices", "任务通知", "新任务告诉导购", "notices", chain.notices, lambda facts: "没有漏的"),
     Part("outbox", "推送发件箱", "排队要发的提醒", "outbox", chain.outbox, _queue_note),
+    Part("gate", "发送闸", "恢复备份后停着，等人核对", "gate", chain.gate, since=lambda facts: facts["since"],
+         shows=lambda facts: not facts["ok"]),
     Part("wecom", "企业微信接口", "发消息、登录", "wecom", chain.wecom, chain.wecom_note),
     Part("inbox", "回调收件箱", "企业微信来的通知", "inbox", chain.inbox, _queue_note),
     Part("boards", "看板汇总", "复盘和看板的数字", "boards", figures.boards,

@@ -154,3 +154,15 @@ def inbox(facts: Facts, signs: Facts) -> Fault | None:
             (Step(HQ, "点进去看是哪一类，按编号重放；还不行，把编号给开发。", link="去处理", to="cockpit:inbox"),),
         )  # fmt: skip
     return None
+
+
+def gate(facts: Facts, signs: Facts) -> Fault | None:
+    if facts["ok"]:
+        return None
+    return Fault(
+        "待处理", f"发送停着（{facts['why']}）", "恢复备份以后，提醒先不发，免得发过的再发一遍。任务和页面照常。",
+        (
+            Step(HQ, "推送健康里看「结果不明」的提醒，该关的关掉。", to="cockpit:push"),
+            Step(OPS, "照命令列出的几件事核对，写下谁核对了什么，再开闸。", "python manage.py open_gate --reason …"),
+        ),
+    )  # fmt: skip

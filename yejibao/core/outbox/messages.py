@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from .. import clock
 from ..scope import Actor
-from . import turns
+from . import gate, turns
 from .models import OutboxMessage
 
 log = logging.getLogger("yejibao.outbox")
@@ -112,6 +112,8 @@ def claim(*, now: datetime, limit: int = 50) -> list[OutboxMessage]:
     On the way: past `not_after` -> expired; unknown for more than 3 h -> parked; nothing left to tell -> cancelled.
     The rows are locked while they are rendered and written once, claimed and with their bytes.
     """
+    if gate.is_shut():
+        return []
     rows = turns.take(now=now, limit=limit)
     if not rows:
         return []

@@ -85,3 +85,13 @@ class OutboxMessage(models.Model):
             # a row that goes takes no look at the whole table for those that were sent in its place
             models.Index(fields=["retry_of"], name="message_retries", condition=Q(retry_of__isnull=False)),
         ]
+
+
+class SendingGate(models.Model):
+    """Nothing is sent while there is a row that nobody has opened. A restore writes one."""
+
+    shut_at = models.DateTimeField()
+    why = models.CharField(max_length=255)
+    opened_at = models.DateTimeField(null=True)
+    opened_by = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=255, blank=True)

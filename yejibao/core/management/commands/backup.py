@@ -1,0 +1,40 @@
+"""`backup DIR [--json]`: write an encrypted backup of this moment and forget those older than 35 days."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from yejibao.core import clock, heart
+from yejibao.core.backup import dumping
+from yejibao.core.models import Heartbeat
+
+
+class Command(BaseCommand):
+    help = "把这一刻的数据库写成一个加密文件，旁边记下里面有多少行，并删去 35 天以前的。"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path, metavar="DIR")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *, folder: Path, **options: Any) -> None:
+        if not settings.BACKUP_RECIPIENTS:
+            raise CommandError(
+                "先设 YEJIBAO_BACKUP_RECIPIENTS：用 age-keygen 生成一对钥匙，这里只放公钥（age1…），私钥锁在别处。"
+            )
+        now = clock.system_now()
+        try:
+            note = dumping.dump(folder, recipients=settings.BACKUP_RECIPIENTS, now=now)
+        except dumping.BackupError as error:
+            raise CommandError(str(error)) from None
+        forgotten = dumping.forget_old(folder, now=now)
+        heart.beat(f"{Heartbeat.JOB}backup")
+        if options["json"]:
+            said = {"name": note.name, "bytes": note.bytes, "rows": sum(note.tallies.values()), "forgotten": forgotten}
+            self.stdout.write(json.dumps(said))
+        else:
+            self.stdout.write(
+                f"{folder / note.name}：{note.bytes / 2**20:,.1f} MiB，{sum(note.tallies.values()):,} 行。"
+            )
