@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from bench import world
 from bench.figures import Options, Report, at_least, at_most, interleaved, median, median_ratio, progress, rate
+from crm.orders.models import Order
 from tasks.cadences import moments
 from tasks.cadences.models import Enrollment
 from tasks.followups.opening import open_due
@@ -50,6 +51,7 @@ def _at(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any
     sides = {"product": lambda: _product(count, now), "bare": lambda: _bare(count, now)}
     for side in sides.values():  # plans, caches
         side()
+    world.warm(now=now, after_order=Order.objects.latest("pk").pk)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tasks_task, tasks_taskmove")
     before = _wal()
