@@ -34,7 +34,7 @@ from yejibao.wecom.messages import url_of
 LATENCY_MS = 50
 IN_FLIGHT = 256
 NOT_BITING = 1_000_000
-ONE_AT_A_TIME = 100
+ONE_AT_A_TIME = 50
 STEADY_RATE = 300  # messages a second that fall due in the run that measures how long one is on its way
 URGENT_EACH = 60  # messages to each of a few guides in the run in which the limits bite
 WINDOW = timedelta(minutes=30)
@@ -126,6 +126,21 @@ class Bench:
         begun = time.time()
         wait_until(lambda: heart_is_younger_than(begun), 60)
 
+    def _hold(self) -> None:
+        """Stop the sender for a while, in no moment in which it holds a lock."""
+        while True:
+            self.processes.hold("sender")
+            time.sleep(0.01)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    " AND state <> 'idle' AND backend_type = 'client backend'"
+                )
+                if cursor.fetchone() == (0,):
+                    return
+            self.processes.go_on("sender")
+            time.sleep(0.02)
+
     # ------------------------------------------------------------ the product
     def queue(self) -> int:
         """Let the guides' tasks want to be told in six beats, five minutes apart; return how many messages that makes."""
@@ -150,7 +165,7 @@ class Bench:
 
     def drain(self) -> Run:
         """Queue a lot, let its windows begin, and let the sender loose on it."""
-        self.processes.hold("sender")
+        self._hold()
         messages = self.queue()
         self.now += timedelta(minutes=26)
         turn_clock(self.now)
@@ -200,7 +215,7 @@ class Bench:
     # ------------------------------------------------------------ how long one is on its way
     def steady(self, *, seconds: int) -> list[float]:
         """Let messages fall due at an even pace; return how many seconds after that each was at the receiver."""
-        self.processes.hold("sender")
+        self._hold()
         self.queue()
         desk.sql(
             "DELETE FROM core_outboxmessage WHERE id NOT IN (SELECT id FROM core_outboxmessage ORDER BY id LIMIT %(most)s)",
