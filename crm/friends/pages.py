@@ -27,7 +27,7 @@ from yejibao.wecom.syncing.models import SyncRun
 from . import review_pages  # noqa: F401  its places in the navigation
 from .models import ContactWay
 from .posters import draw_poster, font_file
-from .queries import gains_of, link_rate, names_of, new_friends
+from .queries import LINKED_WITHIN, gains_of, link_rate, names_of, new_friends, unlinked_of
 from .scoped import WAY_ROLES
 from .services import bring_ways, retire_way, retry_way, start_sync, stop_sync, want_way
 from .sweeps import sweep_facts, welcome_facts
@@ -159,14 +159,14 @@ def _poster_facts(way: ContactWay) -> dict[str, str]:
 @require_GET
 @access.roles(*WHO)
 def friends(request: HttpRequest) -> HttpResponse:
-    """新好友: who came in the last fortnight, through which code, and whether he is known as a member."""
+    """新好友: those nobody knows as a member yet, to be linked in two taps, and who came in the last fortnight."""
     actor, now = _actor(request), clock.now()
     page = Paginator(new_friends(actor.staff_id or 0, now=now), PAGE).get_page(request.GET.get("page"))
     rows = list(page.object_list)
     names = names_of(one.external_user_id for one in rows if one.member is None)
     context = {
         "rows": [(one, one.member.name if one.member else names.get(one.external_user_id) or one.remark or "微信客户") for one in rows],
-        "page": page, "now": now, "nav_current": "members", "shell": _shell(request),
+        "page": page, "now": now, "late_since": now - LINKED_WITHIN, "nav_current": "members", "shell": _shell(request),
     }  # fmt: skip
     return render(request, "friends/new_rows.html" if hx.is_htmx(request) else "friends/new.html", context)
 
@@ -289,9 +289,9 @@ def begin_sync(request: HttpRequest) -> HttpResponse:
 
 
 def _new_count(request: HttpRequest) -> int | None:
-    """How many of the last fortnight's friends are nobody known yet."""
+    """How many friends are nobody known yet."""
     staff = _actor(request).staff_id
-    return new_friends(staff, now=clock.now()).filter(member=None).count() or None if staff else None
+    return unlinked_of(staff, now=clock.now()).count or None if staff else None
 
 
 nav.add("tools", key="code", label="加好友码", icon="qr-code", url="crm:code", order=40)

@@ -1,10 +1,11 @@
-"""What the room hangs on the page beside the chat of a friend nobody knows as a member: who might he be?"""
+"""What the room hangs on other pages about friends nobody knows as a member: how many wait, and beside the chat who he is."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
+from django.urls import reverse
 
 from crm.members.customers import Customer
 from crm.members.models import FriendLink, Member
@@ -12,10 +13,25 @@ from yejibao.core.clock import local_day
 from yejibao.core.panels import Answer, panel
 
 from .models import Contact
+from .queries import unlinked_of
 from .services.knowing import is_asked_about
 
 GUESSES_SHOWN = 5
 BOUGHT_WITHIN = timedelta(days=30)
+
+
+@panel("members", order=10, name="unlinked")
+def unlinked_panel(request: HttpRequest, *, now: datetime, **_: Any) -> Answer:
+    """还没对上会员的好友: how many, and how long the first has waited."""
+    staff_id = request.actor.staff_id  # type: ignore[attr-defined]
+    found = unlinked_of(staff_id, now=now) if staff_id else None
+    if not found or not found.count:
+        return None
+    facts = {
+        "text": f"{found.count} 位微信好友还没对上会员",
+        "note": f"最久 {found.days} 天" if found.days else "今天加上的",
+    }
+    return "components/notice.html", facts | {"url": reverse("crm:new-friends"), "tag": "", "now": now}
 
 
 @panel("sidebar-unknown", order=10, name="who")

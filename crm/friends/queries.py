@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models.lookups import IsNull
 
 from crm.members.models import FriendLink, Member
 from guides.org.models import Staff, Store
@@ -19,6 +20,7 @@ from .models import Contact, ContactWay, LinkReview
 
 PEOPLE_BEHIND = 100  # the platform's limit for one code
 NEW_FOR = timedelta(days=14)
+LINKED_WITHIN = timedelta(days=3)  # task_types.yaml: account_link
 
 
 def people_of(ways: Sequence[ContactWay], *, now: datetime) -> dict[int, list[str]]:
@@ -82,14 +84,31 @@ def gains_of(way_ids: Iterable[int], *, now: datetime) -> dict[int, Gain]:
 
 
 def new_friends(staff_id: int, *, now: datetime) -> QuerySet[FriendLink]:
-    """Return who became a guide's friend in the last fortnight, the newest first, with member and code."""
+    """Return a guide's friends who are no member we know, and after them who came in the last fortnight; with member, code.
+
+    The newest first in both.
+    """
     return (
-        FriendLink.objects.filter(
-            guide_id=staff_id, state=FriendLink.State.FRIEND, added_at__gte=now - NEW_FOR, added_at__lte=now
-        )
+        FriendLink.objects.filter(Q(member=None) | Q(added_at__gte=now - NEW_FOR))
+        .filter(guide_id=staff_id, state=FriendLink.State.FRIEND, added_at__lte=now)
         .select_related("member", "way")
-        .order_by("-added_at", "-pk")
+        .order_by(IsNull(F("member"), False), "-added_at", "-pk")
     )
+
+
+@dataclass(frozen=True)
+class Unlinked:
+    """Friends of a guide who are no member we know: how many, and how long the first of them has been one."""
+
+    count: int
+    days: int
+
+
+def unlinked_of(staff_id: int, *, now: datetime) -> Unlinked:
+    """Return how many of a guide's friends wait to be linked."""
+    rows = FriendLink.objects.filter(guide_id=staff_id, state=FriendLink.State.FRIEND, member=None, added_at__lte=now)
+    found = rows.aggregate(count=Count("pk"), first=Min("added_at"))
+    return Unlinked(found["count"], (local_day(now) - local_day(found["first"])).days if found["first"] else 0)
 
 
 def names_of(external_user_ids: Iterable[str]) -> dict[str, str]:

@@ -82,7 +82,10 @@ def _slot(customer: Customer) -> str:
 @require_GET
 @access.roles(*WHO)
 def members(request: HttpRequest) -> HttpResponse:
-    """会员: a guide's own, a manager's store's; htmx asks for the next page or for what a search finds."""
+    """会员: a guide's own, a manager's store's; htmx asks for the next page or for what a search finds.
+
+    What rooms hang on it stands above the unsearched list.
+    """
     words = request.GET.get("q", "").strip()[:32]
     page = int(number) if (number := request.GET.get("page", "1")).isdigit() and len(number) < 5 else 1
     found = list(find_members(request.actor, words)[max(0, page - 1) * PAGE :][: PAGE + 1])  # type: ignore[attr-defined]
@@ -95,7 +98,10 @@ def members(request: HttpRequest) -> HttpResponse:
         "nav_current": "members",
         "shell": _shell(request),
     }
-    return render(request, "members/rows.html" if hx.is_htmx(request) else "members/list.html", context)
+    if hx.is_htmx(request):
+        return render(request, "members/rows.html", context)
+    above = panels.render("members", request, now=context["now"]) if not words and page == 1 else []
+    return render(request, "members/list.html", context | {"above": above})
 
 
 @never_cache

@@ -1,16 +1,18 @@
 """A friend nobody knows as a member: who he may be, linked or registered in two taps, and nothing told about others."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
-from yejibao.core.models import AuditEntry
 
 from crm.friends.models import Contact, LinkReview
 from crm.members.models import FriendLink, Member, MemberIdentity
 from tests.factories.crm import make_friend, make_member
 from tests.factories.guides import Org, make_org, make_staff, sign_in
+from yejibao.core import clock
+from yejibao.core.models import AuditEntry
 from yejibao.core.personal import blind_index
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +178,18 @@ def test_the_page_needs_the_same_statements_for_any_number_of_guesses(
         make_member(owner=org.guide, name="大衣王先生", last_purchase_on="2026-03-01")
     with django_assert_max_num_queries(12):
         assert beside(guide).count("就是他") == members
+
+
+def test_who_waits_to_be_linked_stands_above_the_members_and_first_among_the_new(guide: Client, org: Org) -> None:
+    assert "还没对上会员" not in guide.get("/g/members/").content.decode()
+    now = clock.now()
+    make_friend(None, org.guide, external_user_id="wm1", remark="老相识", added_at=now - timedelta(days=40))
+    make_friend(None, org.guide, external_user_id="wm2", remark="云淡风轻", added_at=now - timedelta(hours=2))
+    make_friend(make_member(owner=org.guide, name="王建平"), org.guide, external_user_id="wm3", added_at=now)
+    make_friend(None, org.stranger, external_user_id="wm4", remark="别家的", added_at=now)
+    above = guide.get("/g/members/").content.decode()
+    assert "2 位微信好友还没对上会员" in above and "最久 40 天" in above
+    page = guide.get("/g/friends/").content.decode()
+    places = [page.find(name) for name in ("云淡风轻", "老相识", "王建平")]
+    assert places == sorted(places) and -1 not in places and "别家的" not in page
+    assert "/g/sidebar/?external_user_id=wm1" in page
