@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import pages
+from . import pages, panels  # noqa: F401  panels hang themselves
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/tags/", pages.corp_tags, name="corp-tags"),
