@@ -33,7 +33,7 @@ class Member(models.Model):
         MERGED = "merged", _("已合并")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True)
-    member_no = models.CharField(max_length=32, unique=True)  # card number of the till
+    member_no = models.CharField(max_length=32)  # card number of the till
     name = models.CharField(max_length=32)
     salutation = models.CharField(max_length=16, blank=True)  # 王哥; empty: 姓 + 先生 / 女士
     gender = models.CharField(max_length=1, default="m")  # m | f | u
@@ -47,12 +47,14 @@ class Member(models.Model):
     is_employee = models.BooleanField(default=False)
     is_test = models.BooleanField(default=False)
     owner_guide = models.ForeignKey(
-        "guides.Staff", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
+        "guides.Staff", null=True, blank=True, on_delete=models.PROTECT, related_name="members", db_index=False
     )
     main_store = models.ForeignKey(
-        "guides.Store", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
+        "guides.Store", null=True, blank=True, on_delete=models.PROTECT, related_name="members", db_index=False
     )
-    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     join_channel = models.CharField(max_length=32, blank=True)
     registered_at = models.DateTimeField(null=True)
     # consent
@@ -78,6 +80,8 @@ class Member(models.Model):
     objects = MemberQuerySet.as_manager()
 
     class Meta:
+        # Not `unique=True`: that brings a second index for prefixes, and nobody looks for the beginning of a card number.
+        constraints = [models.UniqueConstraint(fields=["member_no"], name="member_number")]
         indexes = [
             models.Index(fields=["owner_guide", "status"], name="member_owner"),
             models.Index(fields=["main_store"], name="member_store"),
@@ -85,6 +89,7 @@ class Member(models.Model):
                 fields=["level_valid_until"], name="member_level_ends", condition=Q(level_valid_until__isnull=False)
             ),
             models.Index(fields=["phone_index"], name="member_phone", condition=~Q(phone_index="")),
+            models.Index(fields=["merged_into"], name="member_merged", condition=Q(merged_into__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -145,8 +150,8 @@ class FriendLink(models.Model):
         BLOCKED = "blocked", _("已拉黑")
         PENDING_TRANSFER = "pending_transfer", _("交接中")
 
-    member = models.ForeignKey(Member, null=True, on_delete=models.CASCADE, related_name="friend_links")
-    guide = models.ForeignKey("guides.Staff", on_delete=models.CASCADE, related_name="friend_links")
+    member = models.ForeignKey(Member, null=True, on_delete=models.CASCADE, related_name="friend_links", db_index=False)
+    guide = models.ForeignKey("guides.Staff", on_delete=models.CASCADE, related_name="friend_links", db_index=False)
     external_user_id = models.CharField(max_length=64)
     state = models.CharField(max_length=20, choices=State.choices, default=State.FRIEND)
     remark = models.CharField(max_length=64, blank=True)
@@ -154,7 +159,9 @@ class FriendLink(models.Model):
     ended_at = models.DateTimeField(null=True)
     readd_tried_at = models.DateTimeField(null=True)  # never re-add more than once in 30 days
     # what the platform says of it
-    way = models.ForeignKey("crm.ContactWay", null=True, on_delete=models.SET_NULL, related_name="friends")
+    way = models.ForeignKey(
+        "crm.ContactWay", null=True, on_delete=models.SET_NULL, related_name="friends", db_index=False
+    )
     # the code's `state`: also of codes and links that are not ours
     way_token = models.CharField(max_length=64, blank=True, db_default="")
     add_way = models.PositiveSmallIntegerField(null=True)  # 1 QR code, 2 phone search … (externalcontact/get)

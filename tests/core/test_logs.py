@@ -95,7 +95,7 @@ def test_what_the_database_quotes_of_a_row_does_not_leave(written: Callable[[], 
     except Exception:
         log.exception("not read")
     text = written()
-    assert "crm_member_member_no_key" in text and "23505" in text and "22P02" in text
+    assert "member_number" in text and "23505" in text and "22P02" in text
     assert "test_logs.py" in text
     for secret in (NAME, PHONE, member.member_no, "DETAIL", "Key ("):
         assert secret not in text
