@@ -50,6 +50,7 @@ ENTRIES = (
     Entry("复盘数字夜间重建", "tasks.review.jobs.rebuild_days", cron=daily(4, 10), queue="nightly"),
     Entry("话术使用统计", "tasks.scripts.jobs.count_script_uses", cron=daily(3, 10), queue="nightly"),
     Entry("守恒核对", "tasks.cadences.jobs.prove_conservation", cron=daily(4, 40), queue="nightly"),
+    Entry("清理发件箱", "yejibao.core.jobs.tidy_outbox", cron=daily(5, 30), queue="nightly"),
     Entry("清理回调收件箱", "yejibao.wecom.inbox.jobs.tidy_inbox", cron=daily(5, 20), queue="nightly"),
     Entry("夜间员工对账", "guides.org.jobs.start_nightly_people_sync", cron=daily(0, 50), queue="nightly"),
     Entry("夜间好友对账", "crm.friends.jobs.start_nightly_sync", cron=daily(1, 10), queue="nightly"),

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from . import clock, health, heart, sealing
+from .outbox import keeping
 
 
 @shared_task
@@ -23,3 +24,9 @@ def seal_audit(**_: object) -> dict[str, int]:
     """Seal the audit rows of the day. Nightly."""
     made = sealing.seal(now=clock.now())
     return {"rows": made.rows if made else 0}
+
+
+@shared_task
+def tidy_outbox(**_: object) -> dict[str, int]:
+    """Clear old bodies, delete old messages and events. Nightly; stops by itself after ten minutes."""
+    return keeping.tidy_up(now=clock.now())

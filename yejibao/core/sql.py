@@ -7,7 +7,8 @@ server with a generic plan. Parameters are bound by the server; `%(name)s` as ev
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
@@ -53,3 +54,22 @@ def twice_if_deadlocked(work: Callable[[], T]) -> T:
         log.warning("a deadlock was lost; once more")
         time.sleep(random.uniform(*PAUSE_SECONDS))  # the other one gets through first
         return work()
+
+
+def id_ranges(
+    table: str, column: str, *, since: datetime | None, until: datetime, step: int = 20_000
+) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) ids, both included, that hold the rows of a time: for work on old rows, a range a statement.
+
+    The table has a summary of blocks (BRIN) over the column, and its ids grow with it, more or less: the statement names
+    the time again. Nothing is read twice, so it costs the same whether much is left to do or nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT min(id), max(id) FROM {table} WHERE {column} < %s" + (f" AND {column} >= %s" if since else ""),
+            [until, since] if since else [until],
+        )
+        first, last = cursor.fetchone()
+    while first is not None and first <= last:
+        yield first, min(last, first + step - 1)
+        first += step

@@ -1,10 +1,13 @@
 """Working the inbox off: each entry stands for itself, nothing is lost, a person can replay."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.factories.guides import actor, holder_of, make_org
@@ -14,7 +17,7 @@ from yejibao.core.models import AuditEntry
 from yejibao.core.scope import Actor
 from yejibao.wecom import events as told
 from yejibao.wecom.errors import GatewayError, Kind
-from yejibao.wecom.inbox import registry, services
+from yejibao.wecom.inbox import registry, services, signs
 from yejibao.wecom.inbox.jobs import tidy_inbox, work_inbox
 from yejibao.wecom.inbox.models import InboxEntry
 from yejibao.wecom.inbox.services import claim, repair, replay, settle, take_in
@@ -276,3 +279,74 @@ def test_texts_go_after_a_month_digests_after_400_days(heard: list[Any], clock: 
     assert with_text == {ids["fresh"], unhandled, waiting}
     assert not InboxEntry.objects.filter(pk=ids["old"]).exists()
     assert take(31, now=now) == []  # known still
+
+
+def test_the_figures_of_hours_that_are_over_are_counted_once(
+    heard: list[Any], clock: Any, django_assert_num_queries: Any
+) -> None:
+    now = clock.travel("2026-12-01 12:30")
+    for hours, numbers in ((0, (1, 2)), (1, (3,)), (5, (4, 5)), (22, (6,)), (30, (7,))):
+        take(*numbers, now=now - timedelta(hours=hours))
+
+    def entries() -> list[Any]:
+        with django_assert_num_queries(1):
+            (family,) = signs.figures(now)
+        return [(labels["kind"], labels["state"], number) for labels, number in family.samples]
+
+    assert entries() == [("enter_agent", "waiting", 6)]
+    work_off()
+    assert entries() == [
+        ("enter_agent", "done", 3),
+        ("enter_agent", "waiting", 3),
+    ]  # those of 5 and 22 hours ago: as they were
+    take(8, now=now)
+    assert entries() == [("enter_agent", "done", 3), ("enter_agent", "waiting", 4)]
+
+
+# ---------------------------------------------------------------- replay_inbox
+
+
+def command(*words: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("replay_inbox", *words, "--json", stdout=out)
+    answer: dict[str, Any] = json.loads(out.getvalue())
+    return answer
+
+
+def test_the_command_says_what_it_takes_and_why_it_leaves_the_rest(heard: list[Any], clock: Any) -> None:
+    now = clock.travel("2026-12-01 12:30")
+    early = take(9, now=now - timedelta(days=2))
+    first, second, third, fourth = take(1, 2, 3, 4)
+    InboxEntry.objects.filter(pk__in=[first, second, fourth, *early]).update(state="parked")
+    InboxEntry.objects.filter(pk=fourth).update(body="")
+    others = take_in("other", sample("click").encode(), now=now)
+    words = ("--since", "2026-12-01T00:00", "--app", "yejibao", "--kind", "enter_agent", "--kind", "no_such_kind")
+    seen = command(*words, "--dry-run")
+    assert seen == {
+        "found": 5, "would_replay": 2, "replayed": 0, "dry_run": True, "unknown_kinds": ["no_such_kind"],
+        "left_out": {"waiting": 1, "no_text": 1, "source": 1},
+    }  # fmt: skip
+    assert states().count("parked") == 4 and others and third
+    assert command(*words) == seen | {"replayed": 2, "dry_run": False}
+    assert AuditEntry.objects.get(action="inbox.replayed").after["source"] == "yejibao"
+    assert work_off() == {"done": 3, "unhandled": 1}
+
+
+def test_the_command_wants_a_range_and_passes_on_what_the_service_refuses(
+    heard: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CommandError, match="哪一段"):
+        command()
+    ids = take(1, 2)
+    work_off()
+    monkeypatch.setattr(services, "REPLAY_AT_ONCE", 1)
+    with pytest.raises(CommandError, match="一次最多"):
+        command("--first", str(ids[0]), "--state", "done")
+    assert command("--first", str(ids[1]), "--last", str(ids[1]), "--state", "done")["replayed"] == 1
+
+
+def test_the_command_in_words(heard: list[Any]) -> None:
+    ids = take(1)
+    out = StringIO()
+    call_command("replay_inbox", "--first", str(ids[0]), stdout=out)
+    assert "本来就在等待处理" in out.getvalue()

@@ -97,6 +97,10 @@ NIGHTLY = {
     "tasks.cadences.jobs.prove_conservation": ("守恒核对", 26),
     "guides.org.jobs.purge_sessions": ("清理会话", 26),
     "yejibao.core.jobs.seal_audit": ("审计封存", 26),
+    "yejibao.core.jobs.tidy_outbox": ("清理发件箱", 26),
+    "yejibao.wecom.inbox.jobs.tidy_inbox": ("清理回调收件箱", 26),
+    "guides.org.jobs.start_nightly_people_sync": ("夜间员工对账", 26),
+    "crm.friends.jobs.start_nightly_sync": ("夜间好友对账", 26),
 }
 
 

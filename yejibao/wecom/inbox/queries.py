@@ -1,9 +1,10 @@
 """What the inbox screen, /statusz and /metrics show. No text of an event ever leaves this room."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from .models import InboxEntry, Mirror
@@ -85,6 +86,44 @@ def list_trouble(*, kind: str | None = None, before: int | None = None) -> tuple
     rows = rows if kind is None else rows.filter(kind=kind)
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody wants worked off again: ids from `first` to `last`, both included; the rest narrows it."""
+
+    first: int
+    last: int
+    since: datetime | None = None
+    until: datetime | None = None
+    kinds: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    source: str = ""
+
+
+_WOULD_REPLAY = """
+SELECT CASE WHEN %(source)s <> '' AND source <> %(source)s THEN 'source'
+    WHEN cardinality(%(kinds)s::text[]) > 0 AND kind <> ALL (%(kinds)s) THEN 'kind'
+    WHEN state = 'waiting' THEN 'waiting'
+    WHEN cardinality(%(states)s::text[]) > 0 AND state <> ALL (%(states)s) THEN 'state'
+    WHEN body = '' THEN 'no_text' ELSE 'replay' END AS what, count(*)
+FROM wecom_inboxentry
+WHERE id BETWEEN %(first)s AND %(last)s AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR received_at < %(until)s)
+GROUP BY 1
+"""
+
+
+def would_replay(wanted: Wanted) -> dict[str, int]:
+    """Return how many entries of a range a replay takes, and how many not, by the reason; {"replay": 3, "no_text": 1}."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WOULD_REPLAY, asdict(wanted) | {"kinds": list(wanted.kinds), "states": list(wanted.states)})
+        return dict(cursor.fetchall())
+
+
+def stored_kinds(kinds: Sequence[str]) -> set[str]:
+    """Return which of these kinds ever came."""
+    return set(InboxEntry.objects.filter(kind__in=kinds).values_list("kind", flat=True).distinct())
 
 
 def range_of(kinds: Sequence[str], states: Sequence[str]) -> QuerySet[InboxEntry]:

@@ -16,6 +16,7 @@ from yejibao.core.errors import Forbidden, Invalid
 from yejibao.core.outbox.nudge import nudge
 from yejibao.core.personal import encrypt
 from yejibao.core.scope import Actor
+from yejibao.core.sql import id_ranges
 
 from .models import InboxEntry
 from .registry import Facts, kind_name
@@ -35,7 +36,9 @@ TEXT_KEPT = timedelta(days=30)  # of entries that are done
 TROUBLE_KEPT = timedelta(days=90)  # of those nobody wanted
 DIGEST_KEPT = timedelta(days=400)  # so long a callback sent again stays dead
 REPLAY_AT_ONCE = 20_000
+NIGHTS = timedelta(days=7)  # tidying may have been cut off, or not have run
 TIDY_ROWS = 5_000
+TABLE = "wecom_inboxentry"
 _NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
@@ -184,9 +187,10 @@ def repair(*, now: datetime) -> dict[str, int]:
 
 @transaction.atomic
 def replay(
-    *, first: int, last: int, actor: Actor, now: datetime, kinds: Sequence[str] = (), states: Sequence[str] = ()
-) -> int:
-    """Work off entries again, by range of ids (both included); kinds and states narrow it. Returns how many.
+    *, first: int, last: int, actor: Actor, now: datetime, kinds: Sequence[str] = (), states: Sequence[str] = (),
+    since: datetime | None = None, until: datetime | None = None, source: str = "",
+) -> int:  # fmt: skip
+    """Work off entries again, by range of ids (both included); the other words narrow it. Returns how many.
 
     Safe at any time: whoever is told compares with what is known. Entries whose text is gone stay as they are, and so
     does what waits already. Raises Invalid for a range that is none or too wide to be meant.
@@ -200,16 +204,24 @@ def replay(
         rows = rows.filter(kind__in=kinds)
     if states:
         rows = rows.filter(state__in=states)
+    if since:
+        rows = rows.filter(received_at__gte=since)
+    if until:
+        rows = rows.filter(received_at__lt=until)
+    if source:
+        rows = rows.filter(source=source)
     ids = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True)[: REPLAY_AT_ONCE + 1])
     if len(ids) > REPLAY_AT_ONCE:
         raise Invalid(errors=[{"field": "last", "code": "range", "message": str(_("一次最多重放 2 万条，请缩小范围"))}])
     if ids:
+        narrowed = {"source": source, "since": since and since.isoformat(), "until": until and until.isoformat()}
         InboxEntry.objects.filter(pk__in=ids).update(
             state=State.WAITING, attempts=0, next_at=now, done_at=None, error="", priority=REPLAYED
         )
         audit.record(
             actor, "inbox.replayed", InboxEntry._meta.label,
-            after={"first": first, "last": last, "kinds": list(kinds), "states": list(states), "count": len(ids)},
+            after={"first": first, "last": last, "kinds": list(kinds), "states": list(states), "count": len(ids)}
+            | {name: value for name, value in narrowed.items() if value},
         )  # fmt: skip
         transaction.on_commit(lambda: nudge(NUDGE), robust=True)
     return len(ids)
@@ -219,27 +231,32 @@ def replay(
 
 
 def tidy_up(*, now: datetime) -> dict[str, int]:
-    """Clear texts nobody needs any more and delete digests after 400 days. Nightly, in batches, may be cut off."""
-    done = _in_batches(
-        "UPDATE wecom_inboxentry SET body = '' WHERE id IN (SELECT id FROM wecom_inboxentry WHERE body <> ''"
-        " AND received_at > %(since)s AND (state = 'done' AND received_at < %(text)s"
-        " OR state = 'unhandled' AND received_at < %(trouble)s) LIMIT %(rows)s)",
-        # What is older was cleared on earlier nights: without the lower bound each would read the whole year.
-        {"text": now - TEXT_KEPT, "trouble": now - TROUBLE_KEPT, "since": now - TROUBLE_KEPT - TEXT_KEPT},
-    )
-    gone = _in_batches(
-        "DELETE FROM wecom_inboxentry WHERE id IN (SELECT id FROM wecom_inboxentry WHERE received_at < %(digest)s"
-        " AND state <> 'waiting' LIMIT %(rows)s)",
-        {"digest": now - DIGEST_KEPT},
-    )
-    return {"cleared": done, "deleted": gone}
+    """Clear texts nobody needs any more and delete digests after 400 days. Nightly, a range of ids a statement.
+
+    Cut off, it begins again the next night: each looks back over what NIGHTS nights may have left.
+    """
+    month, quarter = now - TEXT_KEPT, now - TROUBLE_KEPT
+    cleared = _clear(month, "state = 'done'") + _clear(quarter, "state IN ('done', 'unhandled')")
+    gone = 0
+    for first, last in id_ranges(TABLE, "received_at", since=None, until=now - DIGEST_KEPT, step=TIDY_ROWS):
+        gone += _run(
+            f"DELETE FROM {TABLE} WHERE id BETWEEN %s AND %s AND received_at < %s AND state <> 'waiting'",
+            [first, last, now - DIGEST_KEPT],
+        )
+    return {"cleared": cleared, "deleted": gone}
 
 
-def _in_batches(sql: str, params: dict[str, Any]) -> int:
-    total = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params | {"rows": TIDY_ROWS})
-            total += cursor.rowcount
-            if cursor.rowcount < TIDY_ROWS:
-                return total
+def _clear(until: datetime, which: str) -> int:
+    return sum(
+        _run(
+            f"UPDATE {TABLE} SET body = '' WHERE id BETWEEN %s AND %s AND received_at < %s AND body <> '' AND {which}",
+            [first, last, until],
+        )
+        for first, last in id_ranges(TABLE, "received_at", since=until - NIGHTS, until=until, step=TIDY_ROWS)
+    )
+
+
+def _run(sql: str, params: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.rowcount
