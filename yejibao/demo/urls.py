@@ -3,7 +3,9 @@
 from django.urls import path
 
 from . import sandbox_client as client
+from . import sandbox_masses as masses
 from . import sandbox_strangers as strangers
+from . import sandbox_tags as tags
 
 app_name = "demo"
 
@@ -17,9 +19,11 @@ urlpatterns = [
     path("sandbox/api/clock", client.turn_clock, name="sandbox-clock"),
     path("sandbox/api/order", client.place_order, name="sandbox-order"),
     path("sandbox/api/faults", client.faults, name="sandbox-faults"),
+    path("sandbox/masses/", masses.masses, name="sandbox-masses"),
     path("sandbox/scan/", strangers.scan_page, name="sandbox-scan-page"),
     path("sandbox/api/scan", strangers.scan, name="sandbox-scan"),
     path("sandbox/api/told", strangers.told, name="sandbox-told"),
     path("sandbox/api/unfriend", strangers.part, name="sandbox-unfriend"),
     path("sandbox/api/remark", strangers.edit, name="sandbox-remark"),
+    path("sandbox/api/tags", tags.tags, name="sandbox-tags"),
 ]
