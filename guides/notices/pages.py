@@ -38,7 +38,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
 
 
 def _facts(request: HttpRequest, asked: Any) -> dict[str, Any]:
-    kind = _kind(asked.get("kind", ""))
+    kind, shell = _kind(asked.get("kind", "")), shell_of(_actor(request))
     return {
         "page": read_page(_actor(request), kind=kind, before=asked.get("before", "")[:64]),
         "kind": kind,
@@ -46,8 +46,8 @@ def _facts(request: HttpRequest, asked: Any) -> dict[str, Any]:
         "unread": unread_count(request) or 0,
         "is_first": not asked.get("before"),
         "now": clock.now(),
-        "shell": shell_of(_actor(request)),
-        "nav_current": "me",
+        "shell": shell,
+        "nav_current": "notifications" if shell == "base/hq.html" else "me",
     }
 
 

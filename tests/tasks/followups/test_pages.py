@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.utils.html import escape
 
-from tasks.followups.models import PendingSend, SkipRequest, Task
 from tasks.followups.later import later_moments
+from tasks.followups.models import PendingSend, SkipRequest, Task
 from tasks.scripts.loading import load_scripts
 from tests.conftest import TestClock
 from tests.factories.crm import make_friend, make_member, make_order
