@@ -31,6 +31,7 @@ from django.utils.safestring import SafeString
 from . import drawing
 from .templatetags import yjb
 
+PLAIN_NUMBERS = not settings.USE_THOUSAND_SEPARATOR
 PROBES = (739184, 5)  # numbers no address has by itself
 STEADY = (yjb.icon, drawing.garment_sprite)  # the same arguments always draw the same
 
@@ -97,7 +98,7 @@ class Value(VariableNode):
             return value
         if kind is str:
             return escape(value) if context.autoescape else value
-        if kind is int and not settings.USE_THOUSAND_SEPARATOR:
+        if kind is int and PLAIN_NUMBERS:
             return str(value)
         return str(render_value_in_context(value, context))
 

@@ -9,6 +9,7 @@ Areas: `guide` and `manager` (tab bars), `hq` (side nav of the PC shell), `sideb
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -63,6 +64,12 @@ def add(area: str, *, key: str, label: str, icon: str, url: str, **options: obje
     _areas[area][key] = Place(key=key, label=label, icon=icon, url=url, **options)  # type: ignore[arg-type]
 
 
+@cache
+def _href(url: str) -> str:
+    """Return an address by its name or as it stands. Raises NoReverseMatch."""
+    return url if url.startswith("/") else reverse(url)
+
+
 def entries(area: str, request: HttpRequest, *, current: str = "") -> list[Entry]:
     """Return what this request's person may go to, in order; the longest matching path is where he is.
 
@@ -74,7 +81,7 @@ def entries(area: str, request: HttpRequest, *, current: str = "") -> list[Entry
     for place in sorted(_areas[area].values(), key=lambda one: one.order):
         if place.open_to(actor):
             try:
-                found.append((place, place.url if place.url.startswith("/") else reverse(place.url)))
+                found.append((place, _href(place.url)))
             except NoReverseMatch:
                 continue
     if not current:

@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 from django.db import connection, models
 from django.db.models.base import ModelState
+from psycopg.types.datetime import TimestamptzLoader
 
 M = TypeVar("M", bound=models.Model)
 
@@ -33,6 +34,8 @@ def cursor() -> Iterator[Any]:
     connection.ensure_connection()
     with connection.wrap_database_errors:
         raw = psycopg.Cursor(connection.connection)
+        # Django's loader puts another UTC on each moment, in Python; what C reads is the same moment.
+        raw.adapters.register_loader("timestamptz", TimestamptzLoader)
     with connection.make_cursor(raw) as planned:  # type: ignore[arg-type]
         yield planned
 

@@ -54,7 +54,7 @@ class Around:
 
 
 def _list(of: str, order: str, columns: str = "x.*") -> str:
-    return f"(SELECT coalesce(json_agg(y), '[]') FROM (SELECT {columns} FROM {of} ORDER BY {order}) y)"
+    return f"(SELECT json_agg(y) FROM (SELECT {columns} FROM {of} ORDER BY {order}) y)"  # null where there is none
 
 
 def _first(of: str, order: str) -> str:
@@ -84,20 +84,21 @@ SELECT to_json(y) FROM (SELECT t.member_id,
 CROSS JOIN LATERAL ({LAST_ITEM}) y
 """
 # Whole rows; of people, without what is encrypted. One array: reading twenty values one by one costs more than one large one.
-_AROUND = f"""
+_AROUND = " ".join(
+    f"""
 SELECT json_build_array(to_json(t), (to_jsonb(m) - '{{phone,birth_year}}'::text[])::json, (to_jsonb(g) - '{{phone,password}}'::text[])::json, to_json(gs), to_json(s),
     to_json(u), to_json(o), to_json(os), to_json(e),
     {_list("tasks_cadencestep x WHERE x.version_id = t.cadence_version_id", "x.position")},
     {_list("tasks_taskevidence x WHERE x.task_id = t.id", "x.at, x.id")},
     {_list("tasks_scriptuse x LEFT JOIN tasks_script d ON d.id = x.script_id WHERE x.task_id = t.id", "x.id", "x.*, to_json(d) AS said")},
     {_list("tasks_task x WHERE x.enrollment_id = t.enrollment_id", "x.id", "x.id, x.node, x.state, x.done_at, x.due_at")},
-    CASE WHEN t.state = 'open' THEN {_ALSO} ELSE '[]' END,
+    CASE WHEN t.state = 'open' THEN {_ALSO} END,
     {_first("crm_friendlink x WHERE x.member_id = t.member_id AND x.guide_id = t.assignee_id", "x.id DESC")},
     {_first("tasks_pendingsend x WHERE x.task_id = t.id AND x.guide_id = %(me)s AND x.used_at IS NULL", "x.id")},
     {_first("tasks_skiprequest x WHERE x.task_id = t.id", "x.id DESC")},
     {_list("tasks_script x WHERE x.task_type = t.task_type AND x.is_current AND x.is_enabled AND x.audience = 'member'", "x.id")},
     {_list("tasks_scriptfavourite x WHERE x.guide_id = t.assignee_id", "x.id DESC")},
-    (SELECT coalesce(json_agg(y), '[]') FROM (SELECT x.script_key, max(x.at) AS last FROM tasks_scriptuse x
+    (SELECT json_agg(y) FROM (SELECT x.script_key, max(x.at) AS last FROM tasks_scriptuse x
         WHERE x.member_id = t.member_id GROUP BY 1) y),
     ({_WARDROBE}), ({_LAST_ITEM}))
 FROM tasks_task t
@@ -107,7 +108,8 @@ JOIN guides_store s ON s.id = t.store_id JOIN guides_orgunit u ON u.id = s.unit_
 LEFT JOIN crm_order o ON o.id = t.order_id LEFT JOIN guides_store os ON os.id = o.store_id
 LEFT JOIN tasks_enrollment e ON e.id = t.enrollment_id
 WHERE t.id = %(task)s AND t.id IN (%(scope)s)
-"""
+""".split()  # psycopg reads the parameters of a statement up to 4 KB once, of a longer one each time
+)
 
 
 def read_around(scope: Actor, pk: int, *, staff_id: int | None, now: datetime) -> Around | None:
@@ -155,19 +157,19 @@ def _of(row: list[Any]) -> Around:
     found.enrollment = reading.row_of(Enrollment, enrollment) if enrollment else None
     return Around(
         task=found,
-        steps=[reading.row_of(CadenceStep, one) for one in steps],
-        evidence=[reading.row_of(TaskEvidence, one) for one in evidence],
-        uses=[_use(one) for one in uses],
-        cycle=[reading.row_of(Task, one) for one in cycle],
-        also=[reading.row_of(Task, one) for one in also],
+        steps=[reading.row_of(CadenceStep, one) for one in steps or ()],
+        evidence=[reading.row_of(TaskEvidence, one) for one in evidence or ()],
+        uses=[_use(one) for one in uses or ()],
+        cycle=[reading.row_of(Task, one) for one in cycle or ()],
+        also=[reading.row_of(Task, one) for one in also or ()],
         friend=reading.row_of(FriendLink, friend) if friend else None,
         pending=reading.row_of(PendingSend, pending) if pending else None,
         skip_request=reading.row_of(SkipRequest, skip_request) if skip_request else None,
         wardrobe=Wardrobe(*wardrobe),
         words=Words(
-            scripts=[reading.row_of(Script, one) for one in scripts],
-            favourites=[reading.row_of(ScriptFavourite, one) for one in favourites],
-            used={(found.member_id, one["script_key"]): datetime.fromisoformat(one["last"]) for one in used},
+            scripts=[reading.row_of(Script, one) for one in scripts or ()],
+            favourites=[reading.row_of(ScriptFavourite, one) for one in favourites or ()],
+            used={(found.member_id, one["script_key"]): datetime.fromisoformat(one["last"]) for one in used or ()},
             last_items={found.pk: item_title({"name": last_item["item_name"], **last_item})} if last_item else {},
         ),
     )

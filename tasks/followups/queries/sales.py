@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from tasks.cadences import moments
-from yejibao.core import clock, reading
+from yejibao.core import clock, reading, words
 
 # A refund lowers the day it is made; goods come back within weeks, so older orders are not asked.
 REFUNDS_REACH_BACK = timedelta(days=92)
@@ -25,6 +25,10 @@ class Sales:
     @property
     def attach_rate(self) -> float | None:
         return self.month_items / self.month_orders if self.month_orders else None
+
+    @property
+    def attach_words(self) -> str:
+        return words.NOTHING if self.attach_rate is None else f"{self.attach_rate:.1f}"
 
 
 # Orders without a guide (mall, live) are the owner guide's, as far as his store has them.

@@ -36,12 +36,11 @@ def countdown(due_at: datetime | None, now: datetime | None = None, extra: str =
     now = now or clock.now()
     seconds = int((due_at - now).total_seconds())
     colour, text = words.due_class(due_at, now), words.due_words(due_at, now)
+    classes = f"due {colour} {escape(extra)}"
     if seconds < words.SOON.total_seconds():
-        return format_html(
-            '<span class="due {} {}">{}<span data-due="{}">{}</span></span>',
-            colour, extra, icon("timer", "i-14"), seconds, text,
-        )  # fmt: skip
-    return format_html('<span class="due {} {}" data-due="{}">{}</span>', colour, extra, seconds, text)
+        inner = f'{icon("timer", "i-14")}<span data-due="{seconds}">{text}</span>'
+        return SafeString(f'<span class="{classes}">{inner}</span>')
+    return SafeString(f'<span class="{classes}" data-due="{seconds}">{text}</span>')
 
 
 # ---------------------------------------------------------------- people
@@ -105,6 +104,7 @@ def _sprite() -> str:
 
 
 @register.simple_tag
+@cache
 def icon(name: str, classes: str = "") -> SafeString:
     """A Lucide icon of the sprite. Without a word beside it, the control needs an aria-label."""
     return format_html(
@@ -171,11 +171,11 @@ def times(number: int) -> range:
 def tape(done: int, total: int, label: str = "") -> SafeString:
     """The tape measure: how much of the day's list is done."""
     share = 100 * done / total if total else 0
-    return format_html(
-        '<div class="tape" role="progressbar" aria-valuenow="{}" aria-valuemin="0" aria-valuemax="{}" aria-label="{}">'
-        '<i style="width:{}%"></i></div>',
-        done, total, label or f"已完成 {done} 件，共 {total} 件", f"{min(share, 100):.1f}",
-    )  # fmt: skip
+    said = escape(label or f"已完成 {done} 件，共 {total} 件")
+    return SafeString(
+        f'<div class="tape" role="progressbar" aria-valuenow="{done:d}" aria-valuemin="0" aria-valuemax="{total:d}" '
+        f'aria-label="{said}"><i style="width:{min(share, 100):.1f}%"></i></div>'
+    )
 
 
 @register.simple_tag
