@@ -172,7 +172,7 @@
   // ---------------------------------------------------------------- a chat
   function showChat(external) {
     const isOther = state.external !== external;
-    state.external = external;
+    state.external = wx.dataset.external = external;
     if (isOther) { state.lines = []; state.line = 0; state.side = "guide"; }
     state.toolbar = isNarrow() ? false : shelf.get("toolbar", true);
     show("chat");

@@ -86,7 +86,7 @@ def contacts(external_user_ids: list[str]) -> list[dict[str, Any]]:
         is_over = link.state in FriendLink.LOST
         followers[link.external_user_id].append(
             {"userid": link.guide.wecom_user_id, "remark": link.remark, "createtime": int(link.added_at.timestamp()),
-             "deleted": is_over}
+             "tags": [{"tag_id": one, "type": 1} for one in link.corp_tag_ids], "deleted": is_over}
         )  # fmt: skip
     return [row | {"followers": followers[key]} for key, row in found.items()]
 

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from crm.catalogue.loading import load_catalogue
 from crm.catalogue.models import StyleColor
+from crm.corptags.services import want_all
 from crm.members.models import FriendLink, Member
 from crm.orders.services import ingest_orders
 from crm.scoring.services import rank_tiers
@@ -134,6 +135,7 @@ def build(
     _today(people, now, dice)
     _finishing_touches(now)
     refresh_days(now=now)
+    want_all()  # the tags go to the platform with the first beats
     if control:
         tell_sandbox(control, leave_out=[OUT_OF_RANGE])
         tick(now=now)
