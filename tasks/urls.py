@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tasks.followups import handover_panels, panels  # noqa: F401  hangs the room's panels
+from tasks.followups import handover_pack, handover_panels, panels  # noqa: F401  hangs the room's panels
 
 app_name = "tasks"
 

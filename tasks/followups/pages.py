@@ -23,6 +23,7 @@ from yejibao.core.scope import Actor
 from . import hours, services
 from .acts import prepare, state_of
 from .cards import Look, draw_cards, draw_lines
+from .handover_pack import pack_of
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .later import later_moments
 from .models import Task
@@ -153,6 +154,8 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         context["lead"] = _lead(found)
         context["fit"] = fit_of(found, actor=_actor(request), now=now)
         context["visit_idea"] = clock.local_moment(clock.local_day(now) + timedelta(days=1), VISIT_IDEA)
+    if found.task_type == "handover_intro":  # other tasks lead to the member's page, which has it too
+        context["pack"] = pack_of(found.member, now=now)
     context["elapsed"] = _elapsed(found, now)
     return render(request, "tasks/task.html", context)
 

@@ -1,0 +1,201 @@
+"""交接资料: what a new guide has to know of a member he took over, gathered with one statement and shown in the first weeks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.http import HttpRequest
+
+from crm.aftersale.models import Ticket
+from crm.members.customers import Customer
+from crm.members.models import FriendTransfer, Member
+from yejibao.core import clock
+from yejibao.core.panels import Answer, panel
+from yejibao.core.words import short_moment
+
+from .labels import OUTCOMES
+from .queries.day import label_of
+
+SHOWN_FOR = timedelta(days=28)
+OPEN_SHOWN = 5
+SIZES = (("上衣", "size_top"), ("裤", "size_bottom"), ("衬衫", "size_shirt"), ("鞋", "size_shoe"))
+TABOOS = ("color_taboo", "care_attention", "fit_preference", "contact_time_preference")
+NOTHING = ("无", "都可以")
+
+_PACK = """
+WITH moved AS (
+    SELECT tr.at, tr.reason, tr.from_guide_id, tr.handover_id FROM crm_ownershiptransfer tr
+    WHERE tr.member_id = %(member)s AND tr.handover_id IS NOT NULL AND tr.to_guide_id = %(owner)s
+      AND tr.from_guide_id <> tr.to_guide_id AND tr.at > %(since)s
+    ORDER BY tr.id DESC LIMIT 1
+)
+SELECT moved.at, former.display_name, h.reason,
+    (SELECT t.state FROM crm_friendtransfer t JOIN crm_friendlink l ON l.id = t.link_id
+        WHERE t.handover_id = moved.handover_id AND l.member_id = %(member)s ORDER BY t.id DESC LIMIT 1),
+    (SELECT t.asked_at FROM crm_friendtransfer t JOIN crm_friendlink l ON l.id = t.link_id
+        WHERE t.handover_id = moved.handover_id AND l.member_id = %(member)s ORDER BY t.id DESC LIMIT 1),
+    (SELECT json_object_agg(tag.key, mt.values) FROM crm_membertag mt JOIN crm_tag tag ON tag.id = mt.tag_id
+        WHERE mt.member_id = %(member)s AND mt.is_effective AND tag.key = ANY(%(tags)s))::text,
+    (SELECT json_object_agg(s.family, s.size) FROM (
+        SELECT DISTINCT ON (l.family) l.family, l.size FROM crm_order o JOIN crm_orderline l ON l.order_id = o.id
+        WHERE o.member_id = %(member)s AND o.status = 'paid' AND l.size <> '' AND l.family <> ''
+          AND l.quantity > l.returned_quantity AND l.replaced_by_id IS NULL ORDER BY l.family, o.paid_at DESC) s)::text,
+    (SELECT json_agg(json_build_array(p.kind, p.at, p.word)) FROM (   -- the newest promise of each sort
+        (SELECT 'visit' AS kind, e.payload->>'visit_at' AS at, '' AS word FROM tasks_taskevidence e
+            JOIN tasks_task t ON t.id = e.task_id
+            WHERE t.member_id = %(member)s AND e.kind = 'visit_booked' AND e.payload ? 'visit_at' ORDER BY e.at DESC LIMIT 1)
+        UNION ALL
+        (SELECT 'pickup', k.pickup_at::text, '' FROM crm_ticket k WHERE k.member_id = %(member)s AND k.pickup_at IS NOT NULL
+            AND k.state NOT IN ('closed', 'rejected', 'cancelled') ORDER BY k.opened_at DESC LIMIT 1)
+        UNION ALL
+        (SELECT 'ticket', k.opened_at::text, k.kind FROM crm_ticket k WHERE k.member_id = %(member)s AND k.pickup_at IS NULL
+            AND k.state NOT IN ('closed', 'rejected', 'cancelled') ORDER BY k.opened_at DESC LIMIT 1)
+        UNION ALL
+        (SELECT 'later', t.hidden_until::text, t.hidden_reason FROM tasks_task t WHERE t.member_id = %(member)s
+            AND t.state = 'open' AND t.hidden_until > %(now)s AND t.hidden_reason <> '' ORDER BY t.hidden_until LIMIT 1)
+    ) p)::text,
+    (SELECT json_build_object('at', r.at, 'channel', r.channel, 'who', g.display_name,
+            'note', (SELECT e.payload->>'note' FROM tasks_taskevidence e WHERE e.task_id = r.task_id AND e.payload ? 'note'
+                     ORDER BY e.id DESC LIMIT 1),
+            'text', (SELECT coalesce(nullif(u.text, ''), s.text) FROM tasks_scriptuse u LEFT JOIN tasks_script s ON s.id = u.script_id
+                     WHERE u.task_id = r.task_id ORDER BY u.id DESC LIMIT 1),
+            'outcome', (SELECT t.outcome FROM tasks_task t WHERE t.id = r.task_id))
+        FROM tasks_reach r JOIN guides_staff g ON g.id = r.guide_id WHERE r.member_id = %(member)s
+        ORDER BY r.day DESC, r.id DESC LIMIT 1)::text,
+    (SELECT json_agg(json_build_array(t.id, t.task_type, t.node, t.why, t.due_at, t.held_reason)
+        ORDER BY t.held_at IS NULL DESC, t.due_at, t.id) FROM tasks_task t
+        WHERE t.member_id = %(member)s AND t.state = 'open' AND t.task_type <> 'handover_intro'
+          AND t.assignee_id = %(owner)s)::text
+FROM moved JOIN guides_staff former ON former.id = moved.from_guide_id
+JOIN crm_guidehandover h ON h.id = moved.handover_id
+"""
+
+REASONS = {"resigned": "离职", "moved_store": "调店", "long_leave": "休长假"}
+FRIEND_WORDS = {
+    FriendTransfer.State.PLANNED: "微信好友排着队转",
+    FriendTransfer.State.ASKED: "微信好友正在转",
+    FriendTransfer.State.DONE: "微信好友已经转过来",
+    FriendTransfer.State.REFUSED: "他没接受换导购，先打电话",
+    FriendTransfer.State.TAKER_FULL: "你的微信好友满了，店长在安排",
+    FriendTransfer.State.FAILED: "微信好友没转成，先打电话",
+}
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What the former guide knew. Empty where nothing is on record."""
+
+    former: str
+    reason: str
+    at: datetime
+    friend_words: str
+    sizes: list[tuple[str, str]]
+    taboos: list[tuple[str, str]]
+    promises: list[str]
+    last_talk: dict[str, Any] | None
+    open_tasks: list[dict[str, Any]]
+    open_count: int
+
+
+def pack_of(member: Member, *, now: datetime) -> Pack | None:
+    """Return what the member's new guide has to know; None where he took nobody over in the last four weeks."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PACK,
+            {
+                "member": member.pk, "owner": member.owner_guide_id, "since": now - SHOWN_FOR, "now": now,
+                "tags": [key for _name, key in SIZES] + list(TABOOS),
+            },
+        )  # fmt: skip
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    at, former, reason, friend, asked_at, *rest = row
+    tags, sizes, promises, talk, tasks = (json.loads(one) if one else {} for one in rest)
+    return Pack(
+        former=former,
+        reason=REASONS[reason],
+        at=at,
+        friend_words=_friend_words(friend, asked_at, now),
+        sizes=_sizes(tags, sizes),
+        taboos=_taboos(tags),
+        promises=[said for one in promises or () if (said := _promise(*one, now=now))],
+        last_talk=_talk(talk, now) if talk else None,
+        open_tasks=[_task(*one) for one in (tasks or ())[:OPEN_SHOWN]],
+        open_count=len(tasks or ()),
+    )
+
+
+def _friend_words(state: str | None, asked_at: datetime | None, now: datetime) -> str:
+    if state is None:
+        return ""
+    if state == FriendTransfer.State.WAITING and asked_at:
+        return f"微信好友 {short_moment(asked_at + timedelta(hours=24), now)} 转过来，先别急着发"
+    return FRIEND_WORDS.get(FriendTransfer.State(state), "")
+
+
+def _sizes(tags: dict[str, list[str]], bought: dict[str, str]) -> list[tuple[str, str]]:
+    """What he said of himself counts more than what he bought; one for another is no size of his."""
+    known = [(name, "、".join(tags[key])) for name, key in SIZES if key in tags]
+    named = {name for name, _ in known}
+    families = {"西服": "上衣", "大衣": "上衣", "夹克": "上衣", "羽绒": "上衣", "裤装": "裤"}
+    for family, size in bought.items():
+        name = families.get(family, family)
+        if name not in named:
+            named.add(name)
+            known.append((name, size))
+    return known[:4]
+
+
+def _taboos(tags: dict[str, list[str]]) -> list[tuple[str, str]]:
+    names = {
+        "color_taboo": "忌讳颜色",
+        "care_attention": "洗护在意",
+        "fit_preference": "版型",
+        "contact_time_preference": "方便联系",
+    }
+    said = [(names[key], [one for one in tags.get(key, ()) if one not in NOTHING]) for key in TABOOS]
+    return [(name, "、".join(values)) for name, values in said if values]
+
+
+def _promise(kind: str, at: str, word: str, *, now: datetime) -> str:
+    moment = clock.parse_iso(at)
+    when = short_moment(moment, now)
+    if kind == "visit":
+        return f"约了 {when} 到店" if moment > now - timedelta(days=1) else f"{when} 约过到店"
+    if kind == "pickup":
+        return f"说好 {when} 取改好的衣服"
+    if kind == "ticket":
+        return f"{Ticket.Kind(word).label if word in Ticket.Kind.values else '售后'}还没办完（{when} 提的）"
+    return f"说好 {when} 再联系"
+
+
+def _talk(talk: dict[str, Any], now: datetime) -> dict[str, Any]:
+    how = "打了电话" if talk["channel"] == "manual_call" else "发了消息"
+    return {
+        "said": f"{short_moment(clock.parse_iso(talk['at']), now)} {talk['who']}{how}",
+        "words": talk["note"] or talk["text"] or "",
+        "outcome": str(OUTCOMES.get(talk["outcome"] or "", "")),
+    }
+
+
+def _task(pk: int, task_type: str, node: str, why: str, due_at: str, held: str | None) -> dict[str, Any]:
+    return {
+        "pk": pk, "label": label_of(task_type, node), "why": why, "due_at": clock.parse_iso(due_at),
+        "is_held": held == "handover",
+    }  # fmt: skip
+
+
+@panel("member", order=15, name="handover")
+@panel("sidebar", order=15, name="handover")
+def pack_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """交接资料, for those who may see the card, while the handover is young."""
+    member = customer.member
+    if member is None or not customer.may_see_card or member.owner_guide_id is None:
+        return None
+    pack = pack_of(member, now=now)
+    return ("tasks/handover_pack.html", {"pack": pack}) if pack else None
