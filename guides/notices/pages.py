@@ -42,7 +42,7 @@ def _facts(request: HttpRequest, asked: Any) -> dict[str, Any]:
     return {
         "page": read_page(_actor(request), kind=kind, before=asked.get("before", "")[:64]),
         "kind": kind,
-        "kinds": Notification.Kind.choices,
+        "kinds": sorted(Notification.Kind.choices, key=lambda one: one[0] != kind),  # the chosen one in sight
         "unread": unread_count(request) or 0,
         "is_first": not asked.get("before"),
         "now": clock.now(),

@@ -138,6 +138,13 @@ def test_single_messages_show_no_name_in_full(org, message):
     assert (gone.who, gone.title, gone.is_gone, more) == ("查无此人", "", True, None)
 
 
+def test_an_answer_to_a_card_shows_no_name_in_full_either(org, message):
+    said = {"msgtype": "text", "text": {"content": "王建平 · 30 分钟回访：15:05 记为已联系\n<a href=…>打开任务</a>"}}
+    message("failed", errcode=81013, kind="card_said", body_bytes=json.dumps(said).encode())
+    [line], _ = push_health.list_messages("81013")
+    assert (line.kind, line.title) == ("卡片回话", "王** · 30 分钟回访：15:05 记为已联系")
+
+
 def test_long_lists_come_in_pages(message, monkeypatch):
     monkeypatch.setattr(push_health, "PAGE", 2)
     made = [message("failed", errcode=81013).pk for _ in range(5)]

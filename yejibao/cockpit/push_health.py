@@ -29,7 +29,7 @@ State = OutboxMessage.State
 RANGES = {"today": (1, "今天"), "7": (7, "7 天"), "30": (30, "30 天")}
 KINDS = {
     "task": "任务卡", "digest": "任务摘要", "urge": "催办", "escalation": "超时提醒", "daily_list": "每日清单",
-    "weekly_list": "每周清单",
+    "weekly_list": "每周清单", "card_said": "卡片回话",
 }  # fmt: skip
 TOPICS = {
     "crm.order_paid": "付款", "crm.order_returned": "退货", "crm.order_exchanged": "换货", "crm.order_received": "签收",
@@ -318,7 +318,7 @@ def title_of(row: OutboxMessage) -> str:
         title = messages.title_of(json.loads(bytes(row.body_bytes)))
     except (ValueError, AttributeError):
         return ""
-    if row.kind != "task":
+    if row.kind not in ("task", "card_said"):  # these begin with the member's name
         return title
     name, dot, rest = title.partition(" · ")
     return f"{personal.mask_name(name)}{dot}{rest}"

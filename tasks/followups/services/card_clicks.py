@@ -18,7 +18,7 @@ from guides.org.models import Staff
 from yejibao.core import clock, outbox, words
 from yejibao.core.errors import DomainError
 from yejibao.core.models import OutboxMessage
-from yejibao.wecom.errors import GatewayError, Kind
+from yejibao.wecom.errors import GatewayError
 from yejibao.wecom.events import CardClicked
 from yejibao.wecom.gateway import Gateway
 from yejibao.wecom.messages import Text, request_bytes
@@ -150,7 +150,7 @@ def _change_card(click: CardClick, event: CardClicked, *, door: Gateway) -> None
         is_shown = error.code == CODE_SPENT and click.is_unsure
         if error.may_have_happened:
             CardClick.objects.filter(pk=click.pk).update(is_unsure=True)
-        if error.retryable and error.kind is not Kind.ADMIN:
+        if error.retryable:
             raise
         log.info("card of task %s not changed: %s", click.task_id, error)
     CardClick.objects.filter(pk=click.pk).update(answered_at=clock.now())
