@@ -400,9 +400,13 @@ def ask(
     *,
     accept: str = "text/html",
     connections: int = CONNECTIONS,
+    share: float = 1,
 ) -> Seen:
-    """Ask every side in turn for some seconds, three rounds at least, after a warm-up. Raises where one answers no 200."""
-    seconds, rounds = (4.0, 3) if options.quick else (8.0, 5)
+    """Ask every side in turn for some seconds, three rounds at least, after a warm-up. Raises where one answers no 200.
+
+    `share` shortens the turns where there are many sides.
+    """
+    seconds, rounds = (4.0 * share, 3) if options.quick else (8.0 * share, 5)
     hits: dict[str, list[Hits]] = {name: [] for name in sides}
 
     def turn(name: str) -> float:
