@@ -68,6 +68,8 @@ class Folded(NodeList):
 class Name(Variable):
     """A variable, looked up without asking an object without keys for one: Django does, and catches the error."""
 
+    lookups: tuple[str, ...]  # _named() makes these of names only
+
     def resolve(self, context: Any) -> Any:
         try:
             found = context[self.lookups[0]]
