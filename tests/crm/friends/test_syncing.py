@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm.friends.services import NothingToStop, start_sync, stop_sync, sync_friends
+from crm.friends.services import NothingToStop, start_sync, stop_sync, sync_friends, syncing
 from crm.members.models import FriendLink
 from guides.org.actors import actor_for
 from guides.org.models import Staff
@@ -24,7 +24,9 @@ API = "externalcontact/batch/get_by_user"
 
 
 @pytest.fixture(autouse=True)
-def world(clock: Any, sandbox: SandboxControl) -> None:
+def world(clock: Any, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All people in one part, so that its pages come one after the other."""
+    monkeypatch.setattr(syncing, "PARTS_WANTED", 1)
     clock.travel(NOW)
     tokens.Credentials.forget_process_copies()
     gateway._gateway.cache_clear()
@@ -68,6 +70,16 @@ def test_a_sweep_reads_every_page_once_and_knows_when_it_is_through(
     assert (done.counts["linked"], FriendLink.objects.get(external_user_id="wmcrowd00000010").member) == (1, member)
     assert sandbox.get("stats")["calls"][API] == 5
     assert go() == {}
+
+
+def test_a_small_company_sees_its_progress_too(
+    guides: list[Staff], sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "PARTS_WANTED", 50)
+    sandbox.post("crowd", count=60)
+    assert start().parts_total == 3
+    go()
+    assert (run().state, run().parts_done, FriendLink.objects.count()) == ("done", 3, 60)
 
 
 def test_a_second_sweep_changes_nothing(guides: list[Staff], sandbox: SandboxControl) -> None:
