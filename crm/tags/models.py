@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class TagGroup(models.Model):
-    """标签组. The first level stands alone; below it a subgroup, whose name is that of a corp tag group in WeCom."""
+    """标签组: two levels. On the platform each tag with values is a group of its own: crm.corptags."""
 
     key = models.CharField(max_length=32, unique=True)
     name = models.CharField(max_length=30)
