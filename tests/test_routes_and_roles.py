@@ -26,7 +26,7 @@ from crm.members.models import GuideHandover, MemberMerge
 from guides.notices.models import Notification
 from guides.org.actors import role_names
 from guides.org.api import StaffViewSet
-from guides.org.models import Staff
+from guides.org.models import Staff, StoreChange
 from tasks.review.models import StoreWeek
 from tasks.scripts.models import Script, ScriptFavourite
 from tests.factories.crm import make_friend, make_member, make_order, make_ticket
@@ -337,6 +337,7 @@ def make_foreign(org: Org) -> Foreign:
         make_friend(member, guide),
         make_ticket(member, opened_at="2026-03-02 10:00"),
         GuideHandover.objects.create(guide=make_staff(store=store, state="resigned"), store=store, left_at=now),
+        StoreChange.objects.create(staff=guide, from_store=store, to_store=org.other_store, starts_on=clock.local_day(now), at=now),
         make_task(member, guide),
         Notification.objects.create(staff=guide, kind="task", key="task:1", title="…", url="/g/today/", at=now),
         Script.objects.create(key="for_staff", task_type="care", audience="internal", text="…", created_at=now),

@@ -23,7 +23,7 @@ from yejibao.core.scope import Actor
 
 from .services import plan_long_leave
 
-KINDS = {"leave": "长假", "give": "不回来带了", "move": "调店"}
+KINDS = {"leave": "长假", "give": "会员交出去", "move": "调店"}
 ROLES = {"leave": ("store_manager", "area_supervisor"), "give": ("store_manager",), "move": MOVERS}
 SHOWN = 200  # people or stores to choose from
 
@@ -150,4 +150,4 @@ def _day(text: str) -> date:
     return found
 
 
-nav.add("manager", key="moves", label="调店", icon="repeat", url="crm:handover-new", order=42, roles=MOVERS)
+nav.add("manager", key="moves", label="调店", icon="store", url="crm:handover-new", order=42, roles=MOVERS)
