@@ -246,6 +246,7 @@
 
   function sayDone(row) {
     const button = one("[data-say-send]", row);
+    yjb.idle(button); // its own words stand on it again
     button.disabled = true;
     one("span", button).textContent = "已发送";
   }

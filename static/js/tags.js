@@ -13,12 +13,12 @@
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     const { detail } = event;
-    const form = detail.elt;
-    const tapped = detail.requestConfig.triggeringEvent && detail.requestConfig.triggeringEvent.submitter;
-    if (event.defaultPrevented || !form.matches("form[data-tap]") || !tapped) return;
+    const tapped = detail.elt;
+    const form = tapped.closest("form[data-tap]");
+    if (event.defaultPrevented || !form || !tapped.matches(".chip[name]")) return;
     flipped.set(detail.xhr, chips(form).map((chip) => [chip, chip.getAttribute("aria-pressed") === "true"]));
     const isOn = tapped.name === "put";
-    if (isOn && form.dataset.tap === "enum") chips(form).forEach((chip) => stand(chip, chip === tapped));
+    if (isOn && form.dataset.tap !== "multi_enum") chips(form).forEach((chip) => stand(chip, chip === tapped));
     else stand(tapped, isOn);
   });
 
