@@ -14,8 +14,13 @@ from guides.org.models import Staff
 from yejibao.core import clock
 from yejibao.wecom.events import FriendAdded, FriendEdited, FriendLost
 
-# A hand-over is the transfer's own business (crm.members.services.transfers).
-LOST_BY = {"member": FriendLink.State.DELETED_BY_MEMBER, "guide": FriendLink.State.DELETED_BY_GUIDE}
+# Of our own hand-overs the link waits as `pending_transfer` and is left to them (crm.members.services.transfers); one made in
+# the platform's console ends a friendship as any deletion by the guide does, and the customer is read again for his new one.
+LOST_BY = {
+    "member": FriendLink.State.DELETED_BY_MEMBER,
+    "guide": FriendLink.State.DELETED_BY_GUIDE,
+    "transfer": FriendLink.State.DELETED_BY_GUIDE,
+}
 
 
 @transaction.atomic
@@ -51,6 +56,8 @@ def follow_lost(events: Sequence[FriendLost]) -> int:
         if (guide := staff.get(event.userid)) and (state := LOST_BY.get(event.by)):
             at = clock.parse_iso(event.at)
             ended += bool(end_friend(guide=guide, external_user_id=event.external_userid, at=at, state=state))
+    if passed_on := [event.external_userid for event in events if event.by == "transfer"]:
+        mark_stale(passed_on, now=clock.now())
     return ended
 
 

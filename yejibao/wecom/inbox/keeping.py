@@ -16,9 +16,11 @@ from yejibao.core import clock
 from .. import gateway
 from ..errors import GatewayError, Kind
 from ..events import (
+    AcquisitionChanged,
     AppEntered,
     ApprovalChanged,
     AppStanding,
+    ArchiveAgreed,
     CardClicked,
     ChatChanged,
     CorpTagChanged,
@@ -42,6 +44,7 @@ WHERE (excluded.happened_at, excluded.version) >= (m.happened_at, m.version)
 GONE_CHAT = {40050, 49008}
 GONE_DEPARTMENT = {60003, 60123}
 GONE_LIVING = {92000, 92001}
+NO_APPROVAL = {301025}  # withdrawn or of another template's app: then the event's word stands
 
 
 def note(
@@ -153,10 +156,10 @@ def keep_approvals(events: list[ApprovalChanged]) -> None:
         asked_at = clock.now()
         status = 0
         if origin == "sys":
-            answer = _read_again(lambda: door.post("oa/getapprovaldetail", {"sp_no": number}), ())  # noqa: B023
+            answer = _read_again(lambda: door.post("oa/getapprovaldetail", {"sp_no": number}), NO_APPROVAL)  # noqa: B023
             status = int(((answer or {}).get("info") or {}).get("sp_status") or 0)
         else:
-            answer = _read_again(lambda: door.post("corp/getopenapprovaldata", {"thirdNo": number}), ())  # noqa: B023
+            answer = _read_again(lambda: door.post("corp/getopenapprovaldata", {"thirdNo": number}), NO_APPROVAL)  # noqa: B023
             status = int(((answer or {}).get("data") or {}).get("OpenSpstatus") or 0)
         note("approval", f"{origin}/{number}", at=asked_at if status else _at(last), state=str(status or last.status),
              version=status or last.status, facts={"template": last.template_id, "userid": last.applicant})  # fmt: skip
@@ -187,6 +190,20 @@ def keep_directory_tags(events: list[DirectoryTagChanged]) -> None:
 def keep_failed_transfers(events: list[TransferFailed]) -> None:
     for event in events:
         note("transfer", f"{event.external_userid}/{event.userid}", at=_at(event), state=event.reason)
+
+
+@subscribe(AcquisitionChanged)
+def keep_acquisition(events: list[AcquisitionChanged]) -> None:
+    """The last thing that happened to a link, and to the balance of them all (a warning HQ should see)."""
+    for event in events:
+        note("acquisition", event.link_id or "balance", at=_at(event), state=event.what,
+             is_deleted=event.what == "delete_link", facts={"state": event.state, "userid": event.userid})  # fmt: skip
+
+
+@subscribe(ArchiveAgreed)
+def keep_agreements(events: list[ArchiveAgreed]) -> None:
+    for event in events:
+        note("archive", f"{event.external_userid}/{event.userid}", at=_at(event), state="agreed")
 
 
 @subscribe(CardClicked)

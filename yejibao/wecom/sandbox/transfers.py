@@ -38,6 +38,10 @@ def refuse(state: State, external_userid: str) -> int:
         if one["external_userid"] == external_userid and one["status"] == WAITING:
             one["status"] = REFUSED
             refused += 1
+            state.callbacks.emit(
+                {"Event": "change_external_contact", "ChangeType": "transfer_fail", "FailReason": "customer_refused",
+                 "UserID": one["taker"], "ExternalUserID": external_userid}
+            )  # fmt: skip
     state.dirty = True
     return refused
 
@@ -49,6 +53,11 @@ def complete(state: State) -> None:
         if one["status"] == WAITING and now - one["started"] >= state.figures.transfer_seconds:
             one["status"], one["at"], moved = DONE, now, True
             _move(state, one)
+            if not one["is_resigned"]:
+                state.callbacks.emit(
+                    {"Event": "change_external_contact", "ChangeType": "del_external_contact", "UserID": one["giver"],
+                     "ExternalUserID": one["external_userid"], "Source": "DELETE_BY_TRANSFER"}
+                )  # fmt: skip
     if moved:
         state.index_contacts()
 
