@@ -99,3 +99,10 @@ def no_redis(settings: Any) -> Iterator[None]:
 
 def later(**duration: float) -> datetime:
     return product_clock.now() + timedelta(**duration)
+
+
+def states(*rows: OutboxMessage) -> list[str]:
+    """Read the rows anew and return their states."""
+    for row in rows:
+        row.refresh_from_db()
+    return [row.state for row in rows]

@@ -37,7 +37,7 @@ from .second import Second
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 256
-AHEAD, CLAIM_ROWS = 1000, 500  # so many more are claimed, rendered and booked while those are on their way
+AHEAD, CLAIM_ROWS = 1500, 500  # so many more are claimed, rendered and booked while those are on their way
 FIRST_ROWS = 100  # claimed when nothing is on its way, so that the first do not wait for the rendering of many
 FEW_ROWS, GATHER_SECONDS = 50, 0.1  # after a claim of few the next one waits, so that they come together
 POLL_SECONDS = 5.0
@@ -137,7 +137,8 @@ class Sender:
 
     async def _send(self, row: OutboxMessage, at: datetime, slot: budgets.Slot, lease_end: float) -> None:
         logs.bind(message=row.pk)  # a call has a context of its own
-        await self.pace.until(at)
+        if slot.wait:
+            await self.pace.until(at)
         async with self._lines:
             started = await self._second.begin()
             if _boot_seconds() > lease_end or self._stopping:
