@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Count, Q
 
-from crm.friends.sweeps import SweepFacts, sweep_facts
+from crm.friends.sweeps import WORDS, SweepFacts, sweep_facts
 from crm.tags.models import Tag
 from yejibao.wecom.syncing.models import SyncRun
 
@@ -55,6 +55,11 @@ class Overview:
     waiting: int  # friends whose tags are to be written or read, counted up to some thousands
     troubles: list[tuple[int, str, int]]  # errcode, what it says, friends
     foreign: list[tuple[str, list[str]]]  # groups of others with their tags
+
+    @property
+    def found(self) -> list[tuple[str, int]]:
+        """What the sweep over the groups found and did, in words."""
+        return [pair for pair in self.groups_sweep.counts if pair[0] != WORDS["rows"]]
 
     @property
     def ready(self) -> int:

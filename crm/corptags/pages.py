@@ -67,4 +67,6 @@ def _start(actor: Actor) -> str:
     return f"开始同步 {run.parts_total} 个标签组，可以离开这一页"
 
 
-nav.add("hq", key="corp-tags", label="企微标签", icon="tags", url="crm:corp-tags", order=93, roles=WHO, group="系统")
+nav.add(
+    "hq", key="corp-tags", label="企微标签", icon="bookmark", url="crm:corp-tags", order=93, roles=WHO, group="系统"
+)
