@@ -4,9 +4,9 @@ from datetime import datetime
 
 from django.db import connection
 
-from crm.members.services import add_holding, before_merge
+from crm.members.services import add_holding, after_merge, before_merge
 
-from .changes import cancel_cycles, lock_cycles
+from .changes import cancel_cycles, complete_walked, lock_cycles
 from .models import Enrollment
 
 # A cycle of a date on which the kept one has his own stays with the card that is gone.
@@ -19,7 +19,7 @@ COLLIDES = (
 def join_cycles(kept_id: int, gone_id: int, now: datetime) -> None:
     """End what cannot run beside another: of one date the gone one's cycle, of two running ones the older.
 
-    As if both purchases had always been his (followup_3369.yaml: superseding). Ended cycles stay ended if the merge is undone.
+    As if both purchases had always been his (followup_3369.yaml: superseding).
     """
     cycles = Enrollment.objects.filter(member_id__in=[kept_id, gone_id], status=Enrollment.Status.ACTIVE)
     lock_cycles(cycles.values_list("pk", flat=True))
@@ -51,6 +51,48 @@ def join_cycles(kept_id: int, gone_id: int, now: datetime) -> None:
         )
 
 
+def part_cycles(kept_id: int, gone_id: int, now: datetime) -> None:
+    """Where a merge was taken back: let the cycles it ended go on, each for its own member again.
+
+    Not where the member bought since, or has another running: then it would have been superseded anyway. The next step is
+    judged anew at the next tick; what is past its end by then is skipped there, tasks past their end are expired.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH undone AS (
+                SELECT at FROM crm_membermerge WHERE kept_id = %(kept)s AND gone_id = %(gone)s AND undone_at = %(now)s
+                ORDER BY id DESC LIMIT 1
+            ), again AS (
+                SELECT e.id, u.at, greatest(e.steps_superseded, e.steps_cancelled) AS left_over
+                FROM undone u JOIN tasks_enrollment e ON e.closed_at = u.at AND e.member_id IN (%(kept)s, %(gone)s)
+                WHERE (e.status = 'superseded' AND e.closed_reason = 'repurchased' AND EXISTS (
+                        SELECT 1 FROM tasks_enrollment s WHERE s.id = e.superseded_by_id AND s.member_id <> e.member_id)
+                    OR e.status = 'cancelled' AND e.closed_reason = 'merged')
+                  AND NOT EXISTS (
+                    SELECT 1 FROM tasks_enrollment o WHERE o.member_id = e.member_id AND o.cadence_id = e.cadence_id
+                      AND o.id <> e.id AND e.kind = 'full' AND o.kind = 'full' AND o.status <> 'cancelled'
+                      AND (o.status = 'active' OR o.anchor_at > e.anchor_at))
+            ), runs AS (
+                UPDATE tasks_enrollment e SET status = 'active', superseded_by_id = NULL, closed_reason = '', closed_at = NULL,
+                    steps_superseded = 0, steps_cancelled = 0,
+                    next_step = CASE WHEN a.left_over > 0 THEN e.plan[cardinality(e.plan) - a.left_over + 1] END,
+                    next_due_at = CASE WHEN a.left_over > 0 THEN %(now)s::timestamptz END
+                FROM again a WHERE e.id = a.id
+            )
+            UPDATE tasks_task t SET state = CASE WHEN t.expire_at < %(now)s THEN 'expired' ELSE 'open' END, closed_reason = '',
+                closed_at = CASE WHEN t.expire_at < %(now)s THEN %(now)s::timestamptz END, superseded_by_id = NULL,
+                tell_at = CASE WHEN t.expire_at >= %(now)s THEN %(now)s::timestamptz END
+            FROM again a WHERE t.enrollment_id = a.id AND t.state IN ('superseded', 'cancelled') AND t.closed_at = a.at
+            """,
+            {"kept": kept_id, "gone": gone_id, "now": now},
+        )
+        cursor.execute(
+            "SELECT id FROM tasks_enrollment WHERE member_id IN (%s, %s) AND status = 'active'", [kept_id, gone_id]
+        )
+        complete_walked([row[0] for row in cursor.fetchall()], now=now)
+
+
 _UNSENT_TOO = (
     "t.used_at IS NULL AND EXISTS (SELECT 1 FROM tasks_pendingsend k WHERE k.member_id = %(kept)s "
     "AND k.guide_id = t.guide_id AND k.used_at IS NULL)"
@@ -64,3 +106,4 @@ def register() -> None:
     for table in ("tasks_task", "tasks_reach", "tasks_scriptuse"):
         add_holding(table)
     before_merge(join_cycles)
+    after_merge(part_cycles)

@@ -117,8 +117,10 @@ def merge_members(*, kept: Member, gone: Member, actor: Actor, reason: str, now:
 
 @transaction.atomic
 def undo_merge(merge: MemberMerge, *, actor: Actor, reason: str, now: datetime) -> MemberMerge:
-    """Take a merge back: the rows it moved return, what came later stays with the kept one. A cycle the merge ended
-    stays ended. Raises AlreadyUndone or MayNotMerge."""
+    """Take a merge back: the rows it moved return, what came later stays with the kept one.
+
+    Raises AlreadyUndone or MayNotMerge.
+    """
     held = MemberMerge.objects.select_for_update().get(pk=merge.pk)
     if held.undone_at:
         raise AlreadyUndone()

@@ -30,6 +30,8 @@ from tasks.cadences.conservation import prove
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.loading import load_3369
 from tasks.cadences.models import Cadence, Enrollment
+from tasks.followups.models import Task
+from tasks.followups.opening import open_due
 from tests.factories.crm import make_friend, make_member, make_order, make_staff, order_row
 from yejibao.core.clock import parse_iso
 from yejibao.core.errors import NotFound
@@ -156,8 +158,54 @@ def test_of_two_running_cycles_the_older_ends_and_nothing_is_lost(pair: tuple[Me
         old.pk: (kept.pk, "superseded"), same_day.pk: (gone.pk, "superseded"), new.pk: (kept.pk, "active"),
     }  # fmt: skip
     assert prove(cadence_id=Cadence.objects.get().pk).missing == 0
-    undo_merge(merge, actor=SYSTEM, reason="", now=NOW)
-    assert Enrollment.objects.get(anchor_order=new).member_id == gone.pk
+    undo_merge(merge, actor=SYSTEM, reason="", now=NOW + timedelta(hours=1))
+    state = {one.anchor_order_id: (one.member_id, one.status) for one in Enrollment.objects.all()}
+    assert state == {  # the kept one's goes on; what the gone one's own purchase had ended stays ended
+        old.pk: (kept.pk, "active"), same_day.pk: (gone.pk, "superseded"), new.pk: (gone.pk, "active"),
+    }  # fmt: skip
+    assert prove(cadence_id=Cadence.objects.get().pk).missing == 0
+
+
+def test_a_step_that_was_open_is_open_again_when_the_merge_is_undone(pair: tuple[Member, Member]) -> None:
+    load_3369(now=NOW)
+    kept, gone = pair
+    for member in pair:
+        make_friend(member, external_user_id=f"wm{member.pk}")
+    old = make_order(kept, paid_at="2026-02-27 15:00", guide=kept.owner_guide)
+    enroll_orders([old.pk], now=NOW)
+    open_due(now=NOW, batch=100, budget=timedelta(seconds=5))
+    task = Task.objects.get(node="d3")
+    before = Enrollment.objects.get()
+    new = make_order(gone, paid_at="2026-03-01 15:00", guide=kept.owner_guide)
+    enroll_orders([new.pk], now=NOW)
+    at = NOW + timedelta(hours=1)
+    merge = merge_members(kept=kept, gone=gone, actor=SYSTEM, reason="", now=at)
+    task.refresh_from_db()
+    assert task.state == "superseded"
+    undo_merge(merge, actor=SYSTEM, reason="", now=at + timedelta(hours=1))
+    task.refresh_from_db()
+    cycle = Enrollment.objects.get(anchor_order=old)
+    assert (task.state, task.closed_at, cycle.status, cycle.next_step) == ("open", None, "active", before.next_step)
+    open_due(now=at + timedelta(hours=1), batch=100, budget=timedelta(seconds=5))
+    cycle.refresh_from_db()
+    assert (cycle.next_step, cycle.next_due_at) == (before.next_step, before.next_due_at)
+    assert prove(cadence_id=Cadence.objects.get().pk).missing == 0
+
+
+def test_a_purchase_since_the_merge_stands(pair: tuple[Member, Member]) -> None:
+    load_3369(now=NOW)
+    kept, gone = pair
+    old = make_order(kept, paid_at="2026-02-20 15:00", guide=kept.owner_guide)
+    new = make_order(gone, paid_at="2026-02-25 15:00", guide=kept.owner_guide)
+    enroll_orders([old.pk, new.pk], now=NOW)
+    merge = merge_members(kept=kept, gone=gone, actor=SYSTEM, reason="", now=NOW)
+    later = NOW + timedelta(hours=3)
+    latest = make_order(kept, paid_at=later, guide=kept.owner_guide)
+    enroll_orders([latest.pk], now=later)
+    undo_merge(merge, actor=SYSTEM, reason="", now=later)
+    assert dict(Enrollment.objects.values_list("anchor_order", "status")) == {
+        old.pk: "superseded", new.pk: "superseded", latest.pk: "active",
+    }  # fmt: skip
     assert prove(cadence_id=Cadence.objects.get().pk).missing == 0
 
 
