@@ -113,6 +113,12 @@ def test_reads_keep_to_the_minute_of_their_api(budgets: Budgets) -> None:
     assert budgets.reserve(api="user/list", now=START, limits=limits)[0].granted
 
 
+def test_moments_keep_under_the_platforms_ten_a_minute(budgets: Budgets) -> None:
+    given = [budgets.reserve(api="externalcontact/add_moment_task", now=at(number))[0].granted for number in range(20)]
+    assert given == [True] * 8 + [False] * 12
+    assert budgets.reserve(api="externalcontact/add_msg_template", now=at(20))[0].granted
+
+
 def test_messages_of_the_day_end_with_the_shanghai_day(budgets: Budgets) -> None:
     limits = Limits(per_day=2)
     slots = [budgets.reserve(api=API, now=START, limits=limits)[0] for _ in range(3)]

@@ -33,6 +33,7 @@ MEMBER_MINUTE, MEMBER_HOUR = 20, 600  # platform: 30 and 1,000, beyond which it 
 BURST_SHARE = 0.02  # of the calls of a second, so many may come at once
 API_MINUTE, API_HOUR = 10_000, 150_000
 TICKET_HOUR = 90  # of 100 an hour and app
+MOMENTS_MINUTE = 8  # of 10
 MESSAGES_PER_ACCOUNT_DAY = 200
 BREAKER_FIRST, BREAKER_MOST = 60.0, 600.0
 
@@ -68,6 +69,8 @@ def limits_of(api: str) -> Limits:
         )  # fmt: skip
     if api in ("ticket/get", "get_jsapi_ticket"):
         return Limits(per_minute=TICKET_HOUR, per_hour=TICKET_HOUR)
+    if api == "externalcontact/add_moment_task":
+        return Limits(per_minute=MOMENTS_MINUTE, per_hour=API_HOUR)
     return Limits(per_minute=API_MINUTE, per_hour=API_HOUR)
 
 
