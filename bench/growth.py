@@ -25,7 +25,7 @@ def main(options: Options) -> Report:
     clock.travel(now)
     shape = {"stores": 900, "guides": 3_000} if options.quick else {"stores": 3_000, "guides": 10_000}
     world.company(**shape, now=now)
-    world.members(sizes[-1] + 2 * len(sizes) * enrol.BATCH * batches * (rounds + 1))
+    world.members(sizes[-1] + 3 * len(sizes) * enrol.BATCH * batches * (rounds + 1))
     seen = [_at(size, rounds, batches, now) for size in sizes]
     vacuum = _a_day_of_changes(min(QUICK_DAY if options.quick else DAY_OF_CHANGES, sizes[-1] // 2))
     pages = growth_pages.page_rows((100,) if options.quick else (100, 1_000, 10_000))
@@ -47,33 +47,28 @@ def _at(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any
 
     Once as the fill left it, with most rows on the disk, and then with those in memory that a day's work looks at.
     """
-    count = open_due.BATCH * batches
+    count, part = open_due.BATCH * batches, enrol.BATCH * batches
     there = Enrollment.objects.filter(status="active").count()
-    world.enrollments(waiting=waiting - there, due=count * (rounds + 1), now=now)
+    world.enrollments(waiting=waiting - there, due=open_due.due_hands(rounds, batches), now=now)
     last = Order.objects.latest("pk").pk
-    world.orders(enrol.BATCH * batches * (rounds + 1), now=now)
+    world.orders(part * (rounds + 1), now=now)
     ids = list(Order.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True))
 
     def enroll(turn: int) -> int:
-        part = ids[turn * enrol.BATCH * batches : (turn + 1) * enrol.BATCH * batches]
-        for start in range(0, len(part), enrol.BATCH):
-            enroll_orders(part[start : start + enrol.BATCH], now=now)
-        return len(part)
+        for start in range(turn * part, (turn + 1) * part, enrol.BATCH):
+            enroll_orders(ids[start : start + enrol.BATCH], now=now)
+        return part
 
-    cold_enrol, cold_open = rate(lambda: enroll(0)), rate(lambda: open_due._product(count, now))
+    cold_enrol, cold_open = rate(lambda: enroll(0)), rate(lambda: open_due.product(count, now))
+    open_due.bare(count, now)
     world.warm(now=now, after_order=last)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE tasks_task, tasks_taskmove")
+    opening = open_due.both_sides(waiting, rounds, batches, now)
     progress(f"measuring at {waiting:,}")
-    opened, enrolled = [], []
-    for turn in range(1, rounds + 1):
-        enrolled.append(rate(lambda turn=turn: enroll(turn)))  # type: ignore[misc]
-        opened.append(rate(lambda: open_due._product(count, now)))
-        progress(f"{waiting:,}: {enrolled[-1]:,.0f} purchases/s, {opened[-1]:,.0f} tasks/s")
-    progress(f"measured at {waiting:,}")
+    enrolled = [rate(lambda turn=turn: enroll(turn)) for turn in range(1, rounds + 1)]  # type: ignore[misc]
+    progress(f"measured at {waiting:,}: {median(enrolled):,.0f} purchases/s")
     return {
-        "waiting": waiting, "enrol_ms": 1000 / median(enrolled), "open_ms": 1000 / median(opened),
-        "cold_enrol_ms": 1000 / cold_enrol, "cold_open_ms": 1000 / cold_open, **_sizes_of(),
+        "waiting": waiting, "enrol_ms": 1000 / median(enrolled), "open_ms": 1000 / opening["product_per_second"],
+        "of_bare": opening["ratio"], "cold_enrol_ms": 1000 / cold_enrol, "cold_open_ms": 1000 / cold_open, **_sizes_of(),
     }  # fmt: skip
 
 
@@ -93,10 +88,10 @@ def _growth_table(seen: list[dict[str, Any]]) -> dict[str, Any]:
 
     return {
         "title": "Growth: cost in the product's own calls, sizes as table + indexes in MiB.",
-        "head": ["cycles waiting", "ms a purchase (from disk)", "ms an opened task (from disk)", "enrollments", "causes", "orders"],
+        "head": ["cycles waiting", "ms a purchase (from disk)", "ms an opened task (from disk)", "of bare SQL", "enrollments", "causes", "orders"],
         "rows": [
             [f"{row['waiting']:,}", f"{row['enrol_ms']:.3f} ({row['cold_enrol_ms']:.2f})",
-             f"{row['open_ms']:.3f} ({row['cold_open_ms']:.2f})",
+             f"{row['open_ms']:.3f} ({row['cold_open_ms']:.2f})", row["of_bare"],
              megabytes(row, "tasks_enrollment"), megabytes(row, "tasks_enrollmentcause"), megabytes(row, "crm_order")]
             for row in seen
         ],

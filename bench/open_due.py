@@ -45,15 +45,24 @@ def main(options: Options) -> Report:
 
 def _at(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any]:
     """Let the tables grow to so many waiting cycles and measure both sides there."""
-    count = BATCH * batches
     there = Enrollment.objects.filter(status="active").count()
-    world.enrollments(waiting=waiting - there, due=2 * count * (rounds + 1), now=now)
-    sides = {"product": lambda: _product(count, now), "bare": lambda: _bare(count, now)}
-    for side in sides.values():  # plans, caches
-        side()
+    world.enrollments(waiting=waiting - there, due=due_hands(rounds, batches), now=now)
+    product(BATCH * batches, now)
+    bare(BATCH * batches, now)  # plans, caches
     world.warm(now=now, after_order=Order.objects.latest("pk").pk)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE tasks_task, tasks_taskmove")
+    return both_sides(waiting, rounds, batches, now)
+
+
+def due_hands(rounds: int, batches: int) -> int:
+    """Return how many hands must be due for both sides: a call each to warm up, and one a round."""
+    return 2 * BATCH * batches * (rounds + 1)
+
+
+def both_sides(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any]:
+    """Open all that is due, the sides in turn, with so many cycles waiting."""
+    count = BATCH * batches
+    sides = {"product": lambda: product(count, now), "bare": lambda: bare(count, now)}
+    world.settle("tasks_task", "tasks_taskmove")
     before = _wal()
     progress(f"measuring at {waiting:,}")
     figures = interleaved(rounds, {name: (lambda side=side: rate(side)) for name, side in sides.items()})
@@ -70,7 +79,7 @@ def _at(waiting: int, rounds: int, batches: int, now: datetime) -> dict[str, Any
     }  # fmt: skip
 
 
-def _product(count: int, now: datetime) -> int:
+def product(count: int, now: datetime) -> int:
     """Open what is due, `count` hands of it: the tick's own call, stopped after its batches."""
     done = 0
     while done < count:
@@ -101,7 +110,7 @@ def _sizes() -> dict[str, int]:
 # ---------------------------------------------------------------- the floor
 
 
-def _bare(count: int, now: datetime) -> int:
+def bare(count: int, now: datetime) -> int:
     facts = {"now": now, "today": clock.local_day(now)}
     done = 0
     while done < count:

@@ -10,6 +10,7 @@ n belong together by arithmetic, no look-up), purchases of one day lie together 
 table, as in a shop. Foreign keys and triggers do not fire meanwhile, and indexes are built at the end of each fill.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, time
@@ -250,6 +251,16 @@ def warm(*, now: datetime, after_order: int) -> None:
         cursor.execute(f"{seen} FROM {due} {of_a_member}", [now])
         bought = "(SELECT member_id, NULL::bigint AS cycle FROM crm_order WHERE id > %s) x"
         cursor.execute(f"{seen} FROM {bought} {of_a_member}", [after_order])
+
+
+def settle(*tables: str) -> None:
+    """Let the writes of a fill reach the disk and the planner see small tables as they are, before anything is measured."""
+    with connection.cursor() as cursor:
+        if tables:
+            cursor.execute(f"ANALYZE {', '.join(tables)}")
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("CHECKPOINT")
+    os.sync()
 
 
 def clear() -> None:

@@ -67,6 +67,8 @@ def alone(module: str, function: str) -> replaced:
 
 
 CORE = [
+    _guard("audit: one seal after another", "yejibao/core/sealing.py:seal", unique("core_auditseal", "core_auditseal_after_id_key"),
+           core.two_who_seal_the_audit),
     _guard("a key: one at a time", "yejibao/core/idempotency.py:_run", advisory(),
            core.the_second_of_two_is_told_so_and_does_nothing),
     _guard("a key: once", "yejibao/core/idempotency.py:_run", unique("core_idempotencykey", "idempotency_actor_key"),
@@ -294,6 +296,7 @@ REASONS = {
     "tasks/followups/push.py:_write": "names the tasks of a message claimed in this transaction",
     "tasks/followups/push.py:carry_links": "names the tasks of a message queued in this transaction",
     "tasks/followups/services/managing.py:ask_skip": _HELD,
+    "yejibao/core/backup/restoring.py:_UNSURE": "in a database nobody else uses yet",
     "yejibao/core/health.py:_remember": _LAST,
     "yejibao/core/heart.py:beat": _LAST,
     "yejibao/core/jobtrace.py:note_run": _LAST,
