@@ -90,7 +90,8 @@ class Bench:
         self.control.call("POST", "world", body={"people": [{"userid": name, "name": name} for name in people]})
         receiver = {"url": f"{base}/wecom/callback/yejibao/", "token": "bench", "aes_key": KEY}
         self.control.call("POST", "receivers", body={"yejibao": receiver})
-        self.control.call("POST", "settings", body={"keep_calls": 2000})
+        # The pushes of a minute are kept too: a greeting among them must not be forgotten before it is read.
+        self.control.call("POST", "settings", body={"keep_calls": 20_000})
         self._warm_up()
         order = {"api": "*", "latency": LATENCY_MS, "jitter": JITTER_MS}
         self.control.call("POST", "fault", body=order)

@@ -1,6 +1,7 @@
 """The other side of the stand-in: who lives in it, what goes wrong, what it got. JSON under /control/."""
 
 import secrets
+from collections import deque
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +44,8 @@ def settings(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[
         if not hasattr(state.figures, name):
             raise Rejected(422, f"no such figure: {name}")
         setattr(state.figures, name, type(getattr(state.figures, name))(value))
+    if state.calls.maxlen != state.figures.keep_calls:
+        state.calls = deque(state.calls, maxlen=state.figures.keep_calls)
     return {"figures": vars(state.figures)}
 
 
