@@ -86,7 +86,13 @@ def dump(folder: Path, *, recipients: Sequence[str], now: datetime) -> Note:
 
 
 def _dump_to(part: Path, *, snapshot: str, keys: Sequence[pyrage.x25519.Recipient]) -> _Hashed:
-    command = [str(databases.tool("pg_dump")), "--format=custom", f"--snapshot={snapshot}", "--no-owner", "--no-privileges"]
+    command = [
+        str(databases.tool("pg_dump")),
+        "--format=custom",
+        f"--snapshot={snapshot}",
+        "--no-owner",
+        "--no-privileges",
+    ]
     with open(part, "xb", opener=_private) as file:
         written = _Hashed(file)
         with subprocess.Popen(

@@ -95,7 +95,13 @@ def _fill(bundle: Path, *, identity: str, database: str) -> None:
         key = pyrage.x25519.Identity.from_str(identity.strip())
     except pyrage.IdentityError:
         raise BackupError("这不是一把 age 私钥（以 AGE-SECRET-KEY-1 开头的一行）。") from None
-    command = [str(databases.tool("pg_restore")), "--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={database}"]
+    command = [
+        str(databases.tool("pg_restore")),
+        "--no-owner",
+        "--no-privileges",
+        "--exit-on-error",
+        f"--dbname={database}",
+    ]
     with (
         open(bundle, "rb") as file,
         subprocess.Popen(
