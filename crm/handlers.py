@@ -41,7 +41,11 @@ def open_store_change_handovers(events: list[StaffMoved]) -> None:
     for event in events:
         guide = Staff.objects.get(pk=event.staff_id)
         open_handover(
-            guide, reason="moved_store", store_id=event.from_store_id, left_at=clock.parse_iso(event.at), now=clock.now()
+            guide,
+            reason="moved_store",
+            store_id=event.from_store_id,
+            left_at=clock.parse_iso(event.at),
+            now=clock.now(),
         )
 
 

@@ -39,7 +39,17 @@ def send(client: Any, path: str, **body: Any) -> Any:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "people/", "connect/oauth2/authorize", "api/poll", "api/chat", "api/clock", "api/order", "api/faults", "api/press"],
+    [
+        "",
+        "people/",
+        "connect/oauth2/authorize",
+        "api/poll",
+        "api/chat",
+        "api/clock",
+        "api/order",
+        "api/faults",
+        "api/press",
+    ],
 )
 @pytest.mark.parametrize("missing", ["stand-in", "development"])
 def test_without_a_stand_in_there_is_no_client(client: Any, settings: Any, path: str, missing: str) -> None:

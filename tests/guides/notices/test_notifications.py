@@ -98,7 +98,9 @@ def test_it_leads_to_pages_of_ours_only(org: Org, url: str) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 40])
-def test_the_page_needs_the_same_statements_for_any_length(guide: Client, org: Org, rows: int, django_assert_num_queries: Any) -> None:
+def test_the_page_needs_the_same_statements_for_any_length(
+    guide: Client, org: Org, rows: int, django_assert_num_queries: Any
+) -> None:
     tell(org.guide, *range(rows))
     tell(org.stranger, 99)
     guide.get(URL)
