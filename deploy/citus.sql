@@ -63,6 +63,7 @@ SELECT create_distributed_table('tasks_pendingsend', 'bucket', colocate_with => 
 SELECT create_distributed_table('tasks_skiprequest', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('tasks_spotcheck', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('tasks_urge', 'bucket', colocate_with => 'crm_member');
+SELECT create_distributed_table('tasks_cardclick', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('tasks_scriptuse', 'bucket', colocate_with => 'crm_member');
 -- 按值找会员，所以按值分布，不和会员在一起
 SELECT create_distributed_table('crm_memberidentity', 'value', colocate_with => 'none');
