@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.template import Context, Engine, Template
+from django.template import Context, Engine, Template, TemplateDoesNotExist
 from django.template.base import TextNode
 from django.urls import NoReverseMatch
 from django.utils.safestring import mark_safe
@@ -90,3 +90,37 @@ def test_a_field_that_fails_fails_as_with_django(source: str) -> None:
         except Exception as error:  # noqa: BLE001
             said.append(type(error).__name__)
     assert said[0] == said[1]
+
+
+FAMILY = {
+    "root.html": "<title>{% block title %}root{% endblock %}</title>{% if wide %}{% block side %}side {{ name }}{% endblock %}{% endif %}"
+    "{% block body %}-{% endblock %}|{{ places }}|{% block end %}{% endblock %}",
+    "shell.html": '{% extends "root.html" %}{% block body %}<main>{% block content %}{% endblock %}</main>'
+    '{% block bar %}{% include "part.html" with name="bar" %}{% endblock %}{% endblock %}',
+    "page.html": '{% extends shell %}{% block title %}page{% endblock %}{% block content %}{% url "tasks:today" as places %}'
+    '{{ name }}{% include "part.html" %}{% include "part.html" with name=1 only %}{% endblock %}{% block side %}mine{% endblock %}',
+    "more.html": '{% extends "page.html" %}{% block content %}{{ block.super }}, more{% endblock %}{% block bar %}{% endblock %}',
+    "last.html": '{% extends "page.html" %}{% block end %}{% include "more.html" %}{% include gone %}{% endblock %}',
+    "part.html": "[{{ name }}{% now 'Y' as places %}{{ places|length }}]",
+}
+
+
+@pytest.mark.parametrize("name", ["page.html", "more.html", "last.html"])
+@pytest.mark.parametrize("shell", ["shell.html", "root.html"])
+@pytest.mark.parametrize("wide", [True, False])
+def test_a_page_put_together_says_the_same(name: str, shell: str, wide: bool) -> None:
+    locmem = ("django.template.loaders.locmem.Loader", FAMILY)
+    folding = Engine(loaders=[("yejibao.core.folding.Loader", [locmem])])
+    facts = {"shell": shell, "wide": wide, "name": "<王>", "gone": "part.html"}
+    expected = Engine(loaders=[locmem]).get_template(name).render(Context(facts))
+    assert "<title>page</title>" in expected
+    for _ in range(2):
+        assert folding.get_template(name).render(Context(facts)) == expected
+
+
+def test_a_part_that_is_not_there_is_missed_when_it_is_drawn() -> None:
+    pages = {"page.html": '{% if shown %}{% include "gone.html" %}{% endif %}'}
+    engine = Engine(loaders=[("yejibao.core.folding.Loader", [("django.template.loaders.locmem.Loader", pages)])])
+    assert engine.get_template("page.html").render(Context()) == ""
+    with pytest.raises(TemplateDoesNotExist):
+        engine.get_template("page.html").render(Context({"shown": True}))

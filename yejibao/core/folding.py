@@ -5,33 +5,22 @@ loaded; of an address with one number only the number is put in later. What fail
 each rendering. Fields and conditions stay what they are, looked up the short way where that says the same.
 """
 
-from html import escape
 from typing import Any
 
-from django.conf import settings
 from django.template import Context
-from django.template.base import (
-    FilterExpression,
-    Node,
-    NodeList,
-    Template,
-    TextNode,
-    Variable,
-    VariableNode,
-    render_value_in_context,
-)
+from django.template.base import FilterExpression, Node, NodeList, Template, TextNode, Variable, VariableNode
 from django.template.defaulttags import CommentNode, ForNode, IfNode, LoadNode, TemplateLiteral, URLNode
 from django.template.library import SimpleNode
+from django.template.loader_tags import ExtendsNode, IncludeNode
 from django.template.loaders import cached
 from django.templatetags.static import StaticNode
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import conditional_escape
-from django.utils.safestring import SafeString
 
 from . import drawing
+from .nodes import Folded, Name, Numbered, Page, Part, Value, in_place_of, join
 from .templatetags import yjb
 
-PLAIN_NUMBERS = not settings.USE_THOUSAND_SEPARATOR
 PROBES = (739184, 5)  # numbers no address has by itself
 STEADY = (yjb.icon, drawing.garment_sprite)  # the same arguments always draw the same
 
@@ -46,75 +35,18 @@ class Loader(cached.Loader):
         return template
 
 
-class Folded(NodeList):
-    """The nodes of a part of a template. What they hold is looked up once: each page that extends another one asks."""
-
-    def __init__(self, nodes: list[Node]) -> None:
-        super().__init__(nodes)
-        self._by_type: dict[type[Node], list[Node]] = {}
-
-    def get_nodes_by_type(self, nodetype: type[Node]) -> list[Node]:
-        found = self._by_type.get(nodetype)
-        if found is None:
-            found = self._by_type[nodetype] = super().get_nodes_by_type(nodetype)
-        return found
-
-    def render(self, context: Context) -> SafeString:
-        if context.template.engine.debug:  # type: ignore[union-attr]  # then each node notes where it fails
-            return super().render(context)
-        return SafeString("".join([node.s if type(node) is TextNode else node.render(context) for node in self]))
-
-
-class Name(Variable):
-    """A variable, looked up without asking an object without keys for one: Django does, and catches the error."""
-
-    lookups: tuple[str, ...]  # _named() makes these of names only
-
-    def resolve(self, context: Any) -> Any:
-        try:
-            found = context[self.lookups[0]]
-            for name in self.lookups[1:]:
-                if type(found) is dict:
-                    found = found[name]
-                elif hasattr(type(found), "__getitem__"):
-                    return super().resolve(context)
-                else:
-                    found = getattr(found, name)
-                if callable(found):
-                    return super().resolve(context)
-        except Exception:  # noqa: BLE001  Django says what a failure means
-            return super().resolve(context)
-        return super().resolve(context) if callable(found) else found
-
-
-class Value(VariableNode):
-    """`{{ … }}`: what needs no localizing is put down as it is."""
-
-    def render(self, context: Context) -> str:
-        try:
-            value = self.filter_expression.resolve(context)
-        except UnicodeDecodeError:
-            return ""
-        kind = type(value)
-        if kind is SafeString:
-            return value
-        if kind is str:
-            return escape(value) if context.autoescape else value
-        if kind is int and PLAIN_NUMBERS:
-            return str(value)
-        return str(render_value_in_context(value, context))
-
-
 def _quicken(node: Node) -> Node:
     """Return a node that looks its variables up the short way."""
     match node:
         case VariableNode() if type(node) is VariableNode:
-            quick = Value(node.filter_expression)
-            quick.token = node.token
-            if hasattr(node, "origin"):
-                quick.origin = node.origin
             _name(node.filter_expression)
-            return quick
+            return in_place_of(node, Value(node.filter_expression))
+        case ExtendsNode() if type(node) is ExtendsNode:
+            return Page.of(node)
+        case IncludeNode() if _is_plain(node.template) and not node.template.var.startswith("."):
+            for one in node.extra_context.values():
+                _name(one)
+            return Part.of(node)
         case IfNode():
             for condition, _ in node.conditions_nodelists:
                 _name_in(condition)
@@ -160,29 +92,9 @@ def fold(nodes: NodeList) -> Folded:
         if text is None:
             _fold_inside(node)
             folded.append(_address(node) or _quicken(node))
-        elif folded and isinstance(folded[-1], TextNode):
-            folded[-1] = _as_text(folded[-1].s + text, folded[-1])
         else:
-            folded.append(_as_text(text, node))
-    return Folded(folded)
-
-
-class Numbered(Node):
-    """`{% url "tasks:task" pk %}`: what stands before and after the number is known."""
-
-    child_nodelists = ()
-
-    def __init__(self, node: URLNode, before: str, after: str) -> None:
-        self.node, self.before, self.after = node, before, after
-        self.token = node.token
-        if hasattr(node, "origin"):
-            self.origin = node.origin
-
-    def render(self, context: Context) -> str:
-        number = self.node.args[0].resolve(context)
-        if type(number) is not int or number < 0:
-            return self.node.render(context)
-        return f"{self.before}{number}{self.after}"
+            folded.append(in_place_of(node, TextNode(text)))
+    return join(folded)
 
 
 def _address(node: Node) -> Numbered | None:
@@ -211,14 +123,6 @@ def _fold_inside(node: Node) -> None:
         inside = getattr(node, name, None)
         if isinstance(inside, NodeList):
             setattr(node, name, fold(inside))
-
-
-def _as_text(text: str, like: Node) -> TextNode:
-    node = TextNode(text)
-    node.token = like.token
-    if hasattr(like, "origin"):
-        node.origin = like.origin
-    return node
 
 
 def _text(node: Node) -> str | None:
