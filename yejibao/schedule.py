@@ -35,6 +35,7 @@ ENTRIES = (
     Entry("企微客户标签", "crm.corptags.jobs.settle_chat_tags", seconds=15),
     Entry("企微标签组", "crm.corptags.jobs.bring_tag_groups", seconds=60),
     Entry("好友同步", "crm.friends.jobs.go_on_with_sync", seconds=60),
+    Entry("找新好友", "crm.friends.jobs.look_for_new_friends", cron={"minute": "40"}),
     Entry("员工同步", "guides.org.jobs.go_on_with_people_sync", seconds=60),
     Entry("调店生效", "guides.org.jobs.move_staff", seconds=600),
     Entry("消息收尾", "tasks.followups.jobs.settle_notifications", seconds=900),

@@ -2,7 +2,16 @@
 
 from celery import shared_task
 
-from crm.friends.services import bring_ways, follow_people, read_stale, start_sync, sync_friends, want_everyones
+from crm.friends.services import (
+    bring_ways,
+    follow_people,
+    go_on_looking,
+    read_stale,
+    start_looking,
+    start_sync,
+    sync_friends,
+    want_everyones,
+)
 from yejibao.core import clock
 from yejibao.core.scope import Actor
 from yejibao.wecom import gateway
@@ -30,8 +39,16 @@ def follow_codes(**_: object) -> dict[str, int]:
 
 @shared_task
 def go_on_with_sync(**_: object) -> dict[str, int]:
-    """Go on with the sweep over customers that runs; every minute, stops by itself after 50 seconds."""
-    return sync_friends(door=gateway.default(), seconds=50)
+    """Go on with what runs: the sweep over customers, else the hourly look. Every minute, stops by itself after 50 seconds."""
+    door = gateway.default()
+    return sync_friends(door=door, seconds=50) or go_on_looking(door=door, seconds=50)
+
+
+@shared_task
+def look_for_new_friends(**_: object) -> dict[str, int]:
+    """Begin the look for friends no callback told of; every hour, unless a sweep reads everybody anyhow."""
+    run = start_looking(door=gateway.default(), now=clock.now())
+    return {"run": run.pk, "parts": run.parts_total} if run else {}
 
 
 @shared_task

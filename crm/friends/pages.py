@@ -259,6 +259,7 @@ def sync(request: HttpRequest) -> HttpResponse:
     linked, total = link_rate()
     context: dict[str, Any] = {
         "sweeps": [sweep_facts(SyncRun.Kind.FRIENDS, now=now), sweep_facts(SyncRun.Kind.STAFF, now=now)],
+        "look": sweep_facts(SyncRun.Kind.DELTA, now=now),
         "welcome": welcome_facts(now=now), "linked": linked, "friends": total,
         "link_rate": linked / total if total else None, "now": now, "nav_current": "friends",
         "may_read_people": _actor(request).may("account.manage"),
@@ -294,10 +295,9 @@ def _new_count(request: HttpRequest) -> int | None:
     return unlinked_of(staff, now=clock.now()).count or None if staff else None
 
 
-nav.add("tools", key="code", label="加好友码", icon="qr-code", url="crm:code", order=40)
-nav.add("tools", key="new-friends", label="新好友", icon="user-round-plus", url="crm:new-friends", order=42, badge=_new_count,
-        loud=False)  # fmt: skip
-nav.add("me", key="code", label="我的加好友码", icon="qr-code", url="crm:code", order=30, roles=WHO)
+nav.add("tools", key="code", label="加好友码", icon="qr-code", url="crm:code", order=40, roles=WHO)
+nav.add("tools", key="new-friends", label="新好友", icon="user-round-plus", url="crm:new-friends", order=42, roles=WHO,
+        badge=_new_count, loud=False)  # fmt: skip
 nav.add("hq", key="codes", label="加好友码", icon="qr-code", url="crm:codes-hq", order=60, roles=HQ)
 nav.add(
     "hq", key="friends", label="好友同步", icon="refresh-cw", url="crm:friends-sync", order=92, roles=SYNC, group="系统"

@@ -19,6 +19,7 @@ PAGE = 100  # get_by_user: more is clamped
 PICTURE_BYTES = 2 * 2**20
 CODE_USED, CODE_DEAD, NO_CODE, OTHER_APP_SENDS = 41051, 41050, 41049, 41096
 NOT_A_CONTACT, UNKNOWN_CONTACT, DEAD_CURSOR = 84061, 40096, 50100
+NO_LIST = (NOT_A_CONTACT, 84074, 60111)  # no customer yet, no right to have any, gone from the app's range
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,16 @@ def read_page(door: Gateway, userids: Sequence[str], cursor: str = "") -> Page:
 def list_followers(door: Gateway) -> list[str]:
     """Return the members who may have customers, lower-cased, in the app's range."""
     return [str(value).casefold() for value in door.get("externalcontact/get_follow_user_list")["follow_user"]]
+
+
+def list_customers(door: Gateway, userid: str) -> list[str]:
+    """Return the external user ids of all customers of a member, in one answer; none for who has or may have none."""
+    try:
+        return [str(value) for value in door.get("externalcontact/list", userid=userid).get("external_userid", ())]
+    except GatewayError as error:
+        if error.code in NO_LIST:
+            return []
+        raise
 
 
 def write_remark(door: Gateway, *, userid: str, external_userid: str, **what: Any) -> None:

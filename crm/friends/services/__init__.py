@@ -2,6 +2,7 @@
 
 from .arriving import follow_added, follow_edited, follow_lost
 from .linking import NotTheirs, link_contact, link_contacts
+from .looking import go_on_looking, start_looking
 from .reading import after_reading, apply_customers, read_customers, read_stale
 from .reviewing import AlreadyDecided, decide_review, undo_review
 from .syncing import NothingToStop, start_sync, stop_sync, sync_friends
@@ -32,12 +33,14 @@ __all__ = [
     "follow_edited",
     "follow_lost",
     "follow_people",
+    "go_on_looking",
     "link_contact",
     "link_contacts",
     "read_customers",
     "read_stale",
     "retire_way",
     "retry_way",
+    "start_looking",
     "start_sync",
     "stop_sync",
     "sync_friends",

@@ -14,6 +14,7 @@ class SyncRun(models.Model):
         FRIENDS = "friends", _("客户")
         TAGS = "tags", _("企业标签")
         MARKS = "marks", _("客户标签核对")
+        DELTA = "delta", _("每小时找新好友")
 
     class State(models.TextChoices):
         RUNNING = "running", _("同步中")
