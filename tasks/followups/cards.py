@@ -37,7 +37,7 @@ class Look:
 
 
 @cache
-def _above(view: str) -> str:
+def above(view: str) -> str:
     """Return what stands before a task's number in an address: a reverse() for each card would cost more than the card."""
     return reverse(view, args=[0]).removesuffix("0/")
 
@@ -53,7 +53,7 @@ def draw_cards(cards: Iterable[Card], look: Look) -> SafeString:
 
 
 def _card(t: Card, look: Look) -> str:
-    name, label, url = escape(t.name), escape(t.label), f"{_above('tasks:task')}{t.pk}/"
+    name, label, url = escape(t.name), escape(t.label), f"{above('tasks:task')}{t.pk}/"
     also = "".join(
         [
             f'<div class="also"><span class="tag">顺带</span><span class="ell">{escape(more.label)}</span>'
@@ -83,7 +83,7 @@ def _button(t: Card, name: str, url: str, look: Look) -> str:
     if look.is_quiet:
         return f'<span class="ib ib-send off" role="img" aria-label="免打扰时段，{look.opens} 后可以发给{name}">{icon}</span>'
     return (
-        f'<a class="ib ib-send" href="{url}#send" data-chat="{_above("tasks:api-task")}{t.pk}/send/" '
+        f'<a class="ib ib-send" href="{url}#send" data-chat="{above("tasks:api-task")}{t.pk}/send/" '
         f'aria-label="去和{name}聊天，话术已填好">{icon}</a>'
     )
 
@@ -102,7 +102,7 @@ def _line(t: Card, look: Look) -> str:
         end = f"{words.short_moment(t.expire_at, look.now)} 到期"
     came = f'<span class="tag green">{escape(t.outcome_name)}</span>' if t.outcome_name else ""
     return (
-        f'<a class="cell" href="{_above("tasks:task")}{t.pk}/"><span class="av av-36 {yjb.avatar_class(t.member_id)}" aria-hidden="true">'
+        f'<a class="cell" href="{above("tasks:task")}{t.pk}/"><span class="av av-36 {yjb.avatar_class(t.member_id)}" aria-hidden="true">'
         f'{escape(yjb.surname(t.name))}</span><span class="grow"><b class="m">{escape(t.name)}</b> '
         f'<span class="fs13 muted">{escape(t.label)}</span></span>{came}<span class="fs13 muted nowrap">{end}</span></a>'
     )

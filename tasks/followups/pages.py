@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
@@ -20,14 +21,15 @@ from yejibao.core.panels import panel
 from yejibao.core.panels import render as render_panels
 from yejibao.core.scope import Actor
 
-from . import hours, services
+from . import hours, open_task, services
 from .acts import prepare, state_of
 from .cards import Look, draw_cards, draw_lines
 from .handover_pack import pack_of
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .later import later_moments
 from .models import Task
-from .queries import Story, day_of, next_card, open_count, open_story, own_sales, read_task
+from .open_task import Choice, Sheet
+from .queries import day_of, next_card, open_count, open_story, own_sales, read_task
 from .ticket_pages import fit_of
 
 guides_only = access.roles("guide", "store_manager")
@@ -58,7 +60,8 @@ def _shell(request: HttpRequest) -> str:
 def today(request: HttpRequest) -> HttpResponse:
     """The guide's first page: a shell, other rooms hang their panels on it."""
     panels = render_panels("today", request, now=clock.now())
-    return render(request, "tasks/today.html", {"panels": panels, "nav_current": "today", "shell": _shell(request)})
+    facts = {"panels": panels, "nav_current": "today", "shell": _shell(request), "csrf_token": get_token(request)}
+    return render(request, "tasks/today.html", facts)
 
 
 @never_cache
@@ -142,13 +145,17 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         "story": story, "task": found, "member": found.member, "now": now, "is_mine": is_mine, "nav_current": "today",
         "may_open_card": found.state == Task.State.OPEN or not is_mine or found.member.owner_guide_id == found.assignee_id,
         "shell": _shell(request), "is_done": found.state == Task.State.DONE,
-        "by_hand": request.GET.get("by") == "hand" or story.pending is not None,
         "opens": found.store.opens_at.strftime("%H:%M"),
     }  # fmt: skip
     if story.can_do:
         picked = request.GET.get("script", "")[:48]
         offers = offer(found, guide=found.assignee, now=now, also=picked, words=story.words)
-        context |= _chooser(request, story, offers)
+        sheet = Sheet(
+            story=story, choice=_chooser(request, offers), now=now, opens=context["opens"], elapsed=_elapsed(found, now),
+            is_mine=is_mine, may_open_card=context["may_open_card"], csrf_token=get_token(request),
+            by_hand=request.GET.get("by") == "hand" or story.pending is not None,
+        )  # fmt: skip
+        context |= {"csrf_token": sheet.csrf_token, "head": open_task.head(sheet), "rest": open_task.rest(sheet)}
     else:
         context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None
         context["lead"] = _lead(found)
@@ -156,25 +163,24 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         context["visit_idea"] = clock.local_moment(clock.local_day(now) + timedelta(days=1), VISIT_IDEA)
     if found.task_type == "handover_intro":  # other tasks lead to the member's page, which has it too
         context["pack"] = pack_of(found.member, now=now)
-    context["elapsed"] = _elapsed(found, now)
     return render(request, "tasks/task.html", context)
 
 
-def _chooser(request: HttpRequest, story: Story, offers: list[Offered]) -> dict[str, Any]:
+def _chooser(request: HttpRequest, offers: list[Offered]) -> Choice:
     """Return the scripts on offer and the one shown: ?script= or ?tone= choose it without a script."""
     key, tone = request.GET.get("script", ""), request.GET.get("tone", "")
     chosen = next((one for one in offers if one.key == key), None)
     chosen = chosen or next((one for one in offers if one.tone == tone), offers[0] if offers else None)
     tones = [(name, label) for name, label in TONE_LABELS.items() if any(one.tone == name for one in offers)]
-    after = offers[(offers.index(chosen) + 1) % len(offers)] if chosen else None
-    return {
-        "offers": [{"key": one.key, "text": one.text, "marked": one.marked, "tone": one.tone} for one in offers],
-        "chosen": chosen,
-        "after": after if len(offers) > 1 else None,
-        "place": offers.index(chosen) + 1 if chosen else 0,
-        "tones": tones if len(tones) > 1 else [],
-        "is_editing": request.GET.get("edit") == "1",
-    }
+    place = offers.index(chosen) + 1 if chosen else 0
+    return Choice(
+        offers=offers,
+        chosen=chosen,
+        after=offers[place % len(offers)] if len(offers) > 1 else None,
+        place=place,
+        tones=tones if len(tones) > 1 else [],
+        is_editing=request.GET.get("edit") == "1",
+    )
 
 
 def _lead(found: Task) -> str:

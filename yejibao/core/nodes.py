@@ -124,7 +124,7 @@ class Numbered(Node):
 
 
 class Part(IncludeNode):
-    """`{% include "tasks/part_bar.html" %}`: a part named by its template is looked for once."""
+    """`{% include "tasks/part_member.html" %}`: a part named by its template is looked for once."""
 
     part: Template | None = None
 

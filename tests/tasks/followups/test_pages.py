@@ -142,6 +142,19 @@ def test_the_page_says_who_why_and_what_to_say(guide: Client, task: Task) -> Non
     assert "13800132075" not in html
 
 
+def test_what_a_person_wrote_stays_text_on_the_task(guide: Client, org: Org, task: Task) -> None:
+    bad = '<i>"x'
+    type(task.member).objects.filter(pk=task.member.pk).update(name=bad, salutation=bad)
+    items = [{"name": bad, "color": bad, "size": bad, "fen": 100}] * 4
+    Task.objects.filter(pk=task.pk).update(why=bad, context={"items": items, "carry_over_items": items})
+    make_task(task.member, org.guide, now=NOW, why=bad)
+    SkipRequest.objects.create(task=task, asked_by=org.guide, asked_at=NOW, reason=bad, state="refused", answer=bad)
+    PendingSend.objects.create(task=task, member=task.member, guide=org.guide, text=bad, created_at=NOW)
+    for act in ("", "?edit=1", "?script=own:1"):
+        html = read(guide, url(task) + act)
+        assert "&lt;i&gt;&quot;x" in html and "<i>" not in html and '"x"' not in html.replace('\\"x', "")
+
+
 @pytest.mark.parametrize("others", [0, 15, 99])
 def test_the_task_needs_the_same_statements_beside_any_list(
     guide: Client, org: Org, task: Task, others: int, django_assert_num_queries: Callable[..., Any]
