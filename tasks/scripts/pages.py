@@ -194,5 +194,5 @@ def _nodes(wish: Wish, task: Task | None) -> list[dict[str, Any]]:
     return [{"name": name, "url": _url(wish, task, node=key), "is_on": key == wish.node} for key, name in names.items()]
 
 
-nav.add("tools", key="scripts", label="话术库", icon="book-open", url="tasks:scripts", order=30)
+nav.add("tools", key="scripts", label="话术库", icon="book-open", url="tasks:scripts", order=30, roles=WHO)
 nav.add("sidebar", key="scripts", label="话术", icon="message-square-text", url="tasks:scripts", order=10)

@@ -3,7 +3,8 @@
     nav.add("guide", key="today", label="今日", icon="list-checks", url="tasks:today", order=10, badge=open_count)
 
 Areas: `guide` and `manager` (tab bars), `hq` (side nav of the PC shell), `sidebar` (tools under the chat toolbar page),
-`tools` (tool grid on 今日). A place whose URL name does not resolve is left out, so only what works is shown.
+`tools` (tool grid on 我的), `me` (the lines below it). A place whose URL name does not resolve is left out, so only
+what works is shown.
 """
 
 from collections import defaultdict
