@@ -82,13 +82,14 @@ class Reconciled:
 
 
 def _reconciled() -> list[Reconciled]:
-    found = []
-    for kind, name in SyncRun.Kind.choices:
-        run = SyncRun.objects.filter(kind=kind).order_by("-started_at").first()
-        if run is not None:
-            differing = sum(int(run.counts.get(key) or 0) for key in ("new", "changed", "lost"))
-            found.append(Reconciled(str(name), run, differing))
-    return found
+    last = {run.kind: run for run in SyncRun.objects.order_by("kind", "-started_at", "-pk").distinct("kind")}
+    return [
+        Reconciled(
+            str(name), last[kind], sum(int(last[kind].counts.get(key) or 0) for key in ("new", "changed", "lost"))
+        )
+        for kind, name in SyncRun.Kind.choices
+        if kind in last
+    ]
 
 
 # ---------------------------------------------------------------- the page
