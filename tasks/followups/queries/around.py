@@ -83,12 +83,13 @@ SELECT to_json(y) FROM (SELECT t.member_id,
     coalesce(o.paid_on, left(nullif(t.context ->> 'days_from', ''), 10)::date, 'infinity') AS before) s
 CROSS JOIN LATERAL ({LAST_ITEM}) y
 """
+STEP = "x.id, x.version_id, x.key, x.headline, x.offset_minutes, x.open_day, x.outcome_chips"  # a whole rule is five times that
 # Whole rows; of people, without what is encrypted. One array: reading twenty values one by one costs more than one large one.
 _AROUND = " ".join(
     f"""
 SELECT json_build_array(to_json(t), (to_jsonb(m) - '{{phone,birth_year}}'::text[])::json, (to_jsonb(g) - '{{phone,password}}'::text[])::json, to_json(gs), to_json(s),
     to_json(u), to_json(o), to_json(os), to_json(e),
-    {_list("tasks_cadencestep x WHERE x.version_id = t.cadence_version_id", "x.position")},
+    {_list("tasks_cadencestep x WHERE x.version_id = t.cadence_version_id", "x.position", STEP)},
     {_list("tasks_taskevidence x WHERE x.task_id = t.id", "x.at, x.id")},
     {_list("tasks_scriptuse x LEFT JOIN tasks_script d ON d.id = x.script_id WHERE x.task_id = t.id", "x.id", "x.*, to_json(d) AS said")},
     {_list("tasks_task x WHERE x.enrollment_id = t.enrollment_id", "x.id", "x.id, x.node, x.state, x.done_at, x.due_at")},
