@@ -121,7 +121,7 @@ def _badge(request: HttpRequest) -> int | None:
 nav.add("guide", key="today", label="今日", icon="list-checks", url="tasks:today", order=10, badge=_badge)
 nav.add("sidebar", key="today", label="今日", icon="list-checks", url="tasks:today", order=50)
 nav.add(
-    "manager", key="today", label="今日", icon="list-checks", url="tasks:today", order=5, badge=_badge,
+    "manager", key="today", label="今日", icon="circle-check", url="tasks:today", order=5, badge=_badge,
     roles=("store_manager",),
 )  # fmt: skip
 
