@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from tests.races.at_once import overtaken
 from yejibao.core import audit, clock, sealing
 from yejibao.core.models import AuditEntry, AuditSeal
 from yejibao.core.scope import Actor
@@ -71,3 +72,10 @@ def test_a_seal_cannot_be_rewritten():
     sealing.seal(now=clock.now())
     with pytest.raises(DatabaseError, match="append only"), transaction.atomic():
         AuditSeal.objects.update(digest="0" * 64)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_seal_at_once_make_one_seal():
+    written(2)
+    overtaken(*[lambda: sealing.seal(now=clock.now())] * 2)
+    assert (AuditSeal.objects.count(), sealing.verify()) == (1, sealing.Check(seals=1, rows=2))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 
-from .stories import acts, core, engine, masses, orders, people
+from .stories import acts, chat_tags, core, engine, masses, orders, people
 from .taking_out import Out, replaced, sql, unique
 from .world import World
 
@@ -56,6 +56,11 @@ def on_conflict() -> sql:
     return sql(r"\s+ON CONFLICT[^;]*?DO NOTHING")
 
 
+def again() -> sql:
+    """What a second row of the same key does to the first."""
+    return sql(r"\s+ON CONFLICT \([^)]*\) DO UPDATE[\s\S]*$")
+
+
 def condition(words: str) -> sql:
     """A condition of a guarded UPDATE."""
     return sql(words, "%s IS NOT NULL" if "%s" in words else "true")
@@ -67,8 +72,6 @@ def alone(module: str, function: str) -> replaced:
 
 
 CORE = [
-    _guard("audit: one seal after another", "yejibao/core/sealing.py:seal", unique("core_auditseal", "core_auditseal_after_id_key"),
-           core.two_who_seal_the_audit),
     _guard("a key: one at a time", "yejibao/core/idempotency.py:_run", advisory(),
            core.the_second_of_two_is_told_so_and_does_nothing),
     _guard("a key: once", "yejibao/core/idempotency.py:_run", unique("core_idempotencykey", "idempotency_actor_key"),
@@ -266,7 +269,20 @@ TOLD = [
     _guard("scripts: a favourite once", "tasks/scripts/services.py:set_favourite", on_conflict(), acts.a_favourite_tapped_twice),
 ]  # fmt: skip
 
-GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD]
+CHAT_TAGS = [
+    _guard("chat tags: settled by one", "crm/corptags/services/settling.py:_claim", lock(),
+           chat_tags.two_workers_claim_a_friend),
+    _guard("chat tags: a group is wanted once", "crm/corptags/services/mapping.py:want_all", advisory(),
+           chat_tags.two_who_want_the_groups),
+    _guard("chat tags: a group is written once", "crm/corptags/services/listing.py:keep_groups", advisory(),
+           chat_tags.a_list_is_read_twice_at_once),
+    _guard("chat tags: who asks again is counted", "crm/corptags/services/following.py:AGAIN", again(),
+           chat_tags.two_who_ask_for_a_friend),
+    _guard("chat tags: the newer edit stands", "crm/corptags/services/following.py:note_edits", again(),
+           chat_tags.two_edits_of_a_friend),
+]  # fmt: skip
+
+GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *CHAT_TAGS]
 
 # Guards whose race needs more than two connections: a test of their own runs it with and without them.
 SHOWN_ELSEWHERE = {
@@ -298,6 +314,7 @@ REASONS = {
     "tasks/followups/services/managing.py:ask_skip": _HELD,
     "yejibao/core/backup/restoring.py:_UNSURE": "in a database nobody else uses yet",
     "yejibao/core/health.py:_remember": _LAST,
+    "yejibao/core/sealing.py:seal": "beside another it finds the other's seal, or the unique key refuses its own",
     "yejibao/core/heart.py:beat": _LAST,
     "yejibao/core/jobtrace.py:note_run": _LAST,
     "yejibao/core/outbox/events.py:_parked": "see retry_events, which sends it",
@@ -322,7 +339,7 @@ REASONS = {
 
 # Rooms whose races are still to be written here. Ends when each of their guards has one.
 STILL_WITHOUT = (
-    "crm/corptags/", "crm/friends/", "crm/tags/", "crm/members/services/identities.py", "crm/members/services/merging.py",
+    "crm/friends/", "crm/tags/", "crm/members/services/identities.py", "crm/members/services/merging.py",
     "crm/members/services/transfers.py", "tasks/followups/services/first_talk.py", "yejibao/wecom/inbox/",
     "yejibao/wecom/syncing/", "yejibao/wecom/welcome/",
 )  # fmt: skip

@@ -18,7 +18,7 @@ from yejibao.core import clock as product_clock
 from yejibao.core.scope import Actor
 
 pytestmark = pytest.mark.django_db
-STATEMENTS = 13
+STATEMENTS = 14
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from psycopg import errors
 from crm.events import OrderPaid
 from tests.races.at_once import at_once, overtaken
 from tests.races.world import NOON, World, messages
-from yejibao.core import audit, idempotency, sealing
+from yejibao.core import idempotency
 from yejibao.core.idempotency import InProgress
-from yejibao.core.models import AuditEntry, AuditSeal, OutboxEvent, OutboxMessage
+from yejibao.core.models import AuditEntry, OutboxEvent, OutboxMessage
 from yejibao.core.outbox import drain_events, publish
 from yejibao.core.outbox import messages as outbox
 from yejibao.core.outbox.events import _handlers, retry_events
@@ -26,12 +26,6 @@ from yejibao.wecom.models import BudgetWindow
 SYSTEM = Actor.system("race")
 
 # ---------------------------------------------------------------- keys
-
-
-def two_who_seal_the_audit(world: World) -> None:
-    audit.record(SYSTEM, "member.seen", "crm.Member", resource_id="1")
-    overtaken(*[lambda: sealing.seal(now=NOON)] * 2)
-    assert (AuditSeal.objects.count(), sealing.verify().broken) == (1, None)
 
 
 def a_key_used_twice(world: World) -> None:
