@@ -11,6 +11,7 @@ from django.test import Client
 from tests.factories.guides import Org, holder_of, sign_in
 from yejibao.core import clock as product_clock
 from yejibao.core.models import AuditEntry
+from yejibao.wecom.inbox import queries
 from yejibao.wecom.inbox.keeping import note
 from yejibao.wecom.inbox.models import InboxEntry
 from yejibao.wecom.inbox.receivers import count_refused
@@ -107,3 +108,59 @@ def test_a_range_that_is_none_is_said(hq: Client) -> None:
     answer = hq.post(REPLAY, {"first": 9, "last": 3, "idempotency_key": "x" * 32})
     assert (answer.status_code, "编号范围不对" in text_of(answer)) == (422, True)
     assert hq.get(REPLAY, {"first": "abc"}).status_code == 404
+
+
+ENTRIES = "/hq/inbox/entries/"
+
+
+def test_the_latest_are_listed_one_by_one_and_each_can_be_replayed(hq: Client) -> None:
+    one, gone = entry(state="done"), entry(state="done", body="")
+    odd, waiting = entry("odd/kind", "unhandled"), entry(state="waiting")
+    answer = hq.get(ENTRIES)
+    page, html = text_of(answer), answer.content.decode()
+    assert f"{one.pk} 客户 · 加了好友 {ADDED} 已处理" in page and "lan.chen" not in html
+    assert [f"重放第 {row.pk} 条" in html for row in (one, gone, odd, waiting)] == [True, False, True, False]
+    assert "正文过了保存期" in page and f"重放这一页（{one.pk} 到 {waiting.pk}）" in page
+    only = hq.get(ENTRIES, {"kind": "odd/kind", "state": "unhandled"}).content.decode()
+    assert re.findall(r'id="entry-(\d+)"', only) == [str(odd.pk)]
+    assert "没有符合的" in text_of(hq.get(ENTRIES, {"kind": "-"}))
+    assert hq.get(ENTRIES, {"state": "nonsense"}).status_code == 404
+    prefilled = unescape(re.findall(r'href="(/hq/inbox/replay/\?first=[^"]+)"', html)[-1])
+    assert "重放 1 条" in text_of(hq.get(prefilled))
+
+
+def test_the_list_is_paged_by_key_with_as_many_queries_for_any_length(
+    hq: Client, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    rows = [entry() for _ in range(60)]
+    with django_assert_max_num_queries(8):
+        first = hq.get(ENTRIES).content.decode()
+    further = unescape(re.findall(r'href="(/hq/inbox/entries/\?before=\d+)"', first)[0])
+    rest = re.findall(r'id="entry-(\d+)"', hq.get(further).content.decode())
+    assert (first.count('id="entry-'), rest[-1]) == (50, str(rows[0].pk))
+    monkeypatch.setattr(queries, "SPAN", 10)  # a rare kind: looked for a stretch at a time
+    InboxEntry.objects.filter(pk=rows[45].pk).update(kind="rare")
+    looked = hq.get(ENTRIES, {"kind": "rare"}).content.decode()
+    assert "最近这一段里没有" in looked and "再往前找" in looked
+    again = unescape(re.findall(r'href="(/hq/inbox/entries/\?kind=rare&amp;before=\d+)"', looked)[0])
+    assert f'id="entry-{rows[45].pk}"' in hq.get(again).content.decode()
+
+
+def test_it_is_replayed_by_time_and_kind_as_by_the_command(hq: Client) -> None:
+    old, new, other = entry(state="parked", minutes=300), entry(state="parked"), entry("odd/kind", "parked")
+    since = (product_clock.now() - timedelta(hours=1)).astimezone(product_clock.SHANGHAI).strftime("%Y-%m-%dT%H:%M")
+    asked = {"since": since, "kind": ADDED, "state": "parked"}
+    counted = text_of(hq.get(REPLAY, asked))
+    assert "重放 1 条" in counted and "1 条不动：类型不在要重放的之内" in counted
+    hq.post(REPLAY, asked | {"idempotency_key": "t" * 32})
+    states = dict(InboxEntry.objects.values_list("pk", "state"))
+    assert states == {old.pk: "parked", new.pk: "waiting", other.pk: "parked"}
+    assert AuditEntry.objects.get(action="inbox.replayed").after["kinds"] == [ADDED]
+    for wrong, said in (({"since": "gestern"}, "看不懂的时间"), ({"kind": ADDED}, "编号或时间")):
+        refused = hq.post(REPLAY, wrong | {"idempotency_key": "w" * 31 + said[0]})
+        assert (refused.status_code, said in text_of(refused)) == (422, True)
+
+
+@pytest.mark.parametrize("role", ["hq_crm", "guide"])
+def test_others_do_not_see_the_list(org: Org, role: str) -> None:
+    assert browser_of(role, org).get(ENTRIES).status_code == 403

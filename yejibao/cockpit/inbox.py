@@ -1,26 +1,22 @@
-"""回调收件箱: what the platform told us, what nobody wanted or could take, and the replay. The acts are the inbox's own."""
+"""回调收件箱: what the platform told us, what nobody wanted or could take. The list and the replay are beside (inbox_replay)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET
 
-from yejibao.core import access, clock, hx, idempotency, nav, words
-from yejibao.core.errors import Invalid, NotFound
-from yejibao.core.scope import Actor
-from yejibao.wecom.inbox import queries, services
-from yejibao.wecom.inbox.models import InboxEntry
+from yejibao.core import access, clock, hx, nav, words
+from yejibao.core.errors import NotFound
+from yejibao.wecom.inbox import queries
 from yejibao.wecom.syncing.models import SyncRun
 
 ROLES = ("hq_operator", "sys_admin")
 RANGES = {"1": (1, "24 小时"), "7": (7, "7 天"), "30": (30, "30 天")}
-State = InboxEntry.State
-REPLAYABLE = (State.PARKED, State.UNHANDLED, State.DONE)
 
 # What people call the kinds; one without a name stands with its code alone.
 EVENTS = {
@@ -132,7 +128,7 @@ def _reasons(refused: dict[str, int]) -> str:
 @access.roles(*ROLES)
 def lines(request: HttpRequest) -> HttpResponse:
     """More of the entries that want a person."""
-    entries, more = queries.list_trouble(before=_number(request.GET, "before"))
+    entries, more = queries.list_trouble(before=number(request.GET, "before"))
     context = {
         "lines": [(entry, kind_words(entry.kind), why_words(entry.error)) for entry in entries],
         "next_url": f"{request.path}?before={more}" if more else "", "nav_current": "inbox",
@@ -140,41 +136,7 @@ def lines(request: HttpRequest) -> HttpResponse:
     return render(request, "cockpit/part_inbox_lines.html", context)
 
 
-# ---------------------------------------------------------------- replay
-
-
-@never_cache
-@require_http_methods(["GET", "POST"])
-@access.roles(*ROLES)
-def replay(request: HttpRequest) -> HttpResponse:
-    """重放 by range of ids: first what it would touch, then the button that repeats the range."""
-    facts = request.POST if request.method == "POST" else request.GET
-    first, last = _number(facts, "first") or 0, _number(facts, "last") or 0
-    last = last or first
-    states = [state for state in facts.getlist("state") if state in REPLAYABLE] or [State.PARKED, State.UNHANDLED]
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    context: dict[str, Any] = {
-        "first": first, "last": last, "states": states, "nav_current": "inbox",
-        "choices": [(state.value, state.label, state in states) for state in REPLAYABLE],
-    }  # fmt: skip
-    if request.method == "GET":
-        if first:
-            context["count"] = queries.range_of([], states).filter(pk__range=(first, last)).with_text().count()
-        return render(request, "cockpit/inbox_replay.html", context)
-
-    def work() -> dict[str, Any]:
-        return {"count": services.replay(first=first, last=last, actor=actor, now=clock.now(), states=states)}
-
-    try:
-        answer, _ = idempotency.once(request, {"first": first, "last": last, "states": states}, work)
-    except Invalid as refusal:
-        context["error"] = refusal.errors[0]["message"]
-        return render(request, "cockpit/inbox_replay.html", context, status=422)
-    hx.flash(request, f"{words.count(answer['count'])} 条重新处理" if answer["count"] else "这一段没有可以重放的")
-    return HttpResponseRedirect(reverse("cockpit:inbox"))
-
-
-def _number(facts: Any, name: str) -> int | None:
+def number(facts: Any, name: str) -> int | None:
     text = facts.get(name, "").strip()
     if not text:
         return None

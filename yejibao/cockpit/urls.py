@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import doctor, health, inbox, pages
+from . import doctor, health, inbox, inbox_replay, pages
 
 app_name = "cockpit"
 
@@ -11,8 +11,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/doctor/report/", doctor.report, name="doctor-report"),
     path("hq/health/", health.page, name="health"),
     path("hq/inbox/", inbox.page, name="inbox"),
+    path("hq/inbox/entries/", inbox_replay.entries, name="inbox-entries"),
     path("hq/inbox/lines/", inbox.lines, name="inbox-lines"),
-    path("hq/inbox/replay/", inbox.replay, name="inbox-replay"),
+    path("hq/inbox/replay/", inbox_replay.replay, name="inbox-replay"),
     path("hq/push/", pages.push, name="push"),
     path("hq/push/causes/<slug:key>/", pages.cause, name="push-cause"),
     path("hq/push/resend/", pages.resend, name="push-resend"),

@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from yejibao.core.personal import EncryptedField
 
+# An encrypted column takes no lookups.
+HAS_TEXT = RawSQL("wecom_inboxentry.body <> ''", (), output_field=models.BooleanField())
+
 
 class InboxQuerySet(models.QuerySet["InboxEntry"]):
     def with_text(self) -> "InboxQuerySet":
         """Entries that still have their text and can be worked off again."""
-        has_text = RawSQL("wecom_inboxentry.body <> ''", (), output_field=models.BooleanField())
-        return self.alias(has_text=has_text).filter(has_text=True)  # an encrypted column takes no lookups
+        return self.alias(has_text=HAS_TEXT).filter(has_text=True)
 
 
 class InboxEntry(models.Model):

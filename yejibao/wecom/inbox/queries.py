@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, Q
 
-from .models import InboxEntry, Mirror
+from .models import HAS_TEXT, InboxEntry, Mirror
 from .receivers import refused_on
 
 State = InboxEntry.State
 PAGE = 50
+SPAN = 50_000  # ids that one page of the list looks through at most: a rare kind must not read the whole table
+EVERY_ID = 2**62
 LATE_SECONDS = 120
 
 
@@ -89,17 +91,45 @@ def list_trouble(*, kind: str | None = None, before: int | None = None) -> tuple
 
 
 @dataclass(frozen=True)
+class EntryPage:
+    """A page of the list. `before` is where the next one begins; `is_cut`: fewer than fit, older ones not looked at yet."""
+
+    entries: Sequence[InboxEntry]
+    before: int | None
+    is_cut: bool
+
+
+def list_entries(*, kind: str | None = None, state: str = "", before: int | None = None) -> EntryPage:
+    """Return the latest entries, without their text; `has_text` tells whether one can be replayed. Two statements."""
+    newest = InboxEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    top = min(before or EVERY_ID, newest + 1)
+    rows = InboxEntry.objects.filter(pk__gte=top - SPAN, pk__lt=top)
+    rows = rows if kind is None else rows.filter(kind=kind)
+    rows = rows.filter(state=state) if state else rows
+    found = list(rows.annotate(has_text=HAS_TEXT).defer("body", "digest").order_by("-pk")[: PAGE + 1])
+    if len(found) > PAGE:
+        return EntryPage(found[:PAGE], found[PAGE - 1].pk, is_cut=False)
+    return EntryPage(found, top - SPAN if top > SPAN else None, is_cut=top > SPAN)
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What somebody wants worked off again: ids from `first` to `last`, both included; the rest narrows it."""
 
-    first: int
-    last: int
+    first: int = 1
+    last: int = EVERY_ID
     since: datetime | None = None
     until: datetime | None = None
     kinds: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     source: str = ""
 
+
+# Why something in a range is not replayed.
+LEFT_OUT = {
+    "waiting": "本来就在等待处理", "no_text": "正文已过保存期，没法再处理", "state": "状态不在要重放的之内", "kind": "类型不在要重放的之内",
+    "source": "来自别的应用",
+}  # fmt: skip
 
 _WOULD_REPLAY = """
 SELECT CASE WHEN %(source)s <> '' AND source <> %(source)s THEN 'source'
@@ -124,12 +154,6 @@ def would_replay(wanted: Wanted) -> dict[str, int]:
 def stored_kinds(kinds: Sequence[str]) -> set[str]:
     """Return which of these kinds ever came."""
     return set(InboxEntry.objects.filter(kind__in=kinds).values_list("kind", flat=True).distinct())
-
-
-def range_of(kinds: Sequence[str], states: Sequence[str]) -> QuerySet[InboxEntry]:
-    """Return entries of these kinds and states, for a count before a replay."""
-    rows = InboxEntry.objects.filter(state__in=states)
-    return rows.filter(kind__in=kinds) if kinds else rows
 
 
 def refused(now: datetime) -> dict[str, int]:

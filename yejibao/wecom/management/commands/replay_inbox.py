@@ -17,11 +17,6 @@ from yejibao.wecom.inbox.models import InboxEntry
 from yejibao.wecom.inbox.registry import known_kinds
 
 State = InboxEntry.State
-LAST = 2**62
-LEFT_OUT = {
-    "waiting": "本来就在等待处理", "no_text": "正文已过保存期，没法再处理", "state": "状态不在要重放的之内", "kind": "类型不在要重放的之内",
-    "source": "来自别的应用",
-}  # fmt: skip
 
 
 class Command(PrintingCommand):
@@ -51,7 +46,7 @@ class Command(PrintingCommand):
             raise CommandError("说清要重放哪一段：--first/--last 或 --since/--until")
         states = options["state"] or [State.PARKED, State.UNHANDLED]
         wanted = queries.Wanted(
-            first=options["first"] or 1, last=options["last"] or LAST, since=options["since"], until=options["until"],
+            first=options["first"] or 1, last=options["last"] or queries.EVERY_ID, since=options["since"], until=options["until"],
             kinds=tuple(options["kind"]), states=tuple(states), source=options["app"],
         )  # fmt: skip
         counts = queries.would_replay(wanted)
@@ -74,7 +69,7 @@ class Command(PrintingCommand):
         rows.append(
             ("会重放" if options["dry_run"] else "重放", facts["would_replay" if options["dry_run"] else "replayed"])
         )
-        rows += [(f"没动 · {LEFT_OUT[key]}", number) for key, number in facts["left_out"].items()]
+        rows += [(f"没动 · {queries.LEFT_OUT[key]}", number) for key, number in facts["left_out"].items()]
         rows += [("不认识的类型", kind) for kind in facts["unknown_kinds"]]
         self.print_table(rows)
 
