@@ -11,6 +11,7 @@ from django.utils.html import escape
 from tasks.followups.later import later_moments
 from tasks.followups.models import PendingSend, SkipRequest, Task
 from tasks.scripts.loading import load_scripts
+from tasks.scripts.models import Script
 from tests.conftest import TestClock
 from tests.factories.crm import make_friend, make_member, make_order
 from tests.factories.guides import Org, make_org, sign_in
@@ -170,6 +171,12 @@ def test_a_script_can_be_chosen_without_javascript(guide: Client, task: Task) ->
     other = html.split('href="?script=')[1].split('"')[0]
     assert f'name="script_key" value="{other}"' in read(guide, f"{url(task)}?script={other}")
     assert '<textarea name="text" aria-label="改话术" maxlength="2000">' in read(guide, f"{url(task)}?edit=1")
+
+
+def test_without_any_script_she_writes_a_sentence_herself(guide: Client, task: Task) -> None:
+    Script.objects.all().delete()
+    html = read(guide, url(task))
+    assert "这一步还没有合适的话术" in html and 'aria-label="写一句"' in html and "王建平" in html
 
 
 def test_somebody_elses_task_says_so_in_one_sentence(client: Client, org: Org, task: Task) -> None:
