@@ -18,6 +18,7 @@ from yejibao.core.panels import Answer, panel
 from . import hours
 from .labels import OUTCOMES
 from .models import PendingSend, Task
+from .proof import proof_of
 from .queries.day import label_of
 from .queries.story import chips_of
 from .ticket_pages import fit_of
@@ -108,6 +109,7 @@ def _card(request: HttpRequest, desk: Desk, customer: Customer, now: datetime) -
     if desk.sent:
         facts |= {
             "sent": desk.sent,
+            "proof": proof_of(desk.sent, desk.sent.evidence.order_by("at", "pk")),
             "sent_label": label_of(desk.sent.task_type, desk.sent.node),
             "sent_when": words.short_moment(desk.sent.done_at, now).removeprefix("今天 "),
             "outcome_name": str(OUTCOMES.get(desk.sent.outcome, "")),

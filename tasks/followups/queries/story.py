@@ -20,6 +20,7 @@ from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
 
 from .. import hours
+from ..proof import WORDS_LEFT, Proof, proof_of
 from .around import Around, Wardrobe, read_around
 from .day import label_of
 
@@ -36,10 +37,13 @@ HELD_WORDS = {
 EVIDENCE_WORDS = {
     "tool_opened": "备好话术", "chat_sent": "发出话术", "chat_claimed": "自己粘贴发了", "call_logged": "打了电话",
     "call_tried": "打了电话，没接", "undone": "撤销了完成", "rejected": "抽查没通过，重新打开", "visit_booked": "约了到店",
-    "friend_added": "加上好友了", "reply": "会员回复了", "order_linked": "又来买了",
+    "friend_added": "加上好友了", "friend_tagged": "记了标签，算完成", "reply": "会员回复了", "order_linked": "又来买了",
+}  # fmt: skip
+# An introduction says which handover it comes from (open_handover_intros).
+INTRO_LABELS = {
+    "resigned": "离职交接问候", "moved_store": "调店交接问候", "long_leave": "长假交接问候", "given": "转交问候",
 }  # fmt: skip
 NOT_FOUND = "这条任务找不到，或者不是你的。"
-CLOSING = ("chat_sent", "chat_claimed", "call_logged", "friend_added", "visit_booked", "coupon_issued", "order_linked")
 
 
 def read_task(actor: Actor, pk: int, *, or_prepared: bool = False) -> Task:
@@ -99,7 +103,7 @@ class Story:
     chips: list[tuple[str, str]]
     also: list[Task]
     traces: list[Trace]
-    proof: str  # the kind of evidence that closed it; the highest level may come from another
+    proof: Proof  # what closed it; the highest level may come from another
     friend: FriendLink | None
     pending: PendingSend | None
     skip_request: SkipRequest | None
@@ -135,8 +139,10 @@ class Story:
     def headline(self) -> str:
         """The serif line: what this is about, or what comes next once it is done."""
         if self.task.state == Task.State.DONE:
-            return _after(self.task, self.member, self.proof)
+            return _after(self.task, self.member, self.proof.kind)
         said = (self.step.headline if self.step else "") or f"{self.member.called}，{self.label}"
+        if self.task.task_type == "handover_intro":
+            said = f"{self.member.called}以后由你照顾，先打个招呼"
         return said.replace("他", self.they)
 
 
@@ -159,7 +165,7 @@ def _story(around: Around | None, now: datetime) -> Story:
     return Story(
         task=task,
         member=task.member,
-        label=label_of(task.task_type, task.node),
+        label=INTRO_LABELS.get(task.context.get("reason", "")) or label_of(task.task_type, task.node),
         step=step,
         items=[_item(one) for one in task.context.get("items") or []],
         carry_over=[_item(one) for one in task.context.get("carry_over_items") or []],
@@ -169,7 +175,7 @@ def _story(around: Around | None, now: datetime) -> Story:
         chips=chips_of(step),
         also=around.also,
         traces=[_trace(row, uses.get(row.at)) for row in evidence],
-        proof=next((row.kind for row in reversed(evidence) if row.at == task.done_at and row.kind in CLOSING), ""),
+        proof=proof_of(task, evidence),
         friend=around.friend,
         pending=around.pending,
         skip_request=around.skip_request,
@@ -291,7 +297,6 @@ def _trace(row: TaskEvidence, use: ScriptUse | None) -> Trace:
 
 def _after(task: Task, member: Member, proof: str) -> str:
     said = {
-        "": f"发给{member.called}了，有回音点一下",
         "replied": f"{member.called}回你了，接下来？",
         "friend_added": f"加上{member.called}了，好的开始",
         "fit_ok": f"{member.called}穿着合身",
@@ -301,8 +306,13 @@ def _after(task: Task, member: Member, proof: str) -> str:
         "no_reply": f"{member.called}还没回，不催他",
         "do_not_disturb": f"好的，不再打扰{member.called}",
     }.get(task.outcome, "这件做完了")
-    if not task.outcome and proof == "call_logged":
-        said = f"给{member.called}打过电话了，结果呢？"
+    if not task.outcome:
+        if proof == "call_logged":
+            said = f"给{member.called}打过电话了，结果呢？"
+        elif proof == "friend_tagged":
+            said = f"给{member.called}记了标签，算完成"
+        elif proof in WORDS_LEFT:
+            said = f"发给{member.called}了，有回音点一下"
     return said.replace("他", "她") if member.gender == "f" else said
 
 

@@ -20,6 +20,7 @@ from .finishing import finish
 KIND = "welcome_new_friend"
 DUE_IN_MINUTES = 120  # task_types.yaml: event + 2 h (quiet hours: next 10:30), until 22:00 of the day after
 FRESH = timedelta(hours=24)  # a relation noted later than that is no news to talk about
+TAGGED = 1  # a tag proves work on the task, not that he was reached: it counts as done, and in no rate of reach
 CHATS = ("GUIDE", "WECOM")
 
 _OPEN = f"""
@@ -99,6 +100,6 @@ def follow_tags(events: Sequence[MemberTagged], *, now: datetime) -> int:
             member_id=member, assignee_id=guide, state=Task.State.OPEN, held_at=None, task_type=KIND
         )
         ids = list(talks.values_list("pk", flat=True))
-        finish(ids, kind="friend_tagged", level=3, now=now, is_auto=True, reached=False)
+        finish(ids, kind="friend_tagged", level=TAGGED, now=now, is_auto=True, reached=False)
         closed += len(ids)
     return closed

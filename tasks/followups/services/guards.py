@@ -14,6 +14,7 @@ from yejibao.core.scope import Actor
 
 from .. import hours
 from ..models import Task
+from ..proof import SILENT, WORDS_LEFT
 
 
 class QuietHours(Conflict):
@@ -68,6 +69,14 @@ def must_be_open(task: Task) -> None:
         raise Conflict(_("这件事已经是「%(state)s」了") % {"state": task.get_state_display()})
     if task.held_at:
         raise Conflict(_("这件事暂缓中，放出来以后再做"))
+
+
+def was_closed_in_silence(task: Task, *, now: datetime) -> bool:
+    """Tell whether a task was closed by what the system noticed, with no word to the member, and is not past yet."""
+    if task.state != Task.State.DONE or now >= task.expire_at:
+        return False
+    kinds = set(task.evidence.filter(kind__in=[*SILENT, *WORDS_LEFT, "call_logged"]).values_list("kind", flat=True))
+    return bool(kinds) and kinds <= set(SILENT)
 
 
 def no_quiet_hours(task: Task, now: datetime) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 
 from crm.aftersale.models import Ticket
@@ -57,6 +58,17 @@ def recheck(task: Task, *, now: datetime) -> Hit | None:
     if said := _over_cap(task, step, today=clock.local_day(now)):
         return _shift(task, said, now)
     return None
+
+
+def judge(task: Task, *, now: datetime) -> Hit | None:
+    """Say which rule would hold for a locked task that is done, and leave it as it is."""
+    with transaction.atomic():
+        Task.objects.filter(pk=task.pk).update(state=Task.State.OPEN, done_at=None)
+        task.refresh_from_db()
+        hit = recheck(task, now=now)
+        transaction.set_rollback(True)
+    task.refresh_from_db()
+    return hit
 
 
 def _bought_again(task: Task) -> bool:

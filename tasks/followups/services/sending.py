@@ -16,8 +16,8 @@ from yejibao.core.scope import Actor
 from ..labels import CALL_RESULTS, OUTCOMES
 from ..models import PendingSend, Task, TaskEvidence
 from .finishing import add_evidence, finish, reopen
-from .guards import doer, lock, may_act, must_be_open, no_quiet_hours
-from .rechecking import recheck
+from .guards import doer, lock, may_act, must_be_open, no_quiet_hours, was_closed_in_silence
+from .rechecking import judge, recheck
 
 UNDO_FOR = timedelta(seconds=5)
 UNDO_FOR_CARE = timedelta(seconds=10)  # large-type mode
@@ -33,15 +33,18 @@ def prepare_send(task: Task, *, actor: Actor, script_key: str, text: str, now: d
     """Keep what is about to be sent and check the rules once more before it leaves. Evidence level 1.
 
     Raises QuietHours outside business hours and NotSendable when a skip rule holds now. What that rule did to the task is
-    committed before the refusal is raised; a caller with a transaction of its own keeps it (idempotency `keeping`).
+    committed before the refusal is raised; a caller with a transaction of its own keeps it (idempotency `keeping`). A task
+    that a tag or a new friend closed while her page stood open can still be said: it stays done.
     """
     if not text.strip():
         raise Invalid(_("先写一句话再发"), errors=[{"field": "text", "code": "required", "message": "话术是空的"}])
     with transaction.atomic():
         may_act(lock(task), actor)
-        must_be_open(task)
+        is_over = was_closed_in_silence(task, now=now)
+        if not is_over:
+            must_be_open(task)
         no_quiet_hours(task, now)
-        hit = recheck(task, now=now)
+        hit = judge(task, now=now) if is_over else recheck(task, now=now)
         if hit is None:
             lock_members([task.member_id])  # one pending send a chat, whatever task it is for
             guide = doer(task, actor)
@@ -85,7 +88,8 @@ def record_claimed(
 ) -> Task:  # fmt: skip
     """The guide says she pasted it herself (我发了): level 0, marked 手动, sampled by the spot check."""
     may_act(lock(task, also=also), actor)
-    must_be_open(task)
+    if not was_closed_in_silence(task, now=now):
+        must_be_open(task)
     no_quiet_hours(task, now)
     return _finish(
         task, kind="chat_claimed", level=0, actor=actor, now=now, is_auto=False, also=also, care_mode=care_mode,

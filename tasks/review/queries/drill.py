@@ -27,6 +27,7 @@ TABS = {"late": "超时", "todo": "待做", "done": "完成", "expired": "过期
 EVIDENCE_NAMES = {  # evidence_kinds of followup_3369.yaml
     "chat_claimed": "手动确认", "chat_sent": "企微已发送", "friend_added": "已加好友", "call_logged": "电话已记录",
     "visit_booked": "已约到店", "coupon_issued": "券已发放", "order_linked": "已成交", "note": "记录",
+    "friend_tagged": "已补标签", "group_send_confirmed": "群发已确认", "form_submitted": "表单已提交",
 }  # fmt: skip
 HELD_NAMES = {"aftersale": "售后处理中", "resigned": "等接手人", "handover": "交接中"}
 

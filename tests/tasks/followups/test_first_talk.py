@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from crm.events import FriendChanged
 from crm.members.models import Member
@@ -11,11 +12,16 @@ from crm.members.services import end_friend, record_friend
 from crm.tags.loading import load_tags
 from crm.tags.services import set_tag
 from guides.org.actors import actor_for
-from tasks.followups.models import Task
+from tasks.cadences.loading import read_book
+from tasks.followups.models import Reach, Task, TaskEvidence
+from tasks.followups.proof import CLOSING, proof_of
+from tasks.followups.services import prepare_send, record_sent
 from tasks.followups.services.first_talk import open_first_talks
+from tasks.followups.services.sending import NotSendable
 from tests.factories.crm import make_friend, make_member, make_order
-from tests.factories.guides import Org, make_org, make_staff
+from tests.factories.guides import Org, make_org, make_staff, sign_in
 from yejibao.core.clock import SHANGHAI, parse_iso
+from yejibao.core.errors import Conflict
 from yejibao.core.outbox import drain_events
 
 pytestmark = pytest.mark.django_db
@@ -114,3 +120,76 @@ def test_what_the_guide_learned_closes_it(org: Org, member: Member) -> None:
     drain_events()
     task = Task.objects.get()
     assert (task.state, task.evidence_kind) == ("done", "friend_tagged")
+
+
+@pytest.mark.parametrize("source", ["GUIDE", "WECOM"])
+def test_a_tag_closes_it_and_is_never_said_to_be_a_message(
+    org: Org, member: Member, source: str, client: Client
+) -> None:
+    task = tagged(org, member, source)
+    assert (task.state, task.evidence_kind, task.evidence_level) == ("done", "friend_tagged", 1)
+    assert not Reach.objects.exists()  # in no rate of reach
+    sign_in(client, org.guide)
+    beside = client.get("/g/sidebar/", {"external_user_id": "wm1"}, headers={"HX-Request": "true"}).content.decode()
+    page = client.get(f"/g/tasks/{task.pk}/").content.decode()
+    for html in (beside, page):
+        assert "记了标签，算完成" in html
+        assert [one for one in ("已发送", f"发给{member.called}了") if one in html] == []
+
+
+def test_the_words_on_a_page_left_open_still_go_out(org: Org, member: Member, client: Client) -> None:
+    task = tagged(org, member)
+    later = NOW + timedelta(minutes=3)
+    guide = actor_for(org.guide)
+    prepare_send(task, actor=guide, script_key="", text="您好，我是小黄", now=later)
+    task.refresh_from_db()
+    assert task.state == "done"
+    record_sent(task, actor=guide, text="您好，我是小黄", now=later)
+    assert (task.state, task.done_at, task.evidence_kind, Reach.objects.get().level) == ("done", NOW, "chat_sent", 2)
+    sign_in(client, org.guide)
+    page = client.get(f"/g/tasks/{task.pk}/").content.decode()
+    assert "已发送" in page and f"发给{member.called}了" in page
+    with pytest.raises(Conflict):  # said is said
+        prepare_send(task, actor=guide, script_key="", text="在吗", now=later)
+
+
+def test_a_rule_that_holds_is_told_and_leaves_the_finished_talk_alone(org: Org, member: Member) -> None:
+    task = tagged(org, member)
+    Member.objects.filter(pk=member.pk).update(do_not_contact=True)
+    with pytest.raises(NotSendable):
+        prepare_send(task, actor=actor_for(org.guide), script_key="", text="您好", now=NOW)
+    task.refresh_from_db()
+    assert (task.state, task.closed_reason) == ("done", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "says"),
+    [
+        ("chat_sent", {}, "已发送"),
+        ("chat_claimed", {}, "已发送·手动"),
+        ("call_logged", {"result": "connected"}, "已通话"),
+        ("call_logged", {"result": "no_answer"}, "打过电话"),
+        ("friend_added", {}, "已加好友"),
+        ("friend_tagged", {}, "记了标签，算完成"),
+        ("visit_booked", {}, "约到店，算完成"),
+        ("something_new", {}, "已完成"),
+    ],
+)
+def test_the_words_of_a_finished_task_follow_its_proof(kind: str, payload: dict[str, str], says: str) -> None:
+    task = Task(done_at=NOW)
+    early = TaskEvidence(kind="tool_opened", level=1, at=NOW - timedelta(minutes=1))
+    assert proof_of(task, [early, TaskEvidence(kind=kind, at=NOW, payload=payload)]).tag == says
+
+
+def test_every_proof_of_the_domain_file_that_a_guide_can_give_has_its_words() -> None:
+    kinds = read_book("task_types")["task_types"]
+    outreach = {kind for one in kinds if one["outreach"] for kind in one["evidence_any_of"]}
+    assert outreach - set(CLOSING) == set()
+
+
+def tagged(org: Org, member: Member, source: str = "GUIDE") -> Task:
+    load_tags(now=NOW)
+    befriend(org, member)
+    set_tag(member, "occupation", "教师", source=source, actor=actor_for(org.guide), at=NOW)
+    drain_events()
+    return Task.objects.get()
