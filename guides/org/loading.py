@@ -218,6 +218,10 @@ def _time(text: str | None, default: time) -> time:
     return time.fromisoformat(text) if text else default
 
 
+# User ids of the people of such a company.
+MADE_UP = r"^(sup|mgr|gd)[0-9]+$"
+
+
 def made_up_org(*, branches: int, regions: int, areas: int, stores: int, staff: int) -> Spec:
     """Return the spec of a large invented company, spread evenly: for benches. Numbers are totals."""
     tree: list[dict[str, Any]] = [{"code": f"b{n}", "name": f"分公司{n}", "regions": []} for n in range(branches)]
@@ -228,11 +232,14 @@ def made_up_org(*, branches: int, regions: int, areas: int, stores: int, staff: 
         tree[number % branches]["regions"].append(region)
     for number, area in enumerate(area_rows):
         region_rows[number % regions]["areas"].append(area)
-        people.append({"userid": f"sup{number}", "name": "督导", "role": "area_supervisor", "unit": area["code"]})
+        people.append(
+            {"userid": f"sup{number}", "name": f"督导{number + 1:03}", "role": "area_supervisor", "unit": area["code"]}
+        )
     for number in range(stores):
         code = f"s{number}"
         area_rows[number % areas]["stores"].append({"code": code, "name": f"门店{number}", "city": "南京"})
-        people.append({"userid": f"mgr{number}", "name": "店长", "role": "store_manager", "unit": code})
+        people.append({"userid": f"mgr{number}", "name": f"店长{number + 1:04}", "role": "store_manager", "unit": code})
     for number in range(max(0, staff - len(people))):
-        people.append({"userid": f"gd{number}", "name": "导购", "role": "guide", "unit": f"s{number % stores}"})
+        name = f"导购{number + 1:04}"
+        people.append({"userid": f"gd{number}", "name": name, "role": "guide", "unit": f"s{number % stores}"})
     return {"hq": {"code": "hq", "name": "总部"}, "branches": tree, "staff": people}

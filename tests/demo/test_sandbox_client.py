@@ -1,6 +1,7 @@
 """The WeCom-like client: who one is, what one sees of the stand-in, what one may make happen there."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,11 +9,13 @@ import pytest
 from django.test import Client
 
 from crm.orders.models import Order
+from guides.org.loading import load_org, made_up_org
 from guides.org.models import StaffSession
 from tests.conftest import SandboxControl
 from tests.factories.crm import make_friend, make_member, make_style
-from tests.factories.guides import Org, make_org, sign_in
+from tests.factories.guides import Org, holder_of, make_org, sign_in
 from yejibao.core import clock as product_clock
+from yejibao.demo import sandbox_client
 from yejibao.wecom import gateway, tokens
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +76,24 @@ def test_people_stand_by_store_and_can_be_searched(client: Any, org: Org) -> Non
     found = client.get("/sandbox/people/", {"q": "观前"}).content.decode()
     assert ("黄婷" in found, "林晓雯" in found) == (True, False)
     assert "没有叫「<b>」的人" not in client.get("/sandbox/people/", {"q": "<b>"}).content.decode()
+
+
+def test_the_named_and_hq_come_before_any_number_of_made_up_people(
+    client: Any, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_org(made_up_org(branches=1, regions=1, areas=1, stores=3, staff=40), now=product_clock.now())
+    keeper = holder_of("sys_admin", org)
+    monkeypatch.setattr(sandbox_client, "PEOPLE_SHOWN", 30)
+    page = client.get("/sandbox/people/").content.decode()
+    places = re.findall(r"<h2>([^<]+)</h2>", page)
+    assert places[0] == "先从这几位开始" and not places[1].startswith("门店")
+    names = re.findall(r'<b class="m">([^<]+)</b>', page)
+    assert {org.guide.name, org.manager.name, keeper.name, "黄婷"} <= set(names)
+    made_up = [name for name in names if re.fullmatch(r"(导购|店长|督导)\d+", name)]
+    assert made_up == names[-len(made_up) :] and len(set(made_up)) == len(made_up) > 5
+    assert "只列了前 30 位" in page
+    found = client.get("/sandbox/people/", {"q": "导购0036"}).content.decode()
+    assert re.findall(r'<b class="m">([^<]+)</b>', found) == ["导购0036"]
 
 
 def test_a_person_signs_in_by_the_real_round(client: Any, org: Org) -> None:

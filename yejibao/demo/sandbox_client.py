@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Prefetch, Q
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -25,6 +25,7 @@ from crm.catalogue.models import StyleColor
 from crm.members.models import FriendLink
 from crm.orders.services import ingest_orders
 from guides.org.actors import actor_for, role_names
+from guides.org.loading import MADE_UP
 from guides.org.models import RoleAssignment, Staff
 from guides.org.sign_in import home_of, sign_out
 from tasks.followups.models import Task
@@ -33,9 +34,11 @@ from yejibao.core.errors import Conflict, Invalid, Malformed, NotFound, SignInRe
 
 from . import stand_in as control
 from .sandbox_messages import shown
+from .world import sign_in_table
 
 PERSON_COOKIE = "sandbox_person"
 PEOPLE_SHOWN = 300
+STARTERS = "先从这几位开始"
 FRIENDS_SHOWN = 500
 ITEMS_SHOWN = 12
 ROLE_ORDER = ("guide", "store_manager")
@@ -164,7 +167,7 @@ def people(request: HttpRequest) -> HttpResponse:
         return response
     needle = request.GET.get("q", "").strip()[:32]
     groups, is_cut = _groups(needle)
-    context = {"groups": groups, "is_cut": is_cut, "q": needle, "next": request.GET.get("next", ""),
+    context = {"groups": groups, "is_cut": is_cut, "q": needle, "shown": PEOPLE_SHOWN, "next": request.GET.get("next", ""),
                "current": person_of(request)}  # fmt: skip
     return render(request, "sandbox/people.html", context)
 
@@ -175,13 +178,22 @@ def _back_to(path: str) -> str:
 
 
 def _groups(needle: str) -> tuple[list[dict[str, Any]], bool]:
-    """Return people by store, then regions and HQ, guides after their manager; True if there are more than shown."""
+    """Return people to start with, then HQ and regions, then by store, guides after their manager; True if there are more.
+
+    Made-up people of a seed come last: there may be thousands, and they must not push the world's own off the page.
+    """
+    starters = [] if needle else [row.userid for row in sign_in_table()]
+    rank = Case(
+        When(wecom_user_id__in=starters, then=0), When(wecom_user_id__regex=MADE_UP, then=3),
+        When(store=None, then=1), default=2,
+    )  # fmt: skip
     held = RoleAssignment.objects.filter(RoleAssignment.in_force(clock.today())).order_by("pk")
     found = (
         Staff.objects.employed()
         .select_related("store", "unit")
         .prefetch_related(Prefetch("role_assignments", held, to_attr="held"))
-        .order_by("store__code", "pk")
+        .annotate(rank=rank)
+        .order_by("rank", "store__code", "unit__path", "pk")
     )
     if needle:
         found = found.filter(
@@ -196,12 +208,13 @@ def _groups(needle: str) -> tuple[list[dict[str, Any]], bool]:
         if not roles:
             continue
         place = person.store.name if person.store else (person.unit.name if person.unit else "总部")
-        groups.setdefault(place, []).append(
-            {"person": person, "roles": "、".join(names[role] for role in roles), "is_guide": roles == ["guide"],
+        is_starter = person.wecom_user_id in starters
+        groups.setdefault(STARTERS if is_starter else place, []).append(
+            {"person": person, "place": place if is_starter else "", "roles": "、".join(names[role] for role in roles), "is_guide": roles == ["guide"],
              "state": person.get_state_display() if person.state != Staff.State.ACTIVE else ""}
         )  # fmt: skip
-    for rows in groups.values():
-        rows.sort(key=lambda row: row["is_guide"])
+    for place, rows in groups.items():
+        rows.sort(key=lambda row: starters.index(row["person"].wecom_user_id) if place == STARTERS else row["is_guide"])
     return [{"place": place, "people": rows} for place, rows in groups.items()], len(shown) > PEOPLE_SHOWN
 
 
