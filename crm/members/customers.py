@@ -51,7 +51,7 @@ def customer_of(actor: Actor, external_user_id: str) -> Customer:
         links.filter(guide_id=actor.staff_id, external_user_id=external_user_id).first() if external_user_id else None
     )
     if link is None:
-        raise NotYourCustomer(_("先加上好友，再从他的聊天里打开业绩宝。"))
+        raise NotYourCustomer(_("先加上好友，再从他的聊天里打开业绩宝。他可能是同事的客户，问店长。"))
     member = link.member
     may_see = member is not None and Member.objects.visible_to(actor).filter(pk=member.pk).exists()
     return Customer(link, member, may_see)

@@ -88,7 +88,7 @@ def test_somebody_elses_customer_gets_one_sentence(world: World, open_page: Call
         response = page.goto(f"/g/sidebar/?external_user_id={stranger}")
         assert response.status == 404
         assert page.locator("#sidebar").inner_text().split("\n") == [
-            "这位不是你的客户", "", "先加上好友，再从他的聊天里打开业绩宝。",
+            "这位不是你的客户", "", "先加上好友，再从他的聊天里打开业绩宝。他可能是同事的客户，问店长。",
         ]  # fmt: skip
         assert "赵" not in page.content() and "139" not in page.content()
     shot(page, "sidebar-stranger-360")

@@ -81,6 +81,7 @@ def test_a_stranger_gets_the_sentence_and_nothing_else(guide: Client, org: Org, 
     make_friend(make_member(owner=org.stranger, name="赵启明"), external_user_id="wm2")
     status, page = beside(guide, external)
     assert (status, "这位不是你的客户" in page, "赵" in page) == (404, True, False)
+    assert "他可能是同事的客户，问店长" in page  # a way on, the same for ids nobody knows
     assert guide.get("/g/sidebar/panel/due/", {"external_user_id": external}).status_code == 404
 
 
