@@ -2,8 +2,10 @@
 
 import re
 from html import unescape
+from types import SimpleNamespace
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,6 +14,7 @@ from tasks.cadences.models import Enrollment
 from tests.factories.crm import make_member, make_order
 from tests.factories.guides import holder_of, sign_in
 from tests.factories.tasks import enroll, load_rules
+from yejibao.cockpit import push_health
 from yejibao.core.clock import parse_iso
 from yejibao.core.heart import beat
 from yejibao.core.models import AuditEntry, OutboxEvent, OutboxMessage
@@ -64,6 +67,24 @@ def test_an_empty_house_says_so(hq):
     page = text_of(hq.get(PUSH))
     for words in ("没有要处理的", "今天已推 —", "送达率 —", "没有积压", "都送到了", "每晚一次，还没跑过"):
         assert words in page, words
+
+
+def test_it_does_not_say_all_is_well_while_the_house_is_not(hq, monkeypatch):
+    monkeypatch.setattr(push_health, "house_troubles", lambda *, now: [("出错", 1)])
+    page = hq.get(PUSH)
+    assert "推送没有要处理的 系统健康 1 处出错" in text_of(page) and 'href="/hq/health/"' in page.content.decode()
+    monkeypatch.setattr(push_health, "house_troubles", lambda *, now: [])
+    assert "推送健康 没有要处理的" in text_of(hq.get(PUSH))
+
+
+def test_the_house_is_asked_once_a_minute_and_what_waits_for_a_person_is_left_out(org, now, monkeypatch):
+    asked = []
+    lines = [SimpleNamespace(said=said) for said in ("正常", "出错", "待处理", "变慢", "变慢")]
+    monkeypatch.setattr(push_health.health, "read_lines", lambda now: asked.append(now) or lines)
+    cache.delete(f"push-house:{int(now.timestamp()) // 60}")
+    assert [push_health.house_troubles(now=now) for _ in range(2)] == [[("出错", 1), ("变慢", 2)]] * 2
+    assert len(asked) == 1
+    cache.delete(f"push-house:{int(now.timestamp()) // 60}")
 
 
 def test_what_is_missing_in_the_proof_is_an_alarm(hq):

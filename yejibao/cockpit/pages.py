@@ -58,7 +58,7 @@ def push(request: HttpRequest) -> HttpResponse:
         "parked_events_count": push_health.count_parked_events(), "parked_cycles_count": count_parked(),
         "channels": push_health.channels(now=now), "proof": push_health.proof(now=now),
         "matters": len(troubles) + bool(parked_events) + bool(parked_cycles), "nav_current": "push",
-        "is_part": hx.is_htmx(request),
+        "is_part": hx.is_htmx(request), "house_troubles": push_health.house_troubles(now=now),
     }  # fmt: skip
     return render(request, "cockpit/part_push.html" if hx.is_htmx(request) else "cockpit/push.html", context)
 

@@ -369,6 +369,20 @@ def channels(*, now: datetime) -> list[health.Line]:
     return [lines[key] for key in CHANNELS]
 
 
+def house_troubles(*, now: datetime) -> list[tuple[str, int]]:
+    """Return [("出错", 1)]: how much of the whole house is not well; what only waits for a person is left out.
+
+    Every part is asked, so the answer is kept: the page calls each half minute.
+    """
+    key = f"push-house:{int(now.timestamp()) // KEPT_SECONDS}"
+    found = _kept(key)
+    if found is None:
+        said = Counter(line.said for line in health.read_lines(now))
+        found = [(word, said[word]) for word in ("出错", "变慢") if said[word]]
+        _keep(key, found)
+    return [(word, number) for word, number in found]
+
+
 @dataclass(frozen=True)
 class Proof:
     """The nightly count that nothing was lost."""
