@@ -184,6 +184,15 @@ def test_what_cannot_be_asked_yet_is_skipped_not_blamed(console: Any, settings: 
     assert found["checkin"].state is State.SKIPPED
 
 
+def test_one_cause_is_one_fault(console: Any, settings: Any) -> None:
+    settings.WECOM_SECRET, settings.WECOM_CALLBACKS = "wrong-secret", {}
+    found = report()
+    assert [found[key].state for key in ("settings", "token", "callback", "events")] == [
+        State.WRONG, State.SKIPPED, State.WRONG, State.SKIPPED,
+    ]  # fmt: skip
+    assert found["token"].found.startswith("先修好上面的问题")
+
+
 def test_the_command_ends_with_one_when_something_is_wrong(installation: Any, settings: Any) -> None:
     out = StringIO()
     call_command("doctor", stdout=out)

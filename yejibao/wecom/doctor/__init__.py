@@ -61,6 +61,11 @@ class Patient:
     def __init__(self, now: datetime, gateway: Gateway | None = None) -> None:
         self.now = now
         self.gateway = gateway or default_gateway()
+        self.found: dict[str, Finding] = {}  # by key, what the checks before this one said
+
+    def is_wrong(self, key: str) -> bool:
+        """Tell whether an earlier check found something to mend: what follows from it is not a second fault."""
+        return key in self.found and self.found[key].state is State.WRONG
 
     @cached_property
     def token_error(self) -> GatewayError | None:
@@ -114,7 +119,8 @@ def check(
 def examine(patient: Patient) -> Iterator[Finding]:
     """Run every check in order, one finding each."""
     for each in sorted(_checks.values(), key=lambda one: one.order):
-        yield replace(_run(each, patient), key=each.key, title=each.title)
+        patient.found[each.key] = finding = replace(_run(each, patient), key=each.key, title=each.title)
+        yield finding
 
 
 def _run(each: _Check, patient: Patient) -> Finding:

@@ -85,6 +85,8 @@ def _token(patient: Patient) -> Finding:
     error = patient.token_error
     if error is None:
         return ok("换到了")
+    if error.code is not None and patient.is_wrong("settings"):
+        return SKIPPED
     if error.code in TOKEN_CODES:
         return wrong(*TOKEN_CODES[error.code])
     if error.code is None:
@@ -207,6 +209,8 @@ def _events(patient: Patient) -> Finding:
             "照控制台重新抄 WECOM_CALLBACK_AES_KEY 和 WECOM_CORP_ID，重启网页服务",
             where,
         )
+    if patient.is_wrong("callback"):
+        return SKIPPED
     if newest is None:
         if not settings.PRODUCTION:
             return ok("七天里还没有事件；在沙箱里扫一次码就有")
