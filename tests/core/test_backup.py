@@ -147,3 +147,18 @@ class _Notes:
 
     def still_wanted(self, messages, *, now):
         return {message.pk for message in messages}
+
+
+def test_a_new_pair_of_keys_opens_what_it_seals(settings, tmp_path, capsys):
+    call_command("backup_key")
+    setting, private = capsys.readouterr().out.split()
+    name, _, public = setting.partition("=")
+    assert (name, public[:4]) == ("YEJIBAO_BACKUP_RECIPIENTS", "age1")
+    sealed = pyrage.encrypt(b"rows", [pyrage.x25519.Recipient.from_str(public)])
+    assert pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(private)]) == b"rows"
+    call_command("backup_key", "--json")
+    other = json.loads(capsys.readouterr().out)
+    assert sorted(other) == ["identity", "recipient"] and other["identity"] != private
+    settings.BACKUP_RECIPIENTS = []
+    with pytest.raises(CommandError, match="backup_key"):
+        call_command("backup", str(tmp_path))

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *, folder: Path, **options: Any) -> None:
         if not settings.BACKUP_RECIPIENTS:
             raise CommandError(
-                "先设 YEJIBAO_BACKUP_RECIPIENTS：用 age-keygen 生成一对钥匙，这里只放公钥（age1…），私钥锁在别处。"
+                "先设 YEJIBAO_BACKUP_RECIPIENTS：用 bin/manage backup_key（或 age-keygen）生成一对钥匙，这里只放公钥（age1…），私钥锁在别处。"
             )
         now = clock.system_now()
         try:
