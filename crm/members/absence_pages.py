@@ -1,4 +1,4 @@
-"""请假 / 调店: a guide is away for weeks, for good, or works in another store from a day on. What follows is planned here."""
+"""请假, 转交会员, 调店: a guide is away, gives her members away, or works in another store. What follows is planned here."""
 
 from __future__ import annotations
 
@@ -21,15 +21,22 @@ from yejibao.core import access, clock, hx, idempotency, nav
 from yejibao.core.errors import DomainError, Invalid, NotFound
 from yejibao.core.scope import Actor
 
-from .services import plan_long_leave
+from .services import plan_giving
 
-KINDS = {"leave": "长假", "give": "会员交出去", "move": "调店"}
-ROLES = {"leave": ("store_manager", "area_supervisor"), "give": ("store_manager",), "move": MOVERS}
+KINDS = {"leave": "请假", "give": "转交会员", "move": "调店"}
+WHY_GIVE = {"long_leave": "他要休长假，几个月不在", "given": "他还在店里，会员由同事照顾更合适"}
+MAY_MOVE = (*MOVERS, "sys_admin")  # who manages accounts moves anybody (org_and_roles.yaml, account.manage)
+ROLES = {"leave": ("store_manager", "area_supervisor"), "give": ("store_manager",), "move": MAY_MOVE}
 SHOWN = 200  # people or stores to choose from
 
 
 def _kinds(actor: Actor) -> list[str]:
     return [kind for kind, roles in ROLES.items() if actor.has_role(*roles)]
+
+
+def title_for(actor: Actor) -> str:
+    """Return what this actor may do here, as the button that leads here says it."""
+    return " / ".join(KINDS[kind] for kind in _kinds(actor))
 
 
 def _people(actor: Actor, kind: str, day: date) -> QuerySet[Staff]:
@@ -44,7 +51,7 @@ def _people(actor: Actor, kind: str, day: date) -> QuerySet[Staff]:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@access.roles("store_manager", *MOVERS)
+@access.roles("store_manager", *MAY_MOVE)
 def new_handover(request: HttpRequest) -> HttpResponse:
     """Choose who and what; a leave with an end moves nobody's members, the others lead to a plan."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
@@ -66,6 +73,10 @@ def new_handover(request: HttpRequest) -> HttpResponse:
     facts = {
         "kinds": [(key, KINDS[key]) for key in kinds],
         "kind": kind,
+        "shell": "base/hq.html" if actor.working_role == "sys_admin" else "base/manager.html",
+        "heading": KINDS[kind],
+        "title": title_for(actor),
+        "reasons": WHY_GIVE.items(),
         "people": people,
         "moves": planned_moves([one.pk for one in people]),
         "stores": list(stores_to_move_to(actor, day=today).order_by("code")[:SHOWN]) if kind == "move" else [],
@@ -86,12 +97,13 @@ def _act(request: HttpRequest, actor: Actor, kind: str) -> tuple[str, str]:
         raise Invalid("选一位同事")
     page = reverse("crm:handover-new") + f"?kind={kind}"
     content = {
-        name: post.get(name, "") for name in ("kind", "person", "starts_on", "ends_on", "backup", "store", "reason")
+        name: post.get(name, "")
+        for name in ("kind", "person", "starts_on", "ends_on", "backup", "store", "reason", "why")
     }
 
     def work() -> dict[str, Any]:
         if kind == "give":
-            opened = plan_long_leave(person, actor=actor, now=now)
+            opened = plan_giving(person, reason=post.get("why", ""), actor=actor, now=now)
             return {"said": f"选一下{person.name}的会员给谁", "page": reverse("crm:handover", args=[opened.pk])}
         if kind == "leave":
             backup = Staff.objects.filter(store=person.store, pk=_number(post.get("backup", ""))).first()
@@ -117,7 +129,7 @@ def _act(request: HttpRequest, actor: Actor, kind: str) -> tuple[str, str]:
 
 
 @require_POST
-@access.roles(*MOVERS)
+@access.roles(*MAY_MOVE)
 def cancel_move(request: HttpRequest, pk: int) -> HttpResponse:
     """取消调店, until the day has come."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
@@ -151,3 +163,6 @@ def _day(text: str) -> date:
 
 
 nav.add("manager", key="moves", label="调店", icon="store", url="crm:handover-new", order=42, roles=MOVERS)
+nav.add(
+    "hq", key="moves", label="调店", icon="store", url="crm:handover-new", order=60, group="系统", roles=("sys_admin",)
+)

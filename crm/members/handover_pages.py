@@ -14,6 +14,7 @@ from yejibao.core import access, clock, hx, idempotency, nav, panels
 from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.scope import Actor
 
+from .absence_pages import title_for
 from .handovers import done_handovers, friend_figures, open_count, waiting_handovers
 from .models import GuideHandover
 from .services import AlreadyHandedOver
@@ -68,6 +69,7 @@ def _facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "waiting": waiting,
         "done": [(one, friends.get(one.pk)) for one in done],
         "rendered": panels.render("handover", request, guides=guides) if guides else [],
+        "new_label": title_for(actor),
         "now": now,
         "nav_current": "handovers",
     }

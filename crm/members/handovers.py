@@ -37,7 +37,7 @@ class Waiting:
 
     handover: GuideHandover
     member_count: int
-    decide_by: datetime | None  # nothing happens by itself on a long leave
+    decide_by: datetime | None  # nothing happens by itself on a long leave, or where she stays
     hours_left: int  # whole hours until then; negative once it is past
     is_store_closed: bool
     proposed: Candidate | None
@@ -98,9 +98,10 @@ def done_handovers(actor: Actor, *, now: datetime) -> QuerySet[GuideHandover]:
 
 @dataclass(frozen=True)
 class FriendFigures:
-    """How far the friends of a handover are: gone over, within their day, refused, and those somebody has to look at."""
+    """How far the friends of a handover are: gone over, queued, within their day, refused, and those somebody has to look at."""
 
     done: int = 0
+    queued: int = 0
     waiting: int = 0
     refused: int = 0
     stuck: int = 0
@@ -114,12 +115,16 @@ def friend_figures(handover_ids: Collection[int]) -> dict[int, FriendFigures]:
         .values("handover")
         .annotate(
             done=Count("pk", filter=Q(state=State.DONE)),
-            waiting=Count("pk", filter=Q(state__in=FriendTransfer.OPEN)),
+            queued=Count("pk", filter=Q(state__in=FriendTransfer.QUEUED)),
+            waiting=Count("pk", filter=Q(state=State.WAITING)),
             refused=Count("pk", filter=Q(state=State.REFUSED, handled_at=None)),
             stuck=Count("pk", filter=Q(state__in=[State.TAKER_FULL, State.FAILED], handled_at=None)),
         )
     )
-    return {row["handover"]: FriendFigures(row["done"], row["waiting"], row["refused"], row["stuck"]) for row in rows}
+    return {
+        row["handover"]: FriendFigures(row["done"], row["queued"], row["waiting"], row["refused"], row["stuck"])
+        for row in rows
+    }
 
 
 def _is_closed(store: Store | None, day: date) -> bool:
@@ -136,7 +141,7 @@ def _waiting(
     own = own or [one for one in colleagues if one.is_guide and one.person.state == Staff.State.ACTIVE][:1]
     own = own or [one for one in colleagues if not one.is_guide][:1]
     proposed = own[0] if own else None
-    decide_by = None if row.reason == GuideHandover.Reason.LONG_LEAVE else row.left_at + DECIDE_WITHIN
+    decide_by = None if row.waits_for_ever else row.left_at + DECIDE_WITHIN
     return Waiting(
         handover=row,
         member_count=row.member_count,

@@ -203,17 +203,20 @@ class GuideHandoverQuerySet(models.QuerySet["GuideHandover"]):
 
 class GuideHandover(models.Model):
     """A guide gives her members away: who takes over whom. The manager confirms a plan; where nobody does within 24 h, the
-    heir gets them all (not on a long leave: she may come back)."""
+    heir gets them all (not where she only goes away for long, or passes them on and stays)."""
 
     class Reason(models.TextChoices):
         RESIGNED = "resigned", _("离职")
         MOVED_STORE = "moved_store", _("调店")
         LONG_LEAVE = "long_leave", _("长假")
+        GIVEN = "given", _("转交")  # she stays and works on; her members are wanted elsewhere
 
     class State(models.TextChoices):
         PROPOSED = "proposed", _("待店长确认")
         DONE = "done", _("已交接")
         WITHDRAWN = "withdrawn", _("不交了")
+
+    NEVER_BY_ITSELF = (Reason.LONG_LEAVE, Reason.GIVEN)
 
     guide = models.ForeignKey("guides.Staff", on_delete=models.PROTECT, related_name="handovers")
     reason = models.CharField(max_length=12, choices=Reason.choices, default=Reason.RESIGNED, db_default="resigned")
@@ -240,6 +243,11 @@ class GuideHandover(models.Model):
         return self.reason == self.Reason.RESIGNED
 
     @property
+    def waits_for_ever(self) -> bool:
+        """Tell whether nothing goes over by itself: she still works here, and somebody has to want it."""
+        return self.reason in self.NEVER_BY_ITSELF
+
+    @property
     def may_go_along(self) -> bool:
         """Tell whether members may stay with her: who changes the store goes on working."""
         return self.reason == self.Reason.MOVED_STORE
@@ -253,15 +261,16 @@ class FriendTransfer(models.Model):
     """
 
     class State(models.TextChoices):
-        PLANNED = "planned", _("待发起")
-        ASKED = "asked", _("已发起，等企业微信答复")
-        WAITING = "waiting", _("24 小时内等会员")
-        DONE = "done", _("已转过去")
+        PLANNED = "planned", _("排队等转")
+        ASKED = "asked", _("排队等转")  # nobody outside needs to tell the two apart
+        WAITING = "waiting", _("等 24 小时")
+        DONE = "done", _("已转好")
         REFUSED = "refused", _("会员不愿意换")
         TAKER_FULL = "taker_full", _("接手人的客户已满")
         FAILED = "failed", _("企业微信没有转")
 
-    OPEN = (State.PLANNED, State.ASKED, State.WAITING)
+    QUEUED = (State.PLANNED, State.ASKED)
+    OPEN = (*QUEUED, State.WAITING)
     UNDONE = (State.REFUSED, State.TAKER_FULL, State.FAILED)  # somebody has to decide
 
     link = models.ForeignKey(FriendLink, on_delete=models.CASCADE, related_name="passed_on")

@@ -32,7 +32,8 @@ class TakerRow:
     person: Staff
     members: int = 0
     done: int = 0
-    waiting: int = 0
+    queued: int = 0  # the platform has not taken it on yet
+    waiting: int = 0  # within the member's 24 hours
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Progress:
     takers: list[TakerRow]
     friends: int
     done: int
+    queued: int
     waiting: int
     waits_until: datetime | None
     stuck: list[Stuck]
@@ -89,32 +91,35 @@ def progress_of(handover: GuideHandover, *, now: datetime) -> Progress:
     mine = FriendTransfer.objects.filter(handover=handover, handled_at=None)
     states = list(
         mine.values_list("taker_id").annotate(
-            done=Count("pk", filter=Q(state=State.DONE)), waiting=Count("pk", filter=Q(state__in=FriendTransfer.OPEN))
+            done=Count("pk", filter=Q(state=State.DONE)),
+            queued=Count("pk", filter=Q(state__in=FriendTransfer.QUEUED)),
+            waiting=Count("pk", filter=Q(state=State.WAITING)),
         )
     )
-    people = {one.pk: one for one in Staff.objects.filter(pk__in=[pk for pk, _ in moved] + [pk for pk, _, _ in states])}
+    people = {one.pk: one for one in Staff.objects.filter(pk__in=[pk for pk, _ in moved] + [pk for pk, *_ in states])}
     for pk, count in moved:
         rows.setdefault(pk, TakerRow(people[pk])).members = count
-    for pk, done, waiting in states:
+    for pk, done, queued, waiting in states:
         row = rows.setdefault(pk, TakerRow(people[pk]))
-        row.done, row.waiting = done, waiting
+        row.done, row.queued, row.waiting = done, queued, waiting
     stuck = _stuck(handover, people, now)
-    asked = mine.filter(state__in=FriendTransfer.OPEN).order_by("-asked_at").values_list("asked_at", flat=True)
+    asked = mine.filter(state=State.WAITING).order_by("-asked_at").values_list("asked_at", flat=True)
     newest = next((at for at in asked[:1] if at), None)
-    done, waiting = sum(one.done for one in rows.values()), sum(one.waiting for one in rows.values())
+    done, queued, waiting = (sum(getattr(one, name) for one in rows.values()) for name in ("done", "queued", "waiting"))
     return Progress(
         members=sum(one.members for one in rows.values()),
         along=along,
         takers=sorted(
-            (one for one in rows.values() if one.members or one.done or one.waiting),
+            (one for one in rows.values() if one.members or one.done or one.queued or one.waiting),
             key=lambda one: (-one.members, one.person.pk),
         ),
-        friends=done + waiting + sum(one.count for one in stuck),
+        friends=done + queued + waiting + sum(one.count for one in stuck),
         done=done,
+        queued=queued,
         waiting=waiting,
         waits_until=newest + timedelta(hours=PLATFORM_HOURS) if newest else None,
         stuck=stuck,
-        is_running=waiting > 0,
+        is_running=queued + waiting > 0,
     )
 
 

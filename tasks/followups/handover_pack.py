@@ -61,7 +61,8 @@ SELECT moved.at, former.display_name, h.reason,
     (SELECT json_build_object('at', r.at, 'channel', r.channel, 'who', g.display_name,
             'note', (SELECT e.payload->>'note' FROM tasks_taskevidence e WHERE e.task_id = r.task_id AND e.payload ? 'note'
                      ORDER BY e.id DESC LIMIT 1),
-            'text', (SELECT coalesce(nullif(u.text, ''), s.text) FROM tasks_scriptuse u LEFT JOIN tasks_script s ON s.id = u.script_id
+            'text', (SELECT coalesce(nullif(u.text, ''), '话术「' || nullif(s.title, '') || '」')   -- a script's text is not what he read
+                     FROM tasks_scriptuse u LEFT JOIN tasks_script s ON s.id = u.script_id
                      WHERE u.task_id = r.task_id ORDER BY u.id DESC LIMIT 1),
             'outcome', (SELECT t.outcome FROM tasks_task t WHERE t.id = r.task_id))
         FROM tasks_reach r JOIN guides_staff g ON g.id = r.guide_id WHERE r.member_id = %(member)s
@@ -74,11 +75,8 @@ FROM moved JOIN guides_staff former ON former.id = moved.from_guide_id
 JOIN crm_guidehandover h ON h.id = moved.handover_id
 """
 
-REASONS = {"resigned": "离职", "moved_store": "调店", "long_leave": "休长假"}
-FRIEND_WORDS = {
-    FriendTransfer.State.PLANNED: "微信好友排着队转",
-    FriendTransfer.State.ASKED: "微信好友正在转",
-    FriendTransfer.State.DONE: "微信好友已经转过来",
+REASONS = {"resigned": "离职", "moved_store": "调店", "long_leave": "休长假", "given": "转给同事"}
+FRIEND_WORDS = {  # what she has to do about it; else the state's own name, as on the manager's page
     FriendTransfer.State.REFUSED: "他没接受换导购，先打电话",
     FriendTransfer.State.TAKER_FULL: "你的微信好友满了，店长在安排",
     FriendTransfer.State.FAILED: "微信好友没转成，先打电话",
@@ -134,8 +132,10 @@ def _friend_words(state: str | None, asked_at: datetime | None, now: datetime) -
     if state is None:
         return ""
     if state == FriendTransfer.State.WAITING and asked_at:
-        return f"微信好友 {short_moment(asked_at + timedelta(hours=24), now)} 转过来，先别急着发"
-    return FRIEND_WORDS.get(FriendTransfer.State(state), "")
+        until = short_moment(asked_at + timedelta(hours=24), now)
+        return f"微信好友{FriendTransfer.State.WAITING.label}，{until} 转过来，先别急着发"
+    found = FriendTransfer.State(state)
+    return FRIEND_WORDS.get(found) or f"微信好友{found.label}"
 
 
 def _sizes(tags: dict[str, list[str]], bought: dict[str, str]) -> list[tuple[str, str]]:

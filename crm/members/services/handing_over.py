@@ -1,7 +1,8 @@
-"""A guide gives her members away: she left, changed the store or goes on a long leave. From the proposal to the last friend."""
+"""A guide gives her members away: she left, changed the store, goes on a long leave or passes them on. From the proposal to the last friend."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from crm.members.services import transfers
 from crm.members.services.locking import lock_members
 from crm.members.services.ownership import NotWorking, check_may_give, receives_closed_store
 from crm.members.services.plans import Plan, give_members
+from guides.notices.services import Notice, tell_each
 from guides.org.models import RoleAssignment, Staff
 from guides.org.queries import heads_of_stores
 from yejibao.core import audit, outbox
@@ -21,7 +23,9 @@ from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict, Invalid, NotFound, Stale
 from yejibao.core.scope import Actor
 
-DECIDE_WITHIN = timedelta(hours=24)  # then the proposal is applied; nobody waits for that on a long leave
+DECIDE_WITHIN = timedelta(
+    hours=24
+)  # then the proposal is applied; nobody waits for that on a long leave or where she stays
 Reason = GuideHandover.Reason
 State = GuideHandover.State
 
@@ -97,16 +101,20 @@ def propose_heir(staff_id: int, *, resigned_at: datetime, now: datetime) -> Guid
 
 
 @transaction.atomic
-def plan_long_leave(guide: Staff, *, actor: Actor, now: datetime) -> GuideHandover:
-    """Open the handover of somebody who goes for so long that her members are to get new guides; she keeps none.
+def plan_giving(guide: Staff, *, reason: str, actor: Actor, now: datetime) -> GuideHandover:
+    """Open the handover of somebody who works here and whose members are to get new guides; she keeps none.
+
+    `reason`: long_leave, or given where she stays.
 
     A leave with an end is no handover: the backup does her work (followup_3369.yaml, guide_on_leave). Raises AlreadyOpen.
     """
+    if reason not in GuideHandover.NEVER_BY_ITSELF:
+        raise Invalid(_("选一下为什么交"))
     check_may_give(actor, guide)
     Staff.objects.select_for_update(no_key=True).get(pk=guide.pk)  # of two at once one sees the other's
     if GuideHandover.objects.filter(guide=guide, state=State.PROPOSED).exists():
         raise AlreadyOpen()
-    handover = open_handover(guide, reason=Reason.LONG_LEAVE, store_id=guide.store_id, left_at=now, now=now)
+    handover = open_handover(guide, reason=reason, store_id=guide.store_id, left_at=now, now=now)
     if handover is None:
         raise NotWorking()
     audit.record(actor, "handover.opened", handover, after={"guide": guide.pk, "reason": handover.reason})
@@ -162,13 +170,13 @@ def apply_due_handovers(*, now: datetime) -> dict[str, int]:
     """Apply the handovers nobody confirmed within 24 hours: as last saved, else all to the default heir."""
     due = (
         GuideHandover.objects.filter(state=State.PROPOSED, left_at__lte=now - DECIDE_WITHIN)
-        .exclude(reason=Reason.LONG_LEAVE)
+        .exclude(reason__in=GuideHandover.NEVER_BY_ITSELF)
         .select_related("guide", "heir")
     )
     tally = {"handed_over": 0, "without_heir": 0}
     for handover in due.order_by("pk"):
         with transaction.atomic():
-            held = GuideHandover.objects.select_for_update(of=("self",)).get(pk=handover.pk)
+            held = GuideHandover.objects.select_for_update(of=("self",)).select_related("guide").get(pk=handover.pk)
             if held.state != State.PROPOSED:
                 continue
             plan = _working_plan(held, now=now)
@@ -231,11 +239,47 @@ def _hand_over(handover: GuideHandover, *, plan: Plan, actor: Actor, now: dateti
         "member.handed_over",
         handover,
         before={"proposed": before},
-        after={"heir": plan.heir_id, "members": moved, "along": along, "friends": friends, "plan": handover.plan},
-        reason=f"{handover.get_reason_display()}交接",
+        after={
+            "heir": plan.heir_id,
+            "members": sum(moved.values()),
+            "along": along,
+            "friends": friends,
+            "plan": handover.plan,
+        },
+        reason="会员转交" if handover.reason == Reason.GIVEN else f"{handover.get_reason_display()}交接",
     )
+    _tell_takers(handover, moved, now=now)
     outbox.publish(HeirNamed(handover.pk))
     return handover
+
+
+SAID = {
+    Reason.RESIGNED: _("%(guide)s离职了，%(count)s 位会员交给你照顾"),
+    Reason.MOVED_STORE: _("%(guide)s调店了，%(count)s 位会员交给你照顾"),
+    Reason.LONG_LEAVE: _("%(guide)s休长假，%(count)s 位会员交给你照顾"),
+    Reason.GIVEN: _("%(guide)s的 %(count)s 位会员转给你照顾"),
+}
+
+
+def _tell_takers(handover: GuideHandover, moved: Mapping[int, int], *, now: datetime, key: str = "") -> None:
+    """Tell everybody who got members how many, and why; one statement. `key` names a later part of the same handover."""
+    said, name = SAID[Reason(handover.reason)], handover.guide.display_name or handover.guide.name
+    tell_each(
+        [
+            (
+                taker,
+                Notice(
+                    kind="member",
+                    key=f"handover:{handover.pk}{key}",
+                    title=str(said % {"guide": name, "count": count}),
+                    text=str(_("先给每位打个招呼，一天最多 20 位，都排在今日里。微信好友要等企业微信转过来。")),
+                    url="/g/members/",
+                ),
+            )
+            for taker, count in sorted(moved.items())
+        ],
+        now=now,
+    )
 
 
 # ---------------------------------------------------------------- what the platform or the member refused
@@ -252,7 +296,7 @@ def replan(
     """
     if not actor.is_system and not GuideHandover.objects.visible_to(actor).filter(pk=handover.pk).exists():
         raise NotFound()
-    held = GuideHandover.objects.select_for_update(of=("self",)).select_related("store").get(pk=handover.pk)
+    held = GuideHandover.objects.select_for_update(of=("self",)).select_related("guide", "store").get(pk=handover.pk)
     if state not in FriendTransfer.UNDONE or held.state != State.DONE:
         raise Invalid()
     rows = FriendTransfer.objects.filter(handover=held, state=state, taker_id=taker_id, handled_at=None)
@@ -275,6 +319,8 @@ def replan(
     Member.objects.filter(pk__in=owners).update(owner_guide=to)
     if not goes_back:
         transfers.plan_again([one.pk for one in found], taker_id=to.pk, now=now)
+        if owners:
+            _tell_takers(held, {to.pk: len(owners)}, now=now, key=f":{found[0].pk}")
     audit.record(
         actor, "handover.replanned", held, after={"state": state, "from": taker_id, "to": to.pk, "friends": len(found)}
     )

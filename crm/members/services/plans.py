@@ -181,8 +181,8 @@ def limits_of(handover: GuideHandover, *, now: datetime) -> Limits:
     return Limits(friends, movable, twice, second + ON_JOB_SPAN if second else None, under_way, strangers, without)
 
 
-def give_members(handover: GuideHandover, plan: Plan, *, now: datetime) -> tuple[int, int]:
-    """Move the members as the plan says, with a row for each; return how many got a new guide, and how many went along.
+def give_members(handover: GuideHandover, plan: Plan, *, now: datetime) -> tuple[dict[int, int], int]:
+    """Move the members as the plan says, with a row for each; return how many each new guide got, and how many went along.
 
     One statement. Who goes along keeps his guide and gets her new store as his main store.
     """
@@ -200,11 +200,12 @@ def give_members(handover: GuideHandover, plan: Plan, *, now: datetime) -> tuple
                     %(handover)s, %(now)s
                 FROM given RETURNING to_guide_id
             )
-            SELECT count(*) FILTER (WHERE to_guide_id <> %(guide)s), count(*) FILTER (WHERE to_guide_id = %(guide)s) FROM kept
+            SELECT to_guide_id, count(*) FROM kept GROUP BY to_guide_id
             """,
             facts_of(handover, plan) | {"reason": handover.reason, "handover": handover.pk, "now": now},
         )
-        moved, along = cursor.fetchone()
+        moved = dict(cursor.fetchall())
+    along = moved.pop(handover.guide_id, 0)
     return moved, along
 
 

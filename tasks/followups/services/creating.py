@@ -102,8 +102,9 @@ def open_handover_intros(handover_id: int, *, now: datetime) -> int:
                 hours.id, NULL, 'open', 'service', way.channel, %(priority)s, {_TIER}, %(now)s,
                 {moments.at("days.day + 2", "hours.closes_at")}, {moments.at("days.day + 7", "hours.closes_at")},
                 CASE moved.reason WHEN 'moved_store' THEN '原来的导购调去别的店了' WHEN 'long_leave' THEN '原来的导购要休一段长假'
-                    ELSE '原来的导购离开了' END || '，先认识一下，别急着谈衣服',
-                jsonb_build_object('handover', %(handover)s), %(evidence)s,
+                    WHEN 'given' THEN '原来的导购转给你照顾' ELSE '原来的导购离职了' END || '，先认识一下，别急着谈衣服',
+                jsonb_build_object('handover', %(handover)s, 'reason', moved.reason, 'scene',
+                    CASE WHEN moved.reason IN ('resigned', 'moved_store') THEN 'work_change' ELSE '' END), %(evidence)s,
                 CASE WHEN moved.place >= %(a_day)s THEN {moments.at("days.day", "hours.opens_at")} END, '', '', '', '',
                 greatest(%(now)s, {moments.at("days.day", "hours.opens_at")}), %(now)s
             FROM moved JOIN crm_member m ON m.id = moved.member_id {_ASSIGNEE}

@@ -248,7 +248,7 @@ def test_moving_many_members_costs_the_same(guide: Staff, django_assert_num_quer
             make_friend(make_member(owner=leaver))
         handover = propose_heir(leaver.pk, resigned_at=NOW, now=NOW)
         assert handover is not None
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(13):
             choose_heir(handover, heir=heir, actor=SYSTEM, now=NOW)
     assert Member.objects.filter(owner_guide=heir).count() == 41
 

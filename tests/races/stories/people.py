@@ -15,7 +15,7 @@ from crm.members.services import (
     choose_heir,
     end_friend,
     lock_members,
-    plan_long_leave,
+    plan_giving,
     propose_heir,
     record_friend,
     refuse_transfer,
@@ -152,9 +152,9 @@ def the_day_is_over_while_a_plan_is_confirmed(world: World) -> None:
     assert (handover.heir, both.second["handed_over"], events("crm.heir_named")) == (a, 0, 1)
 
 
-def two_who_plan_a_long_leave(world: World) -> None:
+def two_who_plan_a_giving(world: World) -> None:
     guide = make_staff(store=world.org.store)
-    both = overtaken(*[lambda: plan_long_leave(guide, actor=SYSTEM, now=NOON)] * 2)
+    both = overtaken(*[lambda: plan_giving(guide, reason="long_leave", actor=SYSTEM, now=NOON)] * 2)
     assert isinstance(both.second, AlreadyOpen) and GuideHandover.objects.filter(guide=guide).count() == 1
 
 

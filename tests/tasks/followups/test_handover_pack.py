@@ -14,8 +14,9 @@ from guides.org.models import Staff
 from guides.org.services import resign_staff
 from tasks.followups import services, upkeep
 from tasks.followups.handover_pack import pack_of
-from tasks.followups.models import Task, TaskEvidence
+from tasks.followups.models import Reach, Task, TaskEvidence
 from tasks.scripts.loading import load_scripts
+from tasks.scripts.models import Script, ScriptUse
 from tests.factories.crm import make_friend, make_member, make_order, make_ticket
 from tests.factories.guides import Org, actor, make_org, make_staff, sign_in
 from tests.factories.tasks import make_task
@@ -74,7 +75,7 @@ def test_the_pack_says_what_the_former_guide_knew(org: Org, heir: Staff, django_
     with django_assert_num_queries(1):
         pack = pack_of(member, now=NOW)
     assert pack is not None
-    assert (pack.former, pack.reason, pack.friend_words) == ("晓雯", "离职", "微信好友排着队转")
+    assert (pack.former, pack.reason, pack.friend_words) == ("晓雯", "离职", "微信好友排队等转")
     assert pack.sizes == [("裤", "33"), ("上衣", "175/92A")]
     assert pack.taboos == [("忌讳颜色", "红"), ("方便联系", "下班后")]
     assert pack.promises == ["约了 11-28 15:00 到店", "说好 11-25 15:00 取改好的衣服"]
@@ -99,7 +100,7 @@ def test_the_introduction_shows_it_and_the_words_of_the_book(org: Org, heir: Sta
     client.defaults["HTTP_ACCEPT"] = "text/html"
     intro = Task.objects.get(task_type="handover_intro")
     page = sign_in(client, heir).get(f"/g/tasks/{intro.pk}/").text
-    for words in ("交接资料", "答应月底前帮他找灰色西裤", "招呼后再做", "原来的导购离开了", "郑重托付给我了"):
+    for words in ("交接资料", "答应月底前帮他找灰色西裤", "招呼后再做", "原来的导购离职了", "郑重托付给我了"):
         assert words in page, words
     other = Task.objects.exclude(task_type="handover_intro").get(state="open")
     assert "交接资料" not in client.get(f"/g/tasks/{other.pk}/").text
@@ -124,3 +125,22 @@ def test_a_refused_step_behind_the_introduction_is_let_go(org: Org, heir: Staff)
     assert upkeep.release_held(now=NOW + timedelta(hours=2))["handover"] == 1
     held.refresh_from_db()
     assert held.held_at is None
+
+
+def test_words_sent_as_they_stood_are_named_and_not_shown_with_their_gaps(org: Org, heir: Staff) -> None:
+    load_scripts(now=NOW)
+    member = known_member(org)
+    script = Script.objects.get(key="d60_any_visit")
+    guide = {"guide_id": org.guide.pk, "day": NOW.date(), "channel": "wecom_message", "level": 2}
+    sent = make_task(member, org.guide, now=NOW - timedelta(hours=5), node="d60")
+    Reach.objects.create(member=member, task=sent, at=NOW, **guide)
+    used = ScriptUse.objects.create(
+        script=script, script_key=script.key, task=sent, member=member, guide=org.guide, at=NOW
+    )
+    hand_over(org, heir)
+    member.refresh_from_db()
+    pack = pack_of(member, now=NOW)
+    assert pack and pack.last_talk and pack.last_talk["words"] == f"话术「{script.title}」"
+    ScriptUse.objects.filter(pk=used.pk).update(text="王先生，那套西服还合身吗？", was_edited=True)
+    pack = pack_of(member, now=NOW)
+    assert pack and pack.last_talk and pack.last_talk["words"] == "王先生，那套西服还合身吗？"

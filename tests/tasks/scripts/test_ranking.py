@@ -143,7 +143,15 @@ def test_a_switched_off_script_is_not_offered(org):
         ("holiday_greeting", {"scene": ["womens_day"]}, {"gender": "f"}, ["holiday_womens_f", "holiday_womens"]),
         ("points_expiring", {}, {}, []),
         ("points_expiring", {"facts": {"points_expiring": "320"}}, {}, ["points_exp"]),
-        ("handover_intro", {}, {"member_level": "V5"}, ["handover_vip", "handover_intro"]),
+        ("handover_intro", {}, {}, ["handover_entrusted"]),
+        ("handover_intro", {"scene": ""}, {"member_level": "V5"}, ["handover_entrusted_vip", "handover_entrusted"]),
+        ("handover_intro", {"scene": "work_change"}, {}, ["handover_intro", "handover_entrusted"]),
+        (
+            "handover_intro",
+            {"scene": "work_change"},
+            {"member_level": "V5"},
+            ["handover_vip", "handover_entrusted_vip", "handover_intro", "handover_entrusted"],
+        ),
     ],
 )
 def test_other_kinds_go_by_scene(org, kind, context, member, expected):
