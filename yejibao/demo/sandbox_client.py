@@ -34,6 +34,7 @@ from yejibao.core.errors import Conflict, Invalid, Malformed, NotFound, SignInRe
 
 from . import stand_in as control
 from .sandbox_messages import shown
+from .sandbox_moving import may_go, other_stores
 from .world import sign_in_table
 
 PERSON_COOKIE = "sandbox_person"
@@ -142,6 +143,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "items": _items(),
         "fault_list": [{"key": key, "name": name, "note": note} for key, (name, note, _order) in FAULTS.items()],
         "can_turn_clock": bool(settings.CLOCK_FILE),
+        "may_go": may_go(person),
+        "stores": other_stores(person),
         "can_sell": person.store is not None and bool(friends),
     }
     return render(request, "sandbox/client.html", context)

@@ -4,6 +4,7 @@ from django.urls import path
 
 from . import sandbox_client as client
 from . import sandbox_masses as masses
+from . import sandbox_staff as staff
 from . import sandbox_strangers as strangers
 from . import sandbox_tags as tags
 
@@ -25,5 +26,7 @@ urlpatterns = [
     path("sandbox/api/told", strangers.told, name="sandbox-told"),
     path("sandbox/api/unfriend", strangers.part, name="sandbox-unfriend"),
     path("sandbox/api/remark", strangers.edit, name="sandbox-remark"),
+    path("sandbox/api/staff/resign", staff.resign, name="sandbox-resign"),
+    path("sandbox/api/staff/move", staff.move, name="sandbox-move"),
     path("sandbox/api/tags", tags.tags, name="sandbox-tags"),
 ]
