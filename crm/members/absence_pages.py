@@ -164,5 +164,5 @@ def _day(text: str) -> date:
 
 nav.add("manager", key="moves", label="调店", icon="store", url="crm:handover-new", order=42, roles=MOVERS)
 nav.add(
-    "hq", key="moves", label="调店", icon="store", url="crm:handover-new", order=60, group="系统", roles=("sys_admin",)
+    "hq", key="moves", label="调店", icon="store", url="crm:handover-new", order=98, group="系统", roles=("sys_admin",)
 )

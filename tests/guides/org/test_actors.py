@@ -260,3 +260,5 @@ def test_the_pages_of_ones_own_account(client: Client, org: Org) -> None:
     assert engineer.get("/")["Location"] == "/hq/"
     page = engineer.get("/hq/", HTTP_ACCEPT="text/html")
     assert page.status_code in (200, 302)
+    keeper = sign_in(Client(), make_staff("sys_admin", unit=org.hq))
+    assert keeper.get("/hq/", HTTP_ACCEPT="text/html")["Location"] == "/hq/push/"  # the house, not members
