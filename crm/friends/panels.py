@@ -13,6 +13,7 @@ from yejibao.core.clock import local_day
 from yejibao.core.panels import Answer, panel
 
 from .models import Contact
+from .names import may_be_real
 from .queries import unlinked_of
 from .services.knowing import is_asked_about
 
@@ -47,7 +48,7 @@ def who_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: A
     return "sidebar/unknown.html", {
         "link": link,
         "name": name or "微信客户",
-        "card_name": name,
+        "card_name": next((one for one in (link.remark, name) if may_be_real(one)), ""),
         "is_asked": is_asked,
         "guesses": guesses,
     }

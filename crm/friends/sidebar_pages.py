@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from crm.members.customers import customer_of, find_members, member_of
 from crm.members.pages import beside
 from yejibao.core import access, clock, hx, idempotency, limits
-from yejibao.core.errors import Invalid
+from yejibao.core.errors import DomainError, Invalid
 from yejibao.core.scope import Actor
 
 from .services.knowing import recognise, register_friend, take_back
@@ -91,7 +91,16 @@ def register(request: HttpRequest) -> HttpResponse:
         register_friend(customer, **given, actor=actor, now=now)
         return {"said": "记好了"}
 
-    told, _replayed = idempotency.once(request, given | {"who": _external(request)}, work)
+    try:
+        told, _replayed = idempotency.once(request, given | {"who": _external(request)}, work)
+    except DomainError as refusal:  # a stored answer comes back as a plain one
+        if refusal.status != Invalid.status or not (hx.is_htmx(request) and refusal.errors):
+            raise
+        errors = {one["field"]: one["message"] for one in refusal.errors}
+        context = {"link": customer.link, "card_name": given["name"], "given": given, "errors": errors}
+        answer = render(request, "sidebar/unknown_new.html", context, status=422)
+        answer["HX-Retarget"], answer["HX-Reswap"] = "#who-new", "outerHTML"
+        return answer
     return _answer(request, told["said"])
 
 

@@ -291,6 +291,45 @@
     byHand(card, { again: false, claim: false });
   }
 
+  // A task opens some seconds after he was made known, or while she looked elsewhere: it comes to the page by itself.
+  // What stands there to be sent is left alone.
+  const LOOK_AFTER_MS = [1500, 4000, 8000, 15000, 30000, 45000];
+  let looks = [];
+
+  async function lookAgain() {
+    if (document.hidden || !external || !one("#due-card") || one("[data-task]")) return;
+    const of = external;
+    let answer;
+    try {
+      answer = await fetch(`${url}panel/due/?external_user_id=${encodeURIComponent(of)}`, { credentials: "same-origin", headers: { "HX-Request": "true", Accept: "text/html" } });
+    } catch (lost) { return; }
+    if (!answer.ok) return;
+    const html = await answer.text();
+    if (of !== external || !html.includes("data-task=") || !one("#due-card") || one("[data-task]")) return;
+    htmx.swap("#due-card", html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
+    await refresh("more");
+  }
+
+  function watch() {
+    looks.forEach(clearTimeout);
+    looks = LOOK_AFTER_MS.map((wait) => setTimeout(lookAgain, wait));
+  }
+
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    const { path, verb } = detail.requestConfig;
+    if (detail.successful && verb === "post" && /\/sidebar\/(link|register)\/$/.test(path)) watch();
+  });
+  document.addEventListener("visibilitychange", lookAgain);
+  window.addEventListener("focus", lookAgain);
+  window.addEventListener("pageshow", ({ persisted }) => { if (persisted) lookAgain(); });
+  // The client hides and shows the page without telling it; it is seen again all the same.
+  let wasHidden = false;
+  new IntersectionObserver((seen) => {
+    const isShown = seen[seen.length - 1].isIntersecting;
+    if (isShown && wasHidden) lookAgain();
+    wasHidden = !isShown;
+  }).observe(host);
+
   // The tool 话术 under the page leads to the search on it.
   document.addEventListener("click", (event) => {
     const field = event.target.closest(".botbar a[href='/g/scripts/']") && one("#say-q");

@@ -14,6 +14,7 @@ from tests.core.test_look import FAULTS
 from tests.factories.crm import make_friend, make_member
 from tests.factories.guides import session_of
 from yejibao.core import clock as product_clock
+from yejibao.core.outbox import drain_events
 from yejibao.wecom import gateway
 
 from .conftest import World, beside, open_chat, to_list
@@ -93,7 +94,8 @@ def test_from_the_chat_to_a_tag_and_a_message(
 def test_an_unknown_friend_becomes_a_member_in_two_taps(
     world: World, client_of: Callable[..., Any], shot: Callable[..., None]
 ) -> None:
-    make_friend(None, world.guide, external_user_id="wmUnknown", remark="试大衣的先生")
+    now = product_clock.now()
+    make_friend(None, world.guide, external_user_id="wmUnknown", remark="试大衣的先生", added_at=now)
     make_member(owner=world.guide, name="李志强", phone="13700001234", last_purchase_on=product_clock.today())
     page = client_of(world.guide, NARROW)
     to_list(page)
@@ -110,10 +112,19 @@ def test_an_unknown_friend_becomes_a_member_in_two_taps(
     assert FriendLink.objects.get(external_user_id="wmUnknown").member is None
     side.locator("summary").click()
     shot(page, "sidebar-unknown-new-360")
+    assert side.locator("#who-new [name=name]").input_value() == ""  # a nickname is no name
+    side.locator("#who-new [name=name]").fill("周建国")
+    side.locator("#who-new [name=phone]").fill("123")
     side.get_by_role("button", name="开卡").click()
-    side.locator("#due-card").wait_for()
-    made = Member.objects.get(name="试大衣的先生")
+    side.get_by_text("手机号不对，要 11 位数字").wait_for()
+    shot(page, "sidebar-unknown-wrong-360")
+    side.locator("#who-new [name=phone]").fill("")
+    side.get_by_role("button", name="开卡").click()
+    side.get_by_text("现在没有要跟进的").wait_for()
+    made = Member.objects.get(name="周建国")
     assert (made.owner_guide, FriendLink.objects.get(external_user_id="wmUnknown").member) == (world.guide, made)
+    drain_events()  # what a worker does some seconds later; nobody touches the page
+    side.locator("[data-task]", has_text="新好友破冰").wait_for(timeout=10000)
     shot(page, "sidebar-unknown-made-360")
 
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from crm.friends.models import LinkReview
+from crm.friends.models import Contact, LinkReview
+from crm.friends.names import called_by
 from crm.friends.services.arriving import mark_stale
 from crm.friends.services.linking import link_contact, link_contacts, unlink_contact
 from crm.members.customers import Customer
@@ -60,7 +61,9 @@ def register_friend(
     link = _must_be_free(customer, None)
     number = normal_phone(phone) if phone.strip() else ""
     if phone.strip() and not number:
-        raise Invalid(_("手机号不对"), errors=[{"field": "phone", "code": "phone", "message": "手机号要 11 位"}])
+        raise Invalid(
+            _("手机号不对"), errors=[{"field": "phone", "code": "phone", "message": "手机号不对，要 11 位数字"}]
+        )
     index = blind_index(number, purpose="phone") if number else ""
     if index and _is_somebodys(index):
         found = _link_by_phone(link, index, now=now)
@@ -70,6 +73,7 @@ def register_friend(
     owner = Staff.objects.select_related("store").get(pk=actor.staff_id)
     member = register_member(
         member_no=number_of(link.external_user_id), name=name, phone=number, gender=gender, owner=owner,
+        salutation=called_by(name, _nickname(link.external_user_id)),
         channel="wecom_chat", actor=actor, now=now,
     )  # fmt: skip
     # As the system: of two guides who open the same card at once the slower one does not see it as hers.
@@ -95,6 +99,10 @@ def take_back(customer: Customer, member: Member, *, actor: Actor, now: datetime
 def number_of(external_user_id: str) -> str:
     """Return the card number of a member who came through the chat: one customer, one number."""
     return f"W{hashlib.sha256(external_user_id.encode()).hexdigest()[:15].upper()}"
+
+
+def _nickname(external_user_id: str) -> str:
+    return Contact.objects.filter(external_user_id=external_user_id).values_list("name", flat=True).first() or ""
 
 
 def _must_be_free(customer: Customer, member: Member | None) -> FriendLink:

@@ -25,11 +25,21 @@ class CardClosed(Conflict):
 
 @transaction.atomic
 def register_member(
-    *, member_no: str, name: str, phone: str, gender: str, owner: Staff, channel: str, actor: Actor, now: datetime
+    *,
+    member_no: str,
+    name: str,
+    phone: str,
+    gender: str,
+    owner: Staff,
+    channel: str,
+    actor: Actor,
+    now: datetime,
+    salutation: str = "",
 ) -> Member:
     """Return the member of this number, opened now for `owner` if there is none. Twice is like once.
 
-    `phone` is in its normal form, or empty; that nobody else has it is the caller's to see to. Raises Invalid or CardClosed.
+    `phone` is in its normal form, or empty; that nobody else has it is the caller's to see to; `salutation`
+    empty is 姓 + 先生 / 女士. Raises Invalid or CardClosed.
     """
     name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_UP_TO:
@@ -41,6 +51,7 @@ def register_member(
                 held = Member.objects.create(
                     member_no=member_no,
                     name=name,
+                    salutation=salutation,
                     gender=gender if gender in ("m", "f", "u") else "u",
                     phone=phone,
                     phone_index=blind_index(phone, purpose="phone") if phone else "",

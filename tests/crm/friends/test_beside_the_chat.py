@@ -1,6 +1,7 @@
 """A friend nobody knows as a member: who he may be, linked or registered in two taps, and nothing told about others."""
 
 import json
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -46,7 +47,7 @@ def say(client: Client, member: Member, external: str = "wm1", **headers: str) -
 
 def open_card(client: Client, external: str = "wm1", **given: str) -> Any:
     asked = {"external_user_id": external, "name": "王建平", "gender": "m"} | given
-    return client.post("/g/sidebar/register/", asked, headers=HTMX)
+    return client.post("/g/sidebar/register/", asked, headers=HTMX | {"Idempotency-Key": uuid.uuid4().hex})
 
 
 def test_guesses_are_her_own_by_phone_by_name_and_who_bought_lately(
@@ -128,6 +129,41 @@ def test_a_new_card_in_two_taps(guide: Client, org: Org, friend: FriendLink) -> 
     assert Member.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("nickname", "remark", "prefilled"),
+    [
+        ("云淡风轻", "", ""),
+        ("江南客", "江南客", "江南客"),
+        ("云淡风轻", "欧阳建平", "欧阳建平"),
+        ("老K", "王建平", "王建平"),
+        ("王先生大衣", "", ""),
+    ],
+)
+def test_the_name_is_filled_in_where_it_may_be_one(
+    guide: Client, org: Org, nickname: str, remark: str, prefilled: str
+) -> None:
+    make_friend(None, org.guide, external_user_id="wm1", remark=remark)
+    Contact.objects.create(external_user_id="wm1", name=nickname)
+    assert f'name="name" value="{prefilled}"' in beside(guide)
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("江南客", "江南客"),
+        ("江建平", "江先生"),
+        ("老张", "老张"),
+        ("欧阳建平", "欧阳建平"),
+        ("试大衣的先生", "试大衣的先生"),
+    ],
+)
+def test_nobody_gets_a_surname_from_a_nickname(guide: Client, org: Org, name: str, called: str) -> None:
+    make_friend(None, org.guide, external_user_id="wm1", remark="江南客")
+    Contact.objects.create(external_user_id="wm1", name="江南客")
+    assert open_card(guide, name=name).status_code == 200
+    assert Member.objects.get().called == called
+
+
 def test_two_guides_of_one_customer_open_one_card(guide: Client, org: Org, friend: FriendLink) -> None:
     colleague = make_staff("guide", store=org.guide.store)
     make_friend(None, colleague, external_user_id="wm1")
@@ -141,7 +177,12 @@ def test_a_card_needs_a_name_and_no_half_a_phone(
     guide: Client, friend: FriendLink, given: dict[str, str], says: str
 ) -> None:
     answer = open_card(guide, **given)
-    assert (answer.status_code, says in answer.content.decode()) == (422, True)
+    page = answer.content.decode()
+    assert (answer.status_code, says in page, "有几处要改" in page) == (422, True, False)
+    (field,) = given
+    assert page.count('aria-invalid="true"') == 1  # the one that is wrong, and what she typed stands
+    assert page.index(f'name="{field}"') < page.index('aria-invalid="true"') < page.index('class="err"')
+    assert answer["HX-Retarget"] == "#who-new"
     assert not Member.objects.exists()
 
 
