@@ -7,6 +7,8 @@ from yejibao.core import clock, words
 from . import hours
 from .models import Task
 
+BEFORE_DUE = (timedelta(minutes=15), timedelta(minutes=5))  # whichever still leaves a while
+AWAY = timedelta(minutes=5)  # sooner than that it need not go away
 EVENINGS = (time(11, 30), time(18, 0))  # preferred_slots of the domain file begin then
 
 
@@ -27,4 +29,22 @@ def later_moments(found: Task, now: datetime) -> list[tuple[datetime, str]]:
         for moment, name in ideas
         if soon <= moment < found.expire_at and hours.is_open(found.store, moment)
     ]
-    return fitting[:6]
+    return [*_before_due(found, now, soon), *fitting][:6]
+
+
+def _before_due(found: Task, now: datetime, soon: datetime) -> list[tuple[datetime, str]]:
+    """Return the moment that still leaves time for what falls due within the hour, if there is one."""
+    if not now < found.due_at <= soon:
+        return []
+    for ahead in BEFORE_DUE:
+        moment = found.due_at - ahead
+        if moment - now >= AWAY and hours.is_open(found.store, moment):
+            return [(moment, f"{words.clock_time(moment)}，到期前 {ahead.seconds // 60} 分钟")]
+    return []
+
+
+def beyond_due(found: Task, now: datetime) -> str:
+    """Say that a task put off comes back after its due time; nothing where it was late before, or comes back in time."""
+    if found.hidden_until is None or not now <= found.due_at < found.hidden_until:
+        return ""
+    return f"，会超过 {words.short_moment(found.due_at, now).removeprefix('今天 ')} 的期限"

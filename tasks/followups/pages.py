@@ -26,7 +26,7 @@ from .acts import prepare, state_of
 from .cards import Look, draw_cards, draw_lines
 from .handover_pack import pack_of
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
-from .later import later_moments
+from .later import beyond_due, later_moments
 from .models import Task
 from .open_task import Choice, Sheet
 from .queries import day_of, next_card, open_count, open_story, own_sales, read_task
@@ -380,7 +380,8 @@ def later(request: HttpRequest, pk: int) -> HttpResponse:
         if until is None:
             raise Invalid("选一个时间", errors=[{"field": "until", "code": "required", "message": "选一个时间"}])
         services.put_off(found, actor=_actor(request), until=until, reason=request.POST.get("reason", ""), now=now)
-        return state_of(found) | {"said": f"{found.member.called} 到 {words.short_moment(until, now)} 再提醒你"}
+        over = beyond_due(found, now)
+        return state_of(found) | {"said": f"{found.member.called} 到 {words.short_moment(until, now)} 再提醒你{over}"}
 
     return _act(request, pk, work, said="收起来了")
 

@@ -24,7 +24,7 @@ from yejibao.wecom.gateway import Gateway
 from yejibao.wecom.messages import Text, request_bytes
 
 from ..button_cards import DONE, LATER, card_of, read_task_id
-from ..later import later_moments
+from ..later import beyond_due, later_moments
 from ..models import CardClick, Task
 from ..wording import named, node_name
 from .guards import lock
@@ -115,7 +115,7 @@ def _answer(task: Task, person: Staff, key: str, now: datetime) -> Answer:
 def _put_away(task: Task, now: datetime, *, was_done: bool = False) -> Answer:
     assert task.hidden_until is not None
     said = _("%(at)s 再提醒你") % {"at": words.short_moment(task.hidden_until, now)}
-    return Answer(said, done=_("已推后"), was_done=was_done)
+    return Answer(said + beyond_due(task, now), done=_("已推后"), was_done=was_done)
 
 
 def _ended(task: Task, person: Staff, now: datetime) -> Answer:

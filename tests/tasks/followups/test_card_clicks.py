@@ -136,16 +136,32 @@ def test_done_is_the_pages_own_act(task: Task, press: Any, platform: Platform, o
     assert shown(platform, org.guide) == ("15:05 记为已联系，结果到任务里点", "已完成")
 
 
-def test_later_puts_it_off_by_an_hour_and_it_comes_as_a_new_card(
-    task: Task, press: Any, platform: Platform, org: Org
-) -> None:
+def test_later_comes_back_before_it_is_due_as_a_new_card(task: Task, press: Any, platform: Platform, org: Org) -> None:
     answer(press("later"))
     task.refresh_from_db()
-    assert (task.state, local(task.hidden_until), task.hidden_reason) == ("open", "2025-03-04 16:10", "guide_busy")
-    assert shown(platform, org.guide) == ("今天 16:10 再提醒你", "已推后")
-    platform.beat("2025-03-04 16:10")
+    assert (task.state, local(task.hidden_until), task.hidden_reason) == ("open", "2025-03-04 15:15", "guide_busy")
+    assert shown(platform, org.guide) == ("今天 15:15 再提醒你", "已推后")
+    platform.beat("2025-03-04 15:15")
     again = card(platform, org.guide)
     assert (again["grey"], again["card"]["task_id"] != f"task-{task.pk}") == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("due", "again", "says"),
+    [
+        ("15:16", "15:11", "今天 15:11 再提醒你"),
+        ("15:08", "16:10", "今天 16:10 再提醒你，会超过 15:08 的期限"),
+        ("16:30", "16:10", "今天 16:10 再提醒你"),
+        ("15:00", "16:10", "今天 16:10 再提醒你"),  # it is late already: no news
+    ],
+)
+def test_later_says_when_it_goes_beyond_the_due_time(
+    task: Task, press: Any, platform: Platform, org: Org, due: str, again: str, says: str
+) -> None:
+    Task.objects.update(due_at=parse_iso(f"2025-03-04 {due}"))
+    answer(press("later"))
+    assert local(Task.objects.get().hidden_until) == f"2025-03-04 {again}"
+    assert shown(platform, org.guide)[0] == says
 
 
 def test_told_twice_it_is_done_once(task: Task, press: Any, platform: Platform, org: Org) -> None:

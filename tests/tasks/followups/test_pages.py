@@ -276,12 +276,12 @@ def test_a_call_is_noted(guide: Client, task: Task) -> None:
 
 def test_later_offers_times_before_it_expires(guide: Client, task: Task) -> None:
     moments = later_moments(task, NOW)
-    assert [name for _, name in moments] == ["1 小时后", "今天 11:30", "今天 18:00"]
+    assert [name for _, name in moments] == ["10:23，到期前 5 分钟", "1 小时后", "今天 11:30", "今天 18:00"]
     assert "客人在忙" in read(guide, url(task, "later"))
     html = guide.post(
-        url(task, "later"), {"until": moments[2][0].isoformat(), "reason": "member_busy"}, follow=True
+        url(task, "later"), {"until": moments[3][0].isoformat(), "reason": "member_busy"}, follow=True
     ).content.decode()
-    assert "王哥 到 今天 18:00 再提醒你" in html
+    assert "王哥 到 今天 18:00 再提醒你，会超过 10:28 的期限" in html
     day = read(guide, "/g/today/")
     assert '<article class="task' not in day and "稍后" in day
     assert guide.post(url(task, "later"), {"until": "soon", "reason": "member_busy"}).status_code == 422
