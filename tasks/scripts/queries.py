@@ -22,6 +22,12 @@ PRIOR_REPLIES, PRIOR_USES = 2, 10  # models.yaml reply_rate target 0.20, for ran
 RECOMMENDED = "for"  # the topic "what fits this task"
 SURE_INITIALS = 4  # letters; fewer of them stand in any long text by chance, so they are looked for in titles only
 
+# What guides look for by two or three letters, and what texts say often without naming it in a title.
+KEYWORDS = (
+    "保养", "护理", "洗护", "熨烫", "尺码", "换码", "改衣", "搭配", "上新", "新品", "生日", "积分", "储值", "邀约", "到店",
+    "会员日", "直播", "试穿", "起球", "送礼", "皮衣", "羽绒", "大衣", "西装", "衬衫", "回访", "售后", "感谢",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Card:
@@ -84,6 +90,7 @@ def library(
         found.sort(
             key=lambda one: (
                 order.get(one.key, len(order)),
+                not _is_named(one, wish),
                 one.key not in favourites,
                 -_score(one, has_replies),
                 -one.used_90_count,
@@ -187,7 +194,19 @@ def _hits(word: str, about: str, text: str) -> bool:
         return True
     if not (word.isascii() and word.isalpha() and len(word) > 1):
         return False
-    return word in initials(about) or (len(word) >= SURE_INITIALS and word in initials(text))
+    return (
+        _names(word, about + text) or word in initials(about) or (len(word) >= SURE_INITIALS and word in initials(text))
+    )
+
+
+def _names(word: str, text: str) -> bool:
+    """Tell whether the letters are those of a whole word that stands there: by is 保养."""
+    return any(initials(one) == word and one in text for one in KEYWORDS)
+
+
+def _is_named(script: Script, wish: Wish) -> bool:
+    words = wish.words.casefold().split()
+    return bool(words) and all(_names(word, _about(script) + script.text) for word in words)
 
 
 def _about(script: Script) -> str:

@@ -58,6 +58,12 @@ def test_words_and_first_letters_find_the_same(guide: Client, member: Member) ->
     assert "没找到「zzzz」" in found(guide, "zzzz")
 
 
+def test_the_example_under_the_field_is_true(guide: Client, member: Member) -> None:
+    by_letters, by_words = found(guide, "by"), found(guide, "保养")
+    assert 0 < by_words.count("<article") <= by_letters.count("<article")
+    assert "保养" in by_letters.split("</article>")[0]  # a whole word before letters that stand side by side
+
+
 def test_what_fits_her_task_comes_first_and_goes_out_as_the_task(guide: Client, org: Org, member: Member) -> None:
     make_task(member, org.guide, now=product_clock.now(), task_type="followup_d3")
     page = found(guide, "王哥")
