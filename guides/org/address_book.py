@@ -16,7 +16,6 @@ from django.db import connection
 from yejibao.core import audit, clock
 from yejibao.core.errors import Forbidden
 from yejibao.core.scope import Actor
-from yejibao.wecom.errors import GatewayError
 from yejibao.wecom.gateway import Gateway
 from yejibao.wecom.syncing import runs
 from yejibao.wecom.syncing.models import SyncPart, SyncRun
@@ -67,12 +66,7 @@ def current_run() -> SyncRun | None:
 def sync_people(*, door: Gateway, seconds: float = 50.0, now: datetime | None = None) -> dict[str, int]:
     """Go on with the reading that runs. Returns this share's counts. Call with no transaction open."""
     run, moment = current_run(), now or clock.now()
-    if run is None or (run.next_at and run.next_at > moment):
-        return {}
-    try:
-        door.credentials.get()  # here and not in each thread that fetches: they need no connection of their own then
-    except GatewayError as error:
-        runs.put_off(run, error, now=moment)
+    if not runs.may_go_on(run, door, now=moment):
         return {}
     sweep = runs.Sweep(
         run,

@@ -133,12 +133,7 @@ def sync_tags(*, door: Gateway, seconds: float = 50.0, now: datetime | None = No
     Call with no transaction open. Any number of processes may do it at once: they take different groups.
     """
     run, moment = current_run(), now or clock.now()
-    if run is None or (run.next_at and run.next_at > moment):
-        return {}
-    try:
-        door.credentials.get()  # here and not in each thread
-    except GatewayError as error:
-        runs.put_off(run, error, now=moment)
+    if not runs.may_go_on(run, door, now=moment):
         return {}
     plans = {str(plan.tag_id): plan for plan in _plans()}
     sweep = runs.Sweep(

@@ -16,7 +16,6 @@ from crm.friends.services.syncing import current_run
 from guides.org.models import Staff
 from yejibao.core import clock
 from yejibao.wecom import contacts
-from yejibao.wecom.errors import GatewayError
 from yejibao.wecom.gateway import Gateway
 from yejibao.wecom.syncing import runs
 from yejibao.wecom.syncing.models import SyncPart, SyncRun
@@ -49,15 +48,10 @@ def go_on_looking(*, door: Gateway, seconds: float = 200.0, now: datetime | None
     """
     run = SyncRun.objects.filter(kind=KIND, state=SyncRun.State.RUNNING).first()
     moment = now or clock.now()
-    if run is None or (run.next_at and run.next_at > moment):
-        return {}
-    if current_run():
+    if run and current_run():
         runs.stop(run, now=moment)
         return {}
-    try:
-        door.credentials.get()  # here and not in each thread that fetches: they need no connection of their own then
-    except GatewayError as error:
-        runs.put_off(run, error, now=moment)
+    if not runs.may_go_on(run, door, now=moment):
         return {}
     sweep = runs.Sweep(
         run,

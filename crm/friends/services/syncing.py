@@ -17,7 +17,6 @@ from yejibao.core.errors import Conflict, Forbidden
 from yejibao.core.scope import Actor
 from yejibao.wecom import contacts
 from yejibao.wecom.contacts import Customer
-from yejibao.wecom.errors import GatewayError
 from yejibao.wecom.gateway import Gateway
 from yejibao.wecom.syncing import runs
 from yejibao.wecom.syncing.models import SyncPart, SyncRun
@@ -82,12 +81,7 @@ def sync_friends(
     """
     run = current_run()
     moment = now or clock.now()
-    if run is None or (run.next_at and run.next_at > moment):
-        return {}
-    try:
-        door.credentials.get()  # here and not in each thread that fetches: they need no connection of their own then
-    except GatewayError as error:
-        runs.put_off(run, error, now=moment)
+    if not runs.may_go_on(run, door, now=moment):
         return {}
     sweep = runs.Sweep(
         run,

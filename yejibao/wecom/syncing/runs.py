@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from django.db import close_old_connections, connection, transaction
 
@@ -18,6 +18,9 @@ from yejibao.core import clock
 
 from ..errors import GatewayError, Kind
 from .models import SyncPart, SyncRun
+
+if TYPE_CHECKING:
+    from ..gateway import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,21 @@ def stop(run: SyncRun, *, now: datetime) -> bool:
     """Stop a sweep; what was written stays. False if it was over."""
     ended = SyncRun.objects.filter(pk=run.pk, state=State.RUNNING)
     return bool(ended.update(state=State.STOPPED, finished_at=now, next_at=None))
+
+
+def may_go_on(run: SyncRun | None, door: "Gateway", *, now: datetime) -> TypeGuard[SyncRun]:
+    """Tell whether there is a run, nobody was asked to wait, and the platform lets us in; else put it off.
+
+    The token is asked for here and not in each thread that fetches: they need no connection of their own then.
+    """
+    if run is None or (run.next_at and run.next_at > now):
+        return False
+    try:
+        door.credentials.get()
+    except GatewayError as error:
+        put_off(run, error, now=now)
+        return False
+    return True
 
 
 def put_off(run: SyncRun, error: GatewayError, *, now: datetime) -> datetime:
