@@ -66,6 +66,7 @@ def test_a_stranger_is_greeted_becomes_a_member_and_is_on_the_list(
     side = beside(page)
     side.get_by_text("都不是，给他开张会员卡").click()
     shot(page, "stranger-beside")
+    side.locator("input[name=name]").fill("江云")  # a nickname is no name
     side.get_by_role("button", name="开卡").click()
     side.get_by_text("专属导购是你").wait_for()
     member = Member.objects.get(friend_links=link)

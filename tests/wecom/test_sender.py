@@ -1,6 +1,5 @@
 """What becomes of a message, for every way its call can end; against the stand-in over a real socket."""
 
-import asyncio
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.wecom.running import run
 from yejibao.core import clock as product_clock
 from yejibao.core.outbox import messages as outbox
 from yejibao.core.outbox.models import OutboxMessage
@@ -337,7 +337,7 @@ def test_drain_runs_where_a_loop_is_running(queue: Queue, door: Gateway, sandbox
         finally:
             connection.close()
 
-    assert asyncio.run(inside()) == {"claimed": 1, "sent": 1}
+    assert run(inside()) == {"claimed": 1, "sent": 1}
 
 
 def test_the_whole_second_is_used_and_not_more(door: Gateway) -> None:
@@ -387,7 +387,7 @@ def test_a_second_counts_from_when_the_platform_can_have_got_it(monkeypatch: pyt
         moment += 0.02
         assert second._take()
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_one_message_that_cannot_be_rendered_holds_up_nobody(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.wecom.running import run
 from yejibao.wecom.wire import Answer, Lost, NotSent, Wire
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -49,7 +50,7 @@ def talk(handler: Handler, *bodies: bytes, seconds: float = 2.0, pause: float = 
         server.close()
         return [*endings, connections]
 
-    return asyncio.run(main())
+    return run(main())
 
 
 def answering(*parts: bytes, then_close: bool = False) -> Handler:
@@ -142,7 +143,7 @@ def test_nobody_there_is_surely_not_sent() -> None:
         with pytest.raises(NotSent):
             await wire.post(wire.head("/"), b"{}", seconds=1.0)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_cancelled_call_takes_its_connection_with_it() -> None:
@@ -165,4 +166,4 @@ def test_a_cancelled_call_takes_its_connection_with_it() -> None:
             await gone.wait()
         server.close()
 
-    asyncio.run(main())
+    run(main())
