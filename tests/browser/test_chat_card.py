@@ -27,7 +27,7 @@ def chat(world: World, live_server: Any, settings: Any) -> World:
 
 def open_card(page: Any, world: World) -> Any:
     world.push()
-    page.locator("[data-unread]:visible, .wx-app .cnt").first.wait_for()
+    page.locator("[data-unread]:visible, .wx-app .cnt").first.wait_for(state="attached")  # the narrow list hides it
     page.locator(".wx-row:has(.wx-app)").click()
     return page.locator(".wx-card")
 
