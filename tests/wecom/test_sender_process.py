@@ -204,13 +204,12 @@ def test_two_senders_and_a_kill_deliver_each_once(
         with connection.cursor() as cursor:  # what its lease would do within a minute
             cursor.execute("UPDATE core_outboxmessage SET lease_until = now() WHERE state = 'claimed'")
         sandbox.delete("faults")
-        wait_until(
-            lambda: (
-                OutboxMessage.objects.filter(state="unknown").update(next_at=started)
-                or Counter(OutboxMessage.objects.values_list("state", flat=True)) == {"sent": 300}
-            ),
-            seconds=60,
-        )
+
+        def all_sent() -> bool:
+            OutboxMessage.objects.filter(state="unknown").update(next_at=started)
+            return Counter(OutboxMessage.objects.values_list("state", flat=True)) == {"sent": 300}
+
+        wait_until(all_sent, seconds=60)
         both[1].send_signal(signal.SIGTERM)
         assert both[1].wait(12) == 0
     finally:
