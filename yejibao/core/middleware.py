@@ -21,7 +21,8 @@ from .errors import DomainError, Internal, as_domain_error, problem_response
 log = logging.getLogger("yejibao.request")
 
 WELL_FORMED = re.compile(r"[0-9A-Za-z-]{8,64}")
-ASKED_BY_MACHINES = {"healthz", "readyz", "metrics", "static"}  # every few seconds, or many a page: counted, not told
+# Every few seconds, or many a page, or kept as a row of the inbox: counted, not told.
+ASKED_BY_MACHINES = {"healthz", "readyz", "metrics", "static", "wecom:callback"}
 
 
 class Trace:
