@@ -52,14 +52,42 @@ def play(
     return Hits(facts["rate"], tuple(facts["latencies"]), facts["bad"], facts["bytes_each"], facts["statuses"])
 
 
+class Reading:
+    """One answer as it comes in."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self._length = -1  # of the whole answer, once its head is in
+
+    def begin(self) -> None:
+        self.buffer.clear()
+        self._length = -1
+
+    @property
+    def status(self) -> bytes:
+        return bytes(self.buffer[9:12])
+
+    def is_whole(self, data: bytes) -> bool:
+        """Take in some bytes; tell whether the answer is complete."""
+        self.buffer += data
+        if self._length < 0:
+            at = self.buffer.find(b"\r\n\r\n")
+            if at < 0:
+                return False
+            head = bytes(self.buffer[:at]).lower()
+            place = head.find(b"content-length:")
+            self._length = at + 4 + int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
+        # An answer without a length comes in chunks, the last of them empty.
+        return len(self.buffer) >= self._length if self._length else self.buffer.endswith(b"\r\n0\r\n\r\n")
+
+
 class _Connection(asyncio.Protocol):
     """One connection: sends, waits for the whole answer, notes how long it took, sends again."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, take: "_Turns") -> None:
         self.loop, self.turns, self.ended = loop, take, loop.create_future()
         self.transport: asyncio.Transport | None = None
-        self.buffer = bytearray()
-        self.length = -1  # of the whole answer, once its head is in
+        self.reading = Reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -68,24 +96,14 @@ class _Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         assert self.transport
-        self.buffer.clear()
-        self.length = -1
+        self.reading.begin()
         self.sent_at = time.perf_counter()
         self.transport.write(self.turns.next())
 
     def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        if self.length < 0:
-            at = self.buffer.find(b"\r\n\r\n")
-            if at < 0:
-                return
-            head = bytes(self.buffer[:at]).lower()
-            place = head.find(b"content-length:")
-            self.length = at + 4 + int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
-        # An answer without a length comes in chunks, the last of them empty.
-        if self.buffer.endswith(b"\r\n0\r\n\r\n") if not self.length else len(self.buffer) >= self.length:
+        if self.reading.is_whole(data):
             now = time.perf_counter()
-            self.turns.note(bytes(self.buffer[9:12]), (now - self.sent_at) * 1000, len(self.buffer), now)
+            self.turns.note(self.reading.status, (now - self.sent_at) * 1000, len(self.reading.buffer), now)
             if now < self.turns.ends_at:
                 self._send()
             else:

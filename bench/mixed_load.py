@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.figures import CHECKOUT
+from bench.load import Reading
 
 CONNECTIONS = 64
 PATIENCE_SECONDS = 30
@@ -61,7 +62,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, crowd: "_Crowd") -> None:
         self.crowd = crowd
-        self.buffer, self.length = bytearray(), -1
+        self.reading = Reading()
         self.asked: tuple[str, float] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,22 +70,13 @@ class _Connection(asyncio.Protocol):
         self.crowd.is_free(self)
 
     def ask(self, kind: str, planned_at: float, request: bytes) -> None:
-        self.buffer.clear()
-        self.length, self.asked = -1, (kind, planned_at)
+        self.reading.begin()
+        self.asked = (kind, planned_at)
         self.transport.write(request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        if self.length < 0:
-            at = self.buffer.find(b"\r\n\r\n")
-            if at < 0:
-                return
-            head = bytes(self.buffer[:at]).lower()
-            place = head.find(b"content-length:")
-            self.length = at + 4 + int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
-        # An answer without a length comes in chunks, the last of them empty.
-        if self.buffer.endswith(b"\r\n0\r\n\r\n") if not self.length else len(self.buffer) >= self.length:
-            self._note(int(self.buffer[9:12]))
+        if self.reading.is_whole(data):
+            self._note(int(self.reading.status))
             self.crowd.is_free(self)
 
     def _note(self, status: int) -> None:

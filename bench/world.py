@@ -5,7 +5,7 @@
     enrollments(waiting=1_000_000, due=50_000, now=now)     # cycles of the last 90 days; `due` hands stand due at `now`
     orders(100_000, now=now)                                # paid and known this morning, not enrolled yet
 
-Each appends to what is there; `clear()` first for another size. Rows are numbered by their place (member, order and cycle
+Each appends to what is there. Rows are numbered by their place (member, order and cycle
 n belong together by arithmetic, no look-up), purchases of one day lie together and their members are strewn over the member
 table, as in a shop. Foreign keys and triggers do not fire meanwhile, and indexes are built at the end of each fill.
 """
@@ -261,12 +261,6 @@ def settle(*tables: str) -> None:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("CHECKPOINT")
     os.sync()
-
-
-def clear() -> None:
-    """Empty the members and all that hangs on them; the company stays."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE crm_member, crm_order, tasks_enrollment, tasks_daymark RESTART IDENTITY CASCADE")
 
 
 # ---------------------------------------------------------------- by arithmetic

@@ -2,7 +2,7 @@
 
     open_task.head(sheet), then what a template adds for a few kinds, then open_task.rest(sheet)
 
-Everything a person wrote is escaped here; done and ended tasks are drawn by their templates.
+Everything a person wrote is escaped here. Done and ended tasks are drawn by their templates, with `member_strip` and `traces`.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def head(sheet: Sheet) -> SafeString:
 <h1 class="serif fs24 mt1">{escape(story.headline)}</h1>{elapsed}</header>
 {_banners(sheet)}
 <section class="card" aria-label="会员和缘由" id="who">
-{_member(sheet)}
+{member_strip(story, may_open_card=sheet.may_open_card)}
 <hr class="stitch">
 {_why(story)}
 {_carried_over(story.carry_over)}
@@ -101,8 +101,9 @@ def _banner(tone: str, icon: str, text: str) -> str:
     return f'<div class="banner {tone} mb3">{yjb.icon(icon, "i-18")}<span class="grow">{text}</span></div>'
 
 
-def _member(sheet: Sheet) -> str:
-    member, worn = sheet.story.member, sheet.story.wardrobe
+def member_strip(story: Story, *, may_open_card: bool) -> SafeString:
+    """Return who he is in two lines, with the way to his card where it may be opened."""
+    member, worn = story.member, story.wardrobe
     known = f"上衣 {escape(worn.size_top)} · " if worn.size_top else ""
     known += f"裤 {escape(worn.size_bottom)} · " if worn.size_bottom else ""
     known += f"近一年 {worn.times} 次 {words.yuan(worn.fen)}" if worn.times else "近一年没买过"
@@ -111,10 +112,12 @@ def _member(sheet: Sheet) -> str:
         f'<div class="grow"><div class="row g6 wrap"><b class="fs17">{escape(member.name)}</b>'
         f'<span class="sub fs14">{escape(member.called)}</span>{yjb.tier(member.tier_631)}</div><div class="fs13 sub">{known}</div></div>'
     )
-    if not sheet.may_open_card:
-        return f'<div class="row g-12">{inside}</div>'
+    if not may_open_card:
+        return mark_safe(f'<div class="row g-12">{inside}</div>')
     card = reverse("crm:member", args=[member.public_id])
-    return f'<a class="row plain g-12" href="{card}">{inside}<span class="muted">{yjb.icon("chevron-right")}</span></a>'
+    return mark_safe(
+        f'<a class="row plain g-12" href="{card}">{inside}<span class="muted">{yjb.icon("chevron-right")}</span></a>'
+    )
 
 
 def _why(story: Story) -> str:
@@ -153,7 +156,7 @@ def rest(sheet: Sheet) -> SafeString:
     return mark_safe(f"""{_say(sheet)}
 {_section("为什么是现在", trail)}
 <section class="sec waiting" aria-disabled="true"><div class="sec-h"><h2>结果</h2><span class="fs13 muted">{after}</span></div><div class="chips">{chips}</div></section>
-{_section("留痕", _traces(sheet))}
+{_section("留痕", traces(story, sheet.now))}
 {_bar(sheet) if sheet.is_mine else ""}
 """)
 
@@ -259,14 +262,15 @@ def _by_hand(sheet: Sheet) -> str:
 # ---------------------------------------------------------------- what happened, what to do
 
 
-def _traces(sheet: Sheet) -> str:
+def traces(story: Story, now: datetime) -> SafeString:
+    """Return what happened, line by line; nothing where nothing did."""
     lines = [
-        f'<li class="{one.tone}"><b class="m">{words.short_moment(one.at, sheet.now).replace("今天 ", "")}</b> {escape(one.text)}'
+        f'<li class="{one.tone}"><b class="m">{words.short_moment(one.at, now).replace("今天 ", "")}</b> {escape(one.text)}'
         + (f'<div class="fs13 muted">{escape(one.note)}</div>' if one.note else "")
         + "</li>"
-        for one in sheet.story.traces
+        for one in story.traces
     ]
-    return f'<ul class="tl" style="margin-bottom:-14px">{"".join(lines)}</ul>' if lines else ""
+    return mark_safe(f'<ul class="tl" style="margin-bottom:-14px">{"".join(lines)}</ul>' if lines else "")
 
 
 def _bar(sheet: Sheet) -> str:

@@ -156,13 +156,15 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
             by_hand=request.GET.get("by") == "hand" or story.pending is not None,
         )  # fmt: skip
         context |= {"csrf_token": sheet.csrf_token, "head": open_task.head(sheet), "rest": open_task.rest(sheet)}
+        if found.task_type == "handover_intro":  # other tasks lead to the member's page, which has it too
+            context["pack"] = pack_of(found.member, now=now)
     else:
+        context["strip"] = open_task.member_strip(story, may_open_card=context["may_open_card"])
+        context["traces"] = open_task.traces(story, now)
         context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None
         context["lead"] = _lead(found)
         context["fit"] = fit_of(found, actor=_actor(request), now=now)
         context["visit_idea"] = clock.local_moment(clock.local_day(now) + timedelta(days=1), VISIT_IDEA)
-    if found.task_type == "handover_intro":  # other tasks lead to the member's page, which has it too
-        context["pack"] = pack_of(found.member, now=now)
     return render(request, "tasks/task.html", context)
 
 

@@ -234,7 +234,7 @@ def test_a_night_job_that_did_not_run(hq, well):
     jobtrace.note_run("tasks.review.jobs.rebuild_days", ms=5)
     jobtrace.note_run("tasks.review.jobs.rebuild_days", ms=5, error="OperationalError")
     words = said(hq, "夜间任务")
-    assert "会员消费统计、复盘数字重建没跑成" in words
+    assert "会员消费统计、复盘数字夜间重建没跑成" in words
 
 
 # ---------------------------------------------------------------- the chain

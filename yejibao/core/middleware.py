@@ -21,7 +21,7 @@ from .errors import DomainError, Internal, as_domain_error, problem_response
 log = logging.getLogger("yejibao.request")
 
 WELL_FORMED = re.compile(r"[0-9A-Za-z-]{8,64}")
-# Every few seconds, or many a page, or kept as a row of the inbox: counted, not told.
+# Every few seconds, or many a page, or kept as a row of the inbox: counted, and told only where refused.
 ASKED_BY_MACHINES = {"healthz", "readyz", "metrics", "static", "wecom:callback"}
 
 
@@ -50,7 +50,7 @@ class Trace:
     def _note(self, request: HttpRequest, status: int, seconds: float) -> None:
         route = _route_of(request)
         metrics.count_request(route, status, seconds)
-        if route in ASKED_BY_MACHINES and status < 500:
+        if route in ASKED_BY_MACHINES and status < 400:
             return
         facts = {"route": route, "method": request.method, "status": status, "ms": round(seconds * 1000, 1)}
         level = logging.WARNING if status >= 500 else logging.INFO

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from yejibao.core import signs as vitals
+from yejibao.schedule import ENTRIES
 
 from .fault import HQ, OPS, SAFE, Facts, Fault, Step, long, restart
 
@@ -88,20 +89,9 @@ def inbox_process(facts: Facts, signs: Facts) -> Fault | None:
     )
 
 
-# What beats at night: by job, its name and after how many hours its absence counts.
-NIGHTLY = {
-    "crm.scoring.jobs.recount_members_nightly": ("会员消费统计", 26),
-    "crm.scoring.jobs.settle_levels_nightly": ("会员等级到期", 26),
-    "tasks.review.jobs.rebuild_days": ("复盘数字重建", 26),
-    "tasks.scripts.jobs.count_script_uses": ("话术使用统计", 26),
-    "tasks.cadences.jobs.prove_conservation": ("守恒核对", 26),
-    "guides.org.jobs.purge_sessions": ("清理会话", 26),
-    "yejibao.core.jobs.seal_audit": ("审计封存", 26),
-    "yejibao.core.jobs.tidy_outbox": ("清理发件箱", 26),
-    "yejibao.wecom.inbox.jobs.tidy_inbox": ("清理回调收件箱", 26),
-    "guides.org.jobs.start_nightly_people_sync": ("夜间员工对账", 26),
-    "crm.friends.jobs.start_nightly_sync": ("夜间好友对账", 26),
-}
+# What runs every night: by job, its name in the schedule. Its absence counts after a day and two hours.
+NIGHTLY = {one.job: one.name for one in ENTRIES if one.queue == "nightly" and "day_of_month" not in one.cron}
+NIGHTLY_SECONDS = 26 * 3600
 
 
 def _missed(facts: Facts) -> list[str]:
@@ -109,8 +99,8 @@ def _missed(facts: Facts) -> list[str]:
     jobs = facts["jobs"]
     return [
         job
-        for job, (_, hours) in NIGHTLY.items()
-        if job in jobs and (jobs[job]["age_seconds"] > hours * 3600 or jobs[job].get("failures", 0))
+        for job in NIGHTLY
+        if job in jobs and (jobs[job]["age_seconds"] > NIGHTLY_SECONDS or jobs[job].get("failures", 0))
     ]
 
 
@@ -119,7 +109,7 @@ def nightly(facts: Facts, signs: Facts) -> Fault | None:
     if not missed:
         return None
     return Fault(
-        "变慢", f"{'、'.join(NIGHTLY[job][0] for job in missed)}没跑成", "白天的工作照常；相关的数字是前一天的。",
+        "变慢", f"{'、'.join(NIGHTLY[job] for job in missed)}没跑成", "白天的工作照常；相关的数字是前一天的。",
         (
             Step(OPS, "看夜间任务为什么没跑成。", "journalctl -u yejibao-nightly --since '02:00' | grep '\"level\": \"ERROR\"'"),
             Step(OPS, "修好后不用补跑，今晚会接着做；等不及就叫它现在跑一次。",
