@@ -1,4 +1,7 @@
-"""A guide gives her members away: she left, changed the store, goes on a long leave or passes them on. From the proposal to the last friend."""
+"""A guide gives her members away: she left, changed the store, goes on a long leave or passes them on.
+
+From the proposal to the last friend.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,8 @@ from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict, Invalid, NotFound, Stale
 from yejibao.core.scope import Actor
 
-DECIDE_WITHIN = timedelta(
-    hours=24
-)  # then the proposal is applied; nobody waits for that on a long leave or where she stays
+# Then the proposal is applied; nobody waits for that on a long leave or where she stays.
+DECIDE_WITHIN = timedelta(hours=24)
 Reason = GuideHandover.Reason
 State = GuideHandover.State
 
