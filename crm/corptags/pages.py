@@ -21,11 +21,6 @@ WHO = ("hq_operator", "hq_crm", "sys_admin")
 AT_ONCE_SECONDS = 2.0  # so much is done before the page comes back; the rest goes on by itself
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
-
-
 @never_cache
 @require_GET
 @access.roles(*WHO)
@@ -40,7 +35,7 @@ def corp_tags(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def sync(request: HttpRequest) -> HttpResponse:
     """立即同步, 停下, or 再试 what the platform refused."""
-    act, actor, now = request.POST.get("act"), _actor(request), clock.now()
+    act, actor, now = request.POST.get("act"), access.actor_of(request), clock.now()
     match act:
         case "start":
             said = _start(actor)

@@ -19,7 +19,6 @@ from guides.org.models import Staff, Store
 from guides.org.scoped import under_grants
 from yejibao.core import access, clock, hx, idempotency, nav
 from yejibao.core.errors import NotFound
-from yejibao.core.scope import Actor
 from yejibao.wecom import gateway
 from yejibao.wecom.errors import GatewayError
 from yejibao.wecom.syncing.models import SyncRun
@@ -42,13 +41,8 @@ MAKING_SECONDS = 8.0
 PROMISE = "新品到货、改衣洗护、尺码记录，随时问我"
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
-
-
 def _shell(request: HttpRequest) -> str:
-    return "base/guide.html" if _actor(request).working_role == "guide" else "base/manager.html"
+    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"
 
 
 # ---------------------------------------------------------------- 我的加好友码
@@ -66,11 +60,11 @@ def code(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def make_code(request: HttpRequest) -> HttpResponse:
     """Make the own code now, while somebody waits before the screen; the page asks for it by itself."""
-    person = Staff.objects.filter(pk=_actor(request).staff_id, store__isnull=False).first()
+    person = Staff.objects.filter(pk=access.actor_of(request).staff_id, store__isnull=False).first()
     if person is not None:
-        way = want_way(kind="guide", guide=person, actor=_actor(request), now=clock.now())
+        way = want_way(kind="guide", guide=person, actor=access.actor_of(request), now=clock.now())
         if way.state == ContactWay.State.FAILED:
-            way = retry_way(way, actor=_actor(request), now=clock.now())
+            way = retry_way(way, actor=access.actor_of(request), now=clock.now())
         try:
             bring_ways(door=gateway.default(), seconds=MAKING_SECONDS, only=way.pk)
         except GatewayError as error:
@@ -81,7 +75,7 @@ def make_code(request: HttpRequest) -> HttpResponse:
 
 
 def _code_facts(request: HttpRequest) -> dict[str, Any]:
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     mine = list(
         ContactWay.objects.visible_to(actor)
         .filter(Q(guide_id=actor.staff_id) | Q(store_id=actor.store_id, guide=None), retired_at=None)
@@ -101,7 +95,12 @@ def _code_facts(request: HttpRequest) -> dict[str, Any]:
 
 
 def _visible(request: HttpRequest, pk: int) -> ContactWay:
-    way = ContactWay.objects.visible_to(_actor(request)).select_related("guide__store", "store").filter(pk=pk).first()
+    way = (
+        ContactWay.objects.visible_to(access.actor_of(request))
+        .select_related("guide__store", "store")
+        .filter(pk=pk)
+        .first()
+    )
     if way is None:
         raise NotFound()
     return way
@@ -160,7 +159,7 @@ def _poster_facts(way: ContactWay) -> dict[str, str]:
 @access.roles(*WHO)
 def friends(request: HttpRequest) -> HttpResponse:
     """新好友: those nobody knows as a member yet, to be linked in two taps, and who came in the last fortnight."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     page = Paginator(new_friends(actor.staff_id or 0, now=now), PAGE).get_page(request.GET.get("page"))
     rows = list(page.object_list)
     names = names_of(one.external_user_id for one in rows if one.member is None)
@@ -179,7 +178,7 @@ def friends(request: HttpRequest) -> HttpResponse:
 @access.roles("store_manager", *HQ)
 def codes(request: HttpRequest) -> HttpResponse:
     """The codes an actor looks after, with what each brought; POST wants another one."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     stores = Store.objects.filter(under_grants(actor.reach(*WAY_ROLES), path="unit__path", store="pk"))
     if request.method == "POST":
         return _want(request, stores)
@@ -207,7 +206,7 @@ def codes(request: HttpRequest) -> HttpResponse:
 
 
 def _want(request: HttpRequest, stores: Any) -> HttpResponse:
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     kind, name = request.POST.get("kind", ""), request.POST.get("name", "")
     chosen = request.POST.get("store", "")
     store = stores.filter(pk=int(chosen)).first() if chosen.isdigit() else None
@@ -229,7 +228,7 @@ def _want(request: HttpRequest, stores: Any) -> HttpResponse:
 def retire(request: HttpRequest, pk: int) -> HttpResponse:
     """停用: the code adds nobody any more."""
     way = _visible(request, pk)
-    retire_way(way, actor=_actor(request), now=clock.now())
+    retire_way(way, actor=access.actor_of(request), now=clock.now())
     return _back(request, f"「{way.name}」停用了，扫它不会再加上人")
 
 
@@ -237,7 +236,7 @@ def retire(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles("store_manager", *HQ)
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """再试一次 with a code the platform did not make."""
-    way = retry_way(_visible(request, pk), actor=_actor(request), now=clock.now())
+    way = retry_way(_visible(request, pk), actor=access.actor_of(request), now=clock.now())
     return _back(request, f"「{way.name}」马上再试")
 
 
@@ -262,7 +261,7 @@ def sync(request: HttpRequest) -> HttpResponse:
         "look": sweep_facts(SyncRun.Kind.DELTA, now=now),
         "welcome": welcome_facts(now=now), "linked": linked, "friends": total,
         "link_rate": linked / total if total else None, "now": now, "nav_current": "friends",
-        "may_read_people": _actor(request).may("account.manage"),
+        "may_read_people": access.actor_of(request).may("account.manage"),
     }  # fmt: skip
     context["is_running"] = any(one.is_running for one in context["sweeps"])
     return render(request, "friends/part_sync.html" if hx.is_htmx(request) else "friends/sync.html", context)
@@ -272,7 +271,7 @@ def sync(request: HttpRequest) -> HttpResponse:
 @access.roles(*SYNC)
 def begin_sync(request: HttpRequest) -> HttpResponse:
     """全量同步 of customers or people, or 停下."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     act = request.POST.get("act")
     if act == "stop":
         stop_sync(actor=actor, now=now)
@@ -291,7 +290,7 @@ def begin_sync(request: HttpRequest) -> HttpResponse:
 
 def _new_count(request: HttpRequest) -> int | None:
     """How many friends are nobody known yet."""
-    staff = _actor(request).staff_id
+    staff = access.actor_of(request).staff_id
     return unlinked_of(staff, now=clock.now()).count or None if staff else None
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from crm.members.customers import Customer
 from crm.members.models import FriendLink, Member
+from yejibao.core import access
 from yejibao.core.clock import local_day
 from yejibao.core.panels import Answer, panel
 
@@ -24,7 +25,7 @@ BOUGHT_WITHIN = timedelta(days=30)
 @panel("members", order=10, name="unlinked")
 def unlinked_panel(request: HttpRequest, *, now: datetime, **_: Any) -> Answer:
     """还没对上会员的好友: how many, and how long the first has waited."""
-    staff_id = request.actor.staff_id  # type: ignore[attr-defined]
+    staff_id = access.actor_of(request).staff_id
     found = unlinked_of(staff_id, now=now) if staff_id else None
     if not found or not found.count:
         return None
@@ -56,7 +57,7 @@ def who_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: A
 
 def guess(request: HttpRequest, link: FriendLink, name: str, *, now: datetime) -> list[Member]:
     """Return members of the actor's he may be: by the phone in the remark, by his name, who bought lately and is no friend."""
-    actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     mine = Member.objects.visible_to(actor).filter(status=Member.Status.ACTIVE)
     names = [one for one in (name, link.remark) if one]
     signs = Q(phone_index__in=[one for one in link.phone_indexes if one]) | Q(name__in=names)

@@ -14,7 +14,6 @@ from crm.members.models import Member, MemberMerge
 from crm.members.services import merge_members, undo_merge
 from yejibao.core import access, clock, hx, idempotency, nav
 from yejibao.core.errors import Invalid, NotFound
-from yejibao.core.scope import Actor
 
 from .models import LinkReview
 from .queries import open_question_count, questions
@@ -23,11 +22,6 @@ from .services import decide_review, undo_review
 WHO = ("store_manager", "branch_member_manager", "hq_operator", "hq_crm")
 HQ = ("branch_member_manager", "hq_operator", "hq_crm")
 MERGES_SHOWN = 30
-
-
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
 
 
 def _is_hq(request: HttpRequest) -> bool:
@@ -39,7 +33,7 @@ def _is_hq(request: HttpRequest) -> bool:
 @access.roles(*WHO)
 def reviews(request: HttpRequest) -> HttpResponse:
     """Who waits for somebody's word, and the merges of late."""
-    actor = _actor(request)
+    actor = access.actor_of(request)
     merges = (
         MemberMerge.objects.filter(kept__in=Member.objects.visible_to(actor))
         .select_related("kept", "gone", "by", "undone_by")
@@ -58,7 +52,7 @@ def reviews(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """就是他, 都是同一个人, or 都不是. With an undo for some seconds, except for a merge, which has its own."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     review = LinkReview.objects.visible_to(actor).filter(pk=pk).first()
     if review is None:
         raise NotFound()
@@ -79,7 +73,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles(*WHO)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Open a decision again."""
-    actor = _actor(request)
+    actor = access.actor_of(request)
     review = LinkReview.objects.visible_to(actor).filter(pk=pk).first()
     if review is None:
         raise NotFound()
@@ -91,7 +85,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles(*HQ)
 def merge(request: HttpRequest) -> HttpResponse:
     """Merge two members by their card numbers; the first stays."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     numbers = [request.POST.get(name, "").strip()[:32] for name in ("kept", "gone")]
     reason = request.POST.get("reason", "").strip()
     found = {one.member_no: one for one in Member.objects.visible_to(actor).filter(member_no__in=numbers)}
@@ -113,7 +107,7 @@ def merge(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def undo_a_merge(request: HttpRequest, pk: int) -> HttpResponse:
     """撤销合并: what it moved goes back."""
-    actor = _actor(request)
+    actor = access.actor_of(request)
     found = MemberMerge.objects.filter(pk=pk, kept__in=Member.objects.visible_to(actor)).first()
     if found is None:
         raise NotFound()
@@ -128,7 +122,7 @@ def _back(request: HttpRequest, said: str, *, undo: str = "") -> HttpResponse:
 
 
 def _badge(request: HttpRequest) -> int | None:
-    actor = _actor(request)
+    actor = access.actor_of(request)
     if not actor.has_role(*WHO):
         return None
     known: int | None = getattr(request, "open_link_reviews", None)

@@ -14,7 +14,6 @@ from crm.members.customers import customer_of, find_members, member_of
 from crm.members.pages import beside
 from yejibao.core import access, clock, hx, idempotency, limits
 from yejibao.core.errors import DomainError, Invalid
-from yejibao.core.scope import Actor
 
 from .services.knowing import recognise, register_friend, take_back
 
@@ -22,11 +21,6 @@ WHO = ("guide", "store_manager")
 FOUND_SHOWN = 8
 SEARCHES_A_MINUTE = 60
 CARDS_A_MINUTE = 6
-
-
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
 
 
 def _external(request: HttpRequest) -> str:
@@ -38,12 +32,12 @@ def _external(request: HttpRequest) -> str:
 @access.roles(*WHO)
 def find(request: HttpRequest) -> HttpResponse:
     """Members whose card she may open, by name or by the whole phone number; for a friend of hers only."""
-    customer = customer_of(_actor(request), _external(request))
+    customer = customer_of(access.actor_of(request), _external(request))
     words = request.GET.get("q", "").strip()[:32]
     found = []
     if words:
-        limits.hit("search", str(_actor(request).staff_id), per_minute=SEARCHES_A_MINUTE)
-        found = list(find_members(_actor(request), words)[:FOUND_SHOWN])
+        limits.hit("search", str(access.actor_of(request).staff_id), per_minute=SEARCHES_A_MINUTE)
+        found = list(find_members(access.actor_of(request), words)[:FOUND_SHOWN])
     context = {"members": found, "words": words, "link": customer.link, "now": clock.now()}
     return render(request, "sidebar/unknown_rows.html", context)
 
@@ -52,7 +46,7 @@ def find(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def link(request: HttpRequest) -> HttpResponse:
     """就是他: one tap, with undo."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     customer = customer_of(actor, _external(request))
     member = member_of(actor, _public_id(request.POST.get("member", ""))).member
     assert member is not None
@@ -70,7 +64,7 @@ def link(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def unlink(request: HttpRequest) -> HttpResponse:
     """撤销 of 就是他."""
-    actor = _actor(request)
+    actor = access.actor_of(request)
     customer = customer_of(actor, _external(request))
     member = member_of(actor, _public_id(request.GET.get("member", ""))).member
     assert member is not None
@@ -82,7 +76,7 @@ def unlink(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def register(request: HttpRequest) -> HttpResponse:
     """新会员: a card with his name; where his phone is known already, he is linked by it."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     customer = customer_of(actor, _external(request))
     limits.hit("register", str(actor.staff_id), per_minute=CARDS_A_MINUTE)
     given = {name: request.POST.get(name, "").strip()[:32] for name in ("name", "phone", "gender")}

@@ -54,7 +54,7 @@ def _people(actor: Actor, kind: str, day: date) -> QuerySet[Staff]:
 @access.roles("store_manager", *MAY_MOVE)
 def new_handover(request: HttpRequest) -> HttpResponse:
     """Choose who and what; a leave with an end moves nobody's members, the others lead to a plan."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     kinds = _kinds(actor)
     kind = (request.POST or request.GET).get("kind", "")
     kind = kind if kind in kinds else kinds[0]
@@ -132,7 +132,7 @@ def _act(request: HttpRequest, actor: Actor, kind: str) -> tuple[str, str]:
 @access.roles(*MAY_MOVE)
 def cancel_move(request: HttpRequest, pk: int) -> HttpResponse:
     """取消调店, until the day has come."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     now = clock.now()
     people = movable_people(actor, day=clock.local_day(now))
     change = StoreChange.objects.filter(pk=pk, staff__in=people).select_related("staff").first()

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_GET, require_POST
 from crm.members.services import choose_heir
 from yejibao.core import access, clock, hx, idempotency, nav, panels
 from yejibao.core.errors import Invalid, NotFound
-from yejibao.core.scope import Actor
 
 from .absence_pages import title_for
 from .handovers import done_handovers, friend_figures, open_count, waiting_handovers
@@ -34,7 +33,7 @@ def handovers(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def heir(request: HttpRequest, pk: int) -> HttpResponse:
     """交给他: name the heir and hand over at once."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     now = clock.now()
     handover = GuideHandover.objects.visible_to(actor).select_related("guide").filter(pk=pk).first()
     if handover is None:
@@ -59,7 +58,7 @@ def heir(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     waiting = waiting_handovers(actor, now=now)
     request.open_handover_count = len(waiting)  # type: ignore[attr-defined]
     guides = {one.handover.guide_id: one.handover.guide.name for one in waiting}
@@ -76,7 +75,7 @@ def _facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
 
 
 def _badge(request: HttpRequest) -> int | None:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     if actor.working_role not in WHO:
         return None
     known: int | None = getattr(request, "open_handover_count", None)

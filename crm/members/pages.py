@@ -47,7 +47,7 @@ def beside(request: HttpRequest, external: str) -> HttpResponse:
     """
     is_fragment = hx.is_htmx(request)
     try:
-        customer = customer_of(request.actor, external)  # type: ignore[attr-defined]
+        customer = customer_of(access.actor_of(request), external)
     except NotYourCustomer as refusal:
         template = "sidebar/stranger.html" if is_fragment else "sidebar/shell.html"
         return render(request, template, {"refusal": refusal}, status=refusal.status)
@@ -64,7 +64,7 @@ def beside(request: HttpRequest, external: str) -> HttpResponse:
 def sidebar_panel(request: HttpRequest, name: str) -> HttpResponse:
     """One panel alone, after something happened to it."""
     external = request.GET.get("external_user_id", "").strip()[:64]
-    customer = customer_of(request.actor, external)  # type: ignore[attr-defined]
+    customer = customer_of(access.actor_of(request), external)
     context = {"customer": customer, "now": clock.now(), "external": external, "alone": True}
     try:
         return HttpResponse(panels.render_one(_slot(customer), name, request, **context))
@@ -88,7 +88,7 @@ def members(request: HttpRequest) -> HttpResponse:
     """
     words = request.GET.get("q", "").strip()[:32]
     page = int(number) if (number := request.GET.get("page", "1")).isdigit() and len(number) < 5 else 1
-    found = list(find_members(request.actor, words)[max(0, page - 1) * PAGE :][: PAGE + 1])  # type: ignore[attr-defined]
+    found = list(find_members(access.actor_of(request), words)[max(0, page - 1) * PAGE :][: PAGE + 1])
     context = {
         "members": found[:PAGE],
         "next_page": page + 1 if len(found) > PAGE else 0,
@@ -109,14 +109,14 @@ def members(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def member(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """One member: who he is, what is to be done for him, what he bought."""
-    customer = member_of(request.actor, public_id)  # type: ignore[attr-defined]
+    customer = member_of(access.actor_of(request), public_id)
     context = {"customer": customer, "now": clock.now()}
     context["rendered"] = panels.render("member", request, **context)
     return render(request, "members/member.html", context | {"nav_current": "members", "shell": _shell(request)})
 
 
 def _shell(request: HttpRequest) -> str:
-    return "base/guide.html" if request.actor.working_role == "guide" else "base/manager.html"  # type: ignore[attr-defined]
+    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"
 
 
 nav.add("guide", key="members", label="会员", icon="book-user", url="crm:members", order=20)

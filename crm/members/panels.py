@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from yejibao.core import clock
+from yejibao.core import access, clock
 from yejibao.core.panels import Answer, panel
 
 from .customers import Customer, level_names
@@ -40,7 +40,7 @@ def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
         "level": level_names().get(member.member_level, ""),
         "since": member_for(figures_of(request, customer, now), now),
         "owner_words": "专属导购是你"
-        if member.owner_guide_id == request.actor.staff_id  # type: ignore[attr-defined]
+        if member.owner_guide_id == access.actor_of(request).staff_id
         else f"专属导购是{owner.display_name or owner.name}"
         if owner
         else "还没有专属导购",
@@ -53,7 +53,7 @@ def _whose(request: HttpRequest, member: Member) -> str:
     owner = member.owner_guide
     if owner is None:
         return "还没有专属导购"
-    is_near = owner.store_id is not None and owner.store_id == request.actor.store_id  # type: ignore[attr-defined]
+    is_near = owner.store_id is not None and owner.store_id == access.actor_of(request).store_id
     return f"专属导购是{owner.display_name or owner.name}" if is_near else "他有专属导购了"
 
 

@@ -54,11 +54,6 @@ class GroupLine:
     taker_id: int
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
-
-
 def _handover(actor: Actor, pk: int) -> GuideHandover:
     found = GuideHandover.objects.visible_to(actor).select_related("guide", "store", "heir", "decided_by").filter(pk=pk)
     handover = found.first()
@@ -72,7 +67,7 @@ def _handover(actor: Actor, pk: int) -> GuideHandover:
 @access.roles(*WHO)
 def handover(request: HttpRequest, pk: int) -> HttpResponse:
     """The plan while it waits, how far it is afterwards."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     found = _handover(actor, pk)
     if found.state == GuideHandover.State.PROPOSED:
         return render(request, "members/handover_plan.html", _plan_facts(actor, found, now))
@@ -86,7 +81,7 @@ def handover(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles(*WHO)
 def plan(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep what was ticked or chosen, and show what follows from it."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     found = _handover(actor, pk)
     wanted, version = _read(request, found)
 
@@ -103,7 +98,7 @@ def plan(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles(*WHO)
 def confirm(request: HttpRequest, pk: int) -> HttpResponse:
     """确认交接: what the page showed, once."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     found = _handover(actor, pk)
     wanted, version = _read(request, found)
 
@@ -127,10 +122,10 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles(*WHO)
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """不交了: she stays after all."""
-    found = _handover(_actor(request), pk)
+    found = _handover(access.actor_of(request), pk)
 
     def work() -> dict[str, Any]:
-        withdraw_handover(found, actor=_actor(request), now=clock.now())
+        withdraw_handover(found, actor=access.actor_of(request), now=clock.now())
         return {}
 
     idempotency.once(request, {}, work)
@@ -142,7 +137,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles(*WHO)
 def again(request: HttpRequest, pk: int) -> HttpResponse:
     """没转成的: another one takes them, or they stay as they are."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     found = _handover(actor, pk)
     state, taker, only = (request.POST.get(name, "") for name in ("state", "taker", "only"))
     chosen = request.POST.get("to", "")

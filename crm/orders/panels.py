@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from crm.members.customers import Customer
+from yejibao.core import access
 from yejibao.core.drawing import SILHOUETTES
 from yejibao.core.panels import Answer, panel
 
@@ -27,7 +28,7 @@ def purchases_panel(request: HttpRequest, *, customer: Customer, now: datetime, 
         return None
     is_beside = customer.link is not None and "external_user_id" in request.GET
     shown = ON_THE_PAGE if not is_beside else MORE if request.GET.get("more") else FIRST
-    orders = Order.objects.visible_to(request.actor).filter(member=member, known_at__lte=now)  # type: ignore[attr-defined]
+    orders = Order.objects.visible_to(access.actor_of(request)).filter(member=member, known_at__lte=now)
     lines = list(
         OrderLine.objects.filter(order__in=orders, replaced_by=None)
         .exclude(order__status=Order.Status.VOID)

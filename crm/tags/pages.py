@@ -27,7 +27,7 @@ PANEL = "tags-card"
 @access.roles(*WHO)
 def editor(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """编辑: every tag a guide may fill in, by group. htmx gets the inside of a sheet, or with `?panel=1` the panel anew."""
-    customer = member_of(request.actor, public_id)  # type: ignore[attr-defined]
+    customer = member_of(access.actor_of(request), public_id)
     if request.GET.get("panel") and hx.is_htmx(request):
         return render(request, "sidebar/tags.html", _panel_facts(request, customer))
     context = _editor_facts(customer) | {"shell": _shell(request), "nav_current": "members"}
@@ -38,9 +38,9 @@ def editor(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @access.roles(*WHO)
 def change(request: HttpRequest, public_id: UUID, key: str) -> HttpResponse:
     """A tap: `put` or `drop` a value, or `text` for tags that are written. The answer fits what was tapped on."""
-    customer = member_of(request.actor, public_id)  # type: ignore[attr-defined]
+    customer = member_of(access.actor_of(request), public_id)
     value, is_wanted = _tapped(request)
-    actor, now = request.actor, clock.now()  # type: ignore[attr-defined]
+    actor, now = access.actor_of(request), clock.now()
     assert customer.member is not None
     member = customer.member
 
@@ -55,9 +55,9 @@ def change(request: HttpRequest, public_id: UUID, key: str) -> HttpResponse:
 @access.roles(*WHO)
 def back(request: HttpRequest, public_id: UUID, key: str) -> HttpResponse:
     """撤销 of a tap; the address carries what was said before, and what the tap made of it."""
-    customer = member_of(request.actor, public_id)  # type: ignore[attr-defined]
+    customer = member_of(access.actor_of(request), public_id)
     was, made = request.GET.getlist("was")[:20], request.GET.getlist("made")[:20]
-    actor, now = request.actor, clock.now()  # type: ignore[attr-defined]
+    actor, now = access.actor_of(request), clock.now()
     assert customer.member is not None
     put_back(customer.member, key, was=was, made=made, actor=actor, now=now)
     return _answer(request, customer, key, {"said": "", "was": was, "made": was})
@@ -117,4 +117,4 @@ def _editor_facts(customer: Customer) -> dict[str, Any]:
 
 
 def _shell(request: HttpRequest) -> str:
-    return "base/guide.html" if request.actor.working_role == "guide" else "base/manager.html"  # type: ignore[attr-defined]
+    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"

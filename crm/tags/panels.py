@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from crm.members.customers import Customer
 from crm.members.panels import figures_of
+from yejibao.core import access
 from yejibao.core.panels import Answer, panel
 
 from .desk import Desk, desk_of, wanted_keys
@@ -36,7 +37,7 @@ def facts_of(request: HttpRequest, customer: Customer, *, now: datetime) -> dict
         "desk": desk,
         "known": desk.known[:KNOWN_SHOWN],
         "rest": max(0, len(desk.known) - KNOWN_SHOWN),
-        "may_edit": request.actor.may("member.edit_tag"),  # type: ignore[attr-defined]
+        "may_edit": access.actor_of(request).may("member.edit_tag"),
     }
 
 

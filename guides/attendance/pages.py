@@ -88,7 +88,7 @@ class Column:
 def shifts(request: HttpRequest) -> HttpResponse:
     """The manager's week: a tap on a day changes it."""
     today = clock.today()
-    facts = _facts(request.actor, _monday(request.GET.get("week", ""), today), today)  # type: ignore[attr-defined]
+    facts = _facts(access.actor_of(request), _monday(request.GET.get("week", ""), today), today)
     return render(request, "attendance/shifts.html", facts)
 
 
@@ -97,7 +97,7 @@ def shifts(request: HttpRequest) -> HttpResponse:
 @access.roles("guide", "store_manager")
 def own_week(request: HttpRequest) -> HttpResponse:
     """我的班: one's own week, to be read."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     today = clock.today()
     start = _monday(request.GET.get("week", ""), today)
     me = list(Staff.objects.filter(pk=actor.staff_id).select_related("backup_guide"))
@@ -110,7 +110,7 @@ def own_week(request: HttpRequest) -> HttpResponse:
 @access.roles("store_manager")
 def set_day(request: HttpRequest, pk: int) -> HttpResponse:
     """Make one day of a person 上班, 休 or 假. `shift` is `2026-03-11 rest`; 撤销 sends it in the address."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     now, today = clock.now(), clock.today()
     person = _people(actor).filter(pk=pk).first()
     if person is None:

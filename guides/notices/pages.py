@@ -12,16 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 from guides.org.pages import shell_of
 from yejibao.core import access, clock, hx, nav
 from yejibao.core.errors import NotFound
-from yejibao.core.scope import Actor
 
 from . import services
 from .models import Notification
 from .queries import read_page
-
-
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
 
 
 def _kind(value: str) -> str:
@@ -38,9 +32,9 @@ def notifications(request: HttpRequest) -> HttpResponse:
 
 
 def _facts(request: HttpRequest, asked: Any) -> dict[str, Any]:
-    kind, shell = _kind(asked.get("kind", "")), shell_of(_actor(request))
+    kind, shell = _kind(asked.get("kind", "")), shell_of(access.actor_of(request))
     return {
-        "page": read_page(_actor(request), kind=kind, before=asked.get("before", "")[:64]),
+        "page": read_page(access.actor_of(request), kind=kind, before=asked.get("before", "")[:64]),
         "kind": kind,
         "kinds": sorted(Notification.Kind.choices, key=lambda one: one[0] != kind),  # the chosen one in sight
         "unread": unread_count(request) or 0,
@@ -56,10 +50,10 @@ def _facts(request: HttpRequest, asked: Any) -> dict[str, Any]:
 @access.signed_in
 def follow(request: HttpRequest, pk: int) -> HttpResponse:
     """Go where a notification leads; it is read then."""
-    found = Notification.objects.visible_to(_actor(request)).filter(pk=pk).first()
+    found = Notification.objects.visible_to(access.actor_of(request)).filter(pk=pk).first()
     if found is None:
         raise NotFound()
-    services.mark_read([found.pk], actor=_actor(request), now=clock.now())
+    services.mark_read([found.pk], actor=access.actor_of(request), now=clock.now())
     return redirect(found.url)
 
 
@@ -73,7 +67,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
     except (ValueError, TypeError):
         upto = now
     kind = _kind(request.POST.get("kind", ""))
-    count = services.mark_all_read(actor=_actor(request), kind=kind, upto=upto, now=now)
+    count = services.mark_all_read(actor=access.actor_of(request), kind=kind, upto=upto, now=now)
     request.unread_count = max(0, (unread_count(request) or 0) - count)  # type: ignore[attr-defined]
     said = f"{count} 条标为已读" if count else "没有未读的了"
     if hx.is_htmx(request):
@@ -88,7 +82,7 @@ def opened(request: HttpRequest) -> HttpResponse:
     """Somebody came by the address of a push (?m=): what it told is read here, too."""
     number = request.GET.get("m", "")
     if number.isdecimal() and len(number) < 19:
-        services.mark_opened(int(number), actor=_actor(request), now=clock.now())
+        services.mark_opened(int(number), actor=access.actor_of(request), now=clock.now())
     return JsonResponse({})
 
 

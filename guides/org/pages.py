@@ -75,7 +75,7 @@ def _refused(refusal: DomainError) -> HttpResponse:
 @access.anonymous("whoever is not signed in yet")
 def login(request: HttpRequest) -> HttpResponse:
     """The door. Inside WeCom it opens by itself; at the web by QR code or, for HQ, by password."""
-    actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     if request.method == "POST":
         return _by_password(request)
     refusal = REFUSALS.get(request.GET.get("why", ""))
@@ -151,7 +151,7 @@ def _exchange(code: str) -> str:
 @require_POST
 @access.anonymous("leaving is never refused")
 def logout(request: HttpRequest) -> HttpResponse:
-    sign_in.sign_out(request, actor=request.actor)  # type: ignore[attr-defined]
+    sign_in.sign_out(request, actor=access.actor_of(request))
     return hx.redirect(reverse("guides:login")) if hx.is_htmx(request) else redirect("guides:login")
 
 
@@ -159,7 +159,7 @@ def logout(request: HttpRequest) -> HttpResponse:
 @access.signed_in
 def switch_role(request: HttpRequest) -> HttpResponse:
     """切换身份"""
-    actor = sign_in.switch_role(request, request.POST.get("role", ""), actor=request.actor)  # type: ignore[attr-defined]
+    actor = sign_in.switch_role(request, request.POST.get("role", ""), actor=access.actor_of(request))
     return hx.redirect(home_of(actor)) if hx.is_htmx(request) else redirect(home_of(actor))
 
 
@@ -169,7 +169,7 @@ def switch_role(request: HttpRequest) -> HttpResponse:
 @require_GET
 @access.anonymous("leads to the door or to one's first page")
 def front(request: HttpRequest) -> HttpResponse:
-    actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     return redirect(home_of(actor) if actor.grants else "guides:login")
 
 
@@ -187,7 +187,7 @@ def hq_home(request: HttpRequest) -> HttpResponse:
 @access.signed_in
 def me(request: HttpRequest) -> HttpResponse:
     """我的: who I am here, the role I work in, how the pages look, the way out."""
-    actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     names = role_names()
     held = dict.fromkeys(grant.role for grant in actor.grants)
     context = {

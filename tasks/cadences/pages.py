@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tasks.review.scoped import GUIDE_ROLES
 from yejibao.core import access, clock, hx, idempotency, nav
 from yejibao.core.errors import Conflict, Invalid, NotFound, Stale
-from yejibao.core.scope import Actor
 
 from . import publishing, trial
 from .forms import StepForm
@@ -45,11 +44,6 @@ class Editions:
         return found
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
-
-
 def _editions(request: HttpRequest, *, shown: str = "") -> Editions:
     """Return the editions; `shown` is a number, or draft. Readers see what is online unless they ask for another."""
     versions = CadenceVersion.objects.filter(cadence__key=CADENCE_3369).select_related("cadence", "published_by")
@@ -57,7 +51,7 @@ def _editions(request: HttpRequest, *, shown: str = "") -> Editions:
     online, draft = found.get(State.PUBLISHED), found.get(State.DRAFT)
     if online is None:
         raise NotFound("还没有载入回访规则")
-    if not _actor(request).may(EDIT):
+    if not access.actor_of(request).may(EDIT):
         draft = None
     if shown == "draft":
         if draft is None:
@@ -101,7 +95,7 @@ def rules(request: HttpRequest) -> HttpResponse:
 def _context(
     request: HttpRequest, editions: Editions, step: CadenceStep, *, form: StepForm | None = None
 ) -> dict[str, Any]:
-    actor, shown = _actor(request), editions.shown
+    actor, shown = access.actor_of(request), editions.shown
     is_draft = shown.state == State.DRAFT
     which = "" if shown == (editions.draft or editions.online) else str(shown.number)
     rates = done_rates(actor, editions.steps, today=clock.today())
@@ -142,7 +136,7 @@ def _compared(editions: Editions) -> list[CadenceVersion]:
 
 def _sees_guides(request: HttpRequest) -> bool:
     """Tell whether the reader may see which guides' days would be fullest: those who read all of them elsewhere too."""
-    return any(grant.reach == "all" for grant in _actor(request).reach(*GUIDE_ROLES))
+    return any(grant.reach == "all" for grant in access.actor_of(request).reach(*GUIDE_ROLES))
 
 
 @never_cache
@@ -175,7 +169,7 @@ def rules_draft(request: HttpRequest) -> HttpResponse:
         if editions.draft:
             raise Conflict(f"已经有草稿 v{editions.draft.number}，先发布或丢弃它")
     draft = publishing.copy_version(
-        source, actor=_actor(request), now=clock.now(), note=f"从 v{source.number} 复制" if number else ""
+        source, actor=access.actor_of(request), now=clock.now(), note=f"从 v{source.number} 复制" if number else ""
     )
     if number:
         hx.flash(request, f"草稿 v{draft.number} 和 v{source.number} 一样，看过再发布")
@@ -198,7 +192,7 @@ def rules_step(request: HttpRequest, key: str) -> HttpResponse:
     if not form.errors:
         try:
             publishing.edit_step(
-                editions.shown, key, actor=_actor(request), changes=form.changes, now=clock.now(),
+                editions.shown, key, actor=access.actor_of(request), changes=form.changes, now=clock.now(),
                 etag=request.headers.get("If-Match", "").strip('"') or request.POST.get("etag", ""),
             )  # fmt: skip
         except Invalid as refusal:
@@ -218,7 +212,7 @@ def rules_drop(request: HttpRequest) -> HttpResponse:
     """丢弃草稿, after one look at what would be lost."""
     editions = _editions(request, shown="draft")
     if request.method == "POST":
-        publishing.drop_draft(editions.shown, actor=_actor(request))
+        publishing.drop_draft(editions.shown, actor=access.actor_of(request))
         hx.flash(request, f"草稿 v{editions.shown.number} 丢掉了，线上没有变")
         return HttpResponseRedirect(_url("rules"))
     changed = changes_between(list(editions.online.steps.order_by("position")), editions.steps)
@@ -248,7 +242,7 @@ def rules_publish(request: HttpRequest) -> HttpResponse:
 
 def _publish(request: HttpRequest) -> HttpResponse:
     etag = request.headers.get("If-Match", "").strip('"') or request.POST.get("etag", "")
-    actor = _actor(request)
+    actor = access.actor_of(request)
 
     def work() -> dict[str, Any]:
         editions = _editions(request, shown="draft")
@@ -281,7 +275,12 @@ def rules_versions(request: HttpRequest) -> HttpResponse:
     for version, older in zip(versions, [*versions[1:], None], strict=True):
         steps, before = (sorted(one.steps.all(), key=lambda s: s.position) if one else [] for one in (version, older))
         rows.append({"version": version, "changed": changes_between(before, steps) if older else None})
-    context = {"rows": rows, "draft": editions.draft, "may_edit": _actor(request).may(EDIT), "nav_current": "rules"}
+    context = {
+        "rows": rows,
+        "draft": editions.draft,
+        "may_edit": access.actor_of(request).may(EDIT),
+        "nav_current": "rules",
+    }
     return render(request, "cadences/versions.html", context)
 
 

@@ -19,7 +19,6 @@ from yejibao.core import access, clock, hx, idempotency, nav, words
 from yejibao.core.errors import Invalid
 from yejibao.core.panels import panel
 from yejibao.core.panels import render as render_panels
-from yejibao.core.scope import Actor
 
 from . import hours, open_task, services
 from .acts import prepare, state_of
@@ -37,18 +36,13 @@ SKIP_IDEAS = ("他最近出差", "他说过别打扰", "已经当面聊过", "�
 VISIT_IDEA = time(15, 0)
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
-
-
 def _staff_id(request: HttpRequest) -> int:
-    return _actor(request).staff_id or 0
+    return access.actor_of(request).staff_id or 0
 
 
 def _shell(request: HttpRequest) -> str:
     """Managers do their own tasks under their own tab bar."""
-    return "base/guide.html" if _actor(request).working_role == "guide" else "base/manager.html"
+    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"
 
 
 # ---------------------------------------------------------------- 今日
@@ -77,7 +71,7 @@ def today_list(request: HttpRequest) -> HttpResponse:
 @panel("today", order=20, name="sales")
 def sales_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, dict[str, Any]]:
     """本月业绩: what the orders say; targets come with their own issue."""
-    sales = own_sales(_staff_id(request), store_id=_actor(request).store_id, now=now)
+    sales = own_sales(_staff_id(request), store_id=access.actor_of(request).store_id, now=now)
     days = [fen / 100 for fen in sales.by_day]
     return "tasks/sales.html", {"sales": sales, "days": days if len(days) > 2 and any(days) else []}
 
@@ -113,7 +107,7 @@ def _list_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
 
 def _badge(request: HttpRequest) -> int | None:
     known: int | None = getattr(request, "open_task_count", None)
-    if known is None and _actor(request).staff_id:
+    if known is None and access.actor_of(request).staff_id:
         known = open_count(_staff_id(request), now=clock.now())
     return known or None
 
@@ -138,9 +132,9 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
-    story = open_story(_actor(request), pk, now=now)
+    story = open_story(access.actor_of(request), pk, now=now)
     found = story.task
-    is_mine = found.assignee_id == _actor(request).staff_id
+    is_mine = found.assignee_id == access.actor_of(request).staff_id
     context: dict[str, Any] = {
         "story": story, "task": found, "member": found.member, "now": now, "is_mine": is_mine, "nav_current": "today",
         "may_open_card": found.state == Task.State.OPEN or not is_mine or found.member.owner_guide_id == found.assignee_id,
@@ -163,7 +157,7 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         context["traces"] = open_task.traces(story, now)
         context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None
         context["lead"] = _lead(found)
-        context["fit"] = fit_of(found, actor=_actor(request), now=now)
+        context["fit"] = fit_of(found, actor=access.actor_of(request), now=now)
         context["visit_idea"] = clock.local_moment(clock.local_day(now) + timedelta(days=1), VISIT_IDEA)
     return render(request, "tasks/task.html", context)
 
@@ -212,7 +206,7 @@ def menu(request: HttpRequest, pk: int) -> HttpResponse:
 def _sheet(request: HttpRequest, pk: int, template: str, title: str, **facts: Any) -> HttpResponse:
     """Answer the inside of a sheet, or without htmx the same on a page of its own."""
     now = clock.now()
-    found = read_task(_actor(request), pk)
+    found = read_task(access.actor_of(request), pk)
     context = {"task": found, "member": found.member, "now": now, "title": title, "shell": _shell(request)} | facts
     context |= {"is_open_hours": hours.is_open(found.store, now), "opens": found.store.opens_at.strftime("%H:%M")}
     context |= {"nav_current": "today", "can_do": found.state == Task.State.OPEN and found.held_at is None}
@@ -234,7 +228,7 @@ def _act(
 ) -> HttpResponse:
     """Do one act, once per key, and answer in the caller's way: the page anew, a toast, or a redirect."""
     now = clock.now()
-    found = read_task(_actor(request), pk)
+    found = read_task(access.actor_of(request), pk)
     wanted = {
         name: value for name, value in request.POST.lists() if name not in ("csrfmiddlewaretoken", "idempotency_key")
     }
@@ -266,11 +260,11 @@ def _also(request: HttpRequest) -> list[int]:
 @guides_only
 def send(request: HttpRequest, pk: int) -> HttpResponse:
     """去聊天发送 without a script: the text is kept for the chat, and shown to be copied."""
-    found, now = read_task(_actor(request), pk), clock.now()
+    found, now = read_task(access.actor_of(request), pk), clock.now()
     text, key = request.POST.get("text", "")[:2000], request.POST.get("script_key", "")[:48]
     idempotency.once(
         request, {"text": text, "script_key": key},
-        lambda: prepare(found, actor=_actor(request), script_key=key, text=text, now=now), keeping=(services.NotSendable,),
+        lambda: prepare(found, actor=access.actor_of(request), script_key=key, text=text, now=now), keeping=(services.NotSendable,),
     )  # fmt: skip
     return HttpResponseRedirect(reverse("tasks:task", args=[pk]) + "?by=hand#by-hand")
 
@@ -282,7 +276,7 @@ def claimed(request: HttpRequest, pk: int) -> HttpResponse:
 
     def work(found: Task, now: datetime) -> dict[str, Any]:
         services.record_claimed(
-            found, actor=_actor(request), now=now, text=request.POST.get("text", "")[:2000],
+            found, actor=access.actor_of(request), now=now, text=request.POST.get("text", "")[:2000],
             script_key=request.POST.get("script_key", "")[:48], also=_also(request), care_mode=_care(request),
         )  # fmt: skip
         return state_of(found) | {"said": f"{found.member.called} 记为已发，结果随时能点"}
@@ -299,7 +293,7 @@ def call(request: HttpRequest, pk: int) -> HttpResponse:
 
     def work(found: Task, now: datetime) -> dict[str, Any]:
         result, note = request.POST.get("result", ""), request.POST.get("note", "")[:500]
-        services.log_call(found, actor=_actor(request), result=result, note=note, now=now, also=_also(request))
+        services.log_call(found, actor=access.actor_of(request), result=result, note=note, now=now, also=_also(request))
         said = f"记下了：{CALL_RESULTS[result]}"
         if found.state == Task.State.OPEN:
             said += "。改天再打一次，还没接就算做完"
@@ -312,10 +306,10 @@ def call(request: HttpRequest, pk: int) -> HttpResponse:
 @guides_only
 def phone(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the number: only where he agreed to calls, and every look is on record."""
-    found = read_task(_actor(request), pk)
+    found = read_task(access.actor_of(request), pk)
     if not found.member.phone_consent:
         raise Invalid("他没有同意电话联系")
-    number = reveal_phone(found.member, actor=_actor(request), reason=f"任务回访 {found.pk}", now=clock.now())
+    number = reveal_phone(found.member, actor=access.actor_of(request), reason=f"任务回访 {found.pk}", now=clock.now())
     response = _sheet(request, pk, "tasks/sheet_call.html", "打电话", results=CALL_RESULTS.items(), number=number)
     response["Cache-Control"] = "no-store"
     return response
@@ -328,7 +322,9 @@ def outcome(request: HttpRequest, pk: int) -> HttpResponse:
     key = request.POST.get("outcome", "")
 
     def work(found: Task, now: datetime) -> dict[str, Any]:
-        services.set_outcome(found, actor=_actor(request), outcome=key, now=now, visit_at=_moment(request, "visit_at"))
+        services.set_outcome(
+            found, actor=access.actor_of(request), outcome=key, now=now, visit_at=_moment(request, "visit_at")
+        )
         return state_of(found) | {"said": _said_of(found.member.called, key)}
 
     return _act(request, pk, work, said="记下了")
@@ -360,7 +356,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """撤销 within seconds."""
 
     def work(found: Task, now: datetime) -> dict[str, Any]:
-        return state_of(services.undo(found, actor=_actor(request), now=now))
+        return state_of(services.undo(found, actor=access.actor_of(request), now=now))
 
     return _act(request, pk, work, said="已撤销，任务还在")
 
@@ -370,7 +366,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 def later(request: HttpRequest, pk: int) -> HttpResponse:
     """稍后: hide the card until a time, with one reason."""
     if request.method != "POST":
-        found, now = read_task(_actor(request), pk), clock.now()
+        found, now = read_task(access.actor_of(request), pk), clock.now()
         moments = later_moments(found, now)
         return _sheet(
             request, pk, "tasks/sheet_later.html", "稍后，为什么？", moments=moments, reasons=LATER_REASONS.items(),
@@ -381,7 +377,9 @@ def later(request: HttpRequest, pk: int) -> HttpResponse:
         until = _moment(request, "until_other") or _moment(request, "until")
         if until is None:
             raise Invalid("选一个时间", errors=[{"field": "until", "code": "required", "message": "选一个时间"}])
-        services.put_off(found, actor=_actor(request), until=until, reason=request.POST.get("reason", ""), now=now)
+        services.put_off(
+            found, actor=access.actor_of(request), until=until, reason=request.POST.get("reason", ""), now=now
+        )
         over = beyond_due(found, now)
         return state_of(found) | {"said": f"{found.member.called} 到 {words.short_moment(until, now)} 再提醒你{over}"}
 
@@ -397,7 +395,7 @@ def skip(request: HttpRequest, pk: int) -> HttpResponse:
 
     def work(found: Task, now: datetime) -> dict[str, Any]:
         reason = request.POST.get("reason_other", "").strip() or request.POST.get("reason", "")
-        asked = services.ask_skip(found, actor=_actor(request), reason=reason, now=now)
+        asked = services.ask_skip(found, actor=access.actor_of(request), reason=reason, now=now)
         return {"id": asked.pk, "state": asked.state}
 
     return _act(request, pk, work, said="已交给店长，批了就从今日拿掉")

@@ -12,7 +12,7 @@ from crm.members.customers import Customer
 from crm.tags.desk import ask_for
 from tasks.cadences.models import CadenceStep
 from tasks.scripts.ranking import Offered, offer
-from yejibao.core import words
+from yejibao.core import access, words
 from yejibao.core.panels import Answer, panel
 
 from . import hours
@@ -54,8 +54,8 @@ def _desk(request: HttpRequest, customer: Customer, now: datetime) -> Desk:
     """Read it once a request; three panels look at it."""
     if (known := getattr(request, "_desk", None)) is not None:
         return known  # type: ignore[no-any-return]
-    staff_id = request.actor.staff_id  # type: ignore[attr-defined]
-    mine = Task.objects.visible_to(request.actor).filter(member=customer.member, assignee_id=staff_id)  # type: ignore[attr-defined]
+    staff_id = access.actor_of(request).staff_id
+    mine = Task.objects.visible_to(access.actor_of(request)).filter(member=customer.member, assignee_id=staff_id)
     waiting = list(
         mine.filter(state=Task.State.OPEN, held_at=None)
         .select_related("member", "assignee__store", "store", "order")
@@ -114,7 +114,7 @@ def _card(request: HttpRequest, desk: Desk, customer: Customer, now: datetime) -
             "sent_when": words.short_moment(desk.sent.done_at, now).removeprefix("今天 "),
             "outcome_name": str(OUTCOMES.get(desk.sent.outcome, "")),
             "chips": _chips(desk.sent),
-            "fit": fit_of(desk.sent, actor=request.actor, now=now),
+            "fit": fit_of(desk.sent, actor=access.actor_of(request), now=now),
         }
     if task := desk.now:
         offers = _offers(request, desk, task, now)

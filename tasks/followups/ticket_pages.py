@@ -69,7 +69,7 @@ def fit_of(task: Task, *, actor: Actor, now: datetime) -> Fit | None:
 @access.roles("guide", "store_manager")
 def fit(request: HttpRequest, pk: int) -> HttpResponse:
     """换尺码 / 换款 / 改衣: one tap opens the ticket, the second one finds it open. 改衣 may say when to collect."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     found, now = read_task(actor, pk), clock.now()
     kind, day = request.POST.get("kind", ""), _day(request.POST.get("pickup_on", ""))
 
@@ -90,7 +90,7 @@ def fit(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles("guide", "store_manager")
 def take_back(request: HttpRequest, pk: int) -> HttpResponse:
     """点错了: cancel the ticket opened a moment ago."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     found, now = read_task(actor, pk), clock.now()
 
     def work() -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _answer(request: HttpRequest, task: Task, answer: dict[str, Any], now: datet
     """Answer in the caller's way: the block anew with a toast, JSON, or back to the task."""
     if hx.is_htmx(request):
         task.refresh_from_db(fields=["state", "outcome"])
-        block = {"fit": fit_of(task, actor=request.actor, now=now), "now": now}  # type: ignore[attr-defined]
+        block = {"fit": fit_of(task, actor=access.actor_of(request), now=now), "now": now}
         return hx.toast(render(request, "tasks/fit_ticket.html", block), answer["said"])
     if "text/html" not in request.headers.get("Accept", ""):
         return JsonResponse(answer)

@@ -40,11 +40,6 @@ LOW = 0.60  # design README: a cell below 60 % with something overdue is outline
 NEW_DUES = (time(20, 0), time(12, 0))  # proposals for a new due time: this evening, tomorrow noon and evening
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
-
-
 def _number(text: str | None) -> int | None:
     """Read an id of the address; None where there is none. Raises NotFound for what is no number."""
     if not text:
@@ -211,7 +206,7 @@ PLACES = {"hq": "全公司", "branch": "分公司", "region": "大区", "area": 
 @access.permission(VIEW)
 def board(request: HttpRequest) -> HttpResponse:
     """The board of a store, or of what lies above: by guide, or by the units below."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     today = clock.local_day(now)
     period = read_period(request.GET.dict(), today=today)
     unit = queries.open_unit(actor, _number(request.GET.get("unit")))
@@ -308,7 +303,7 @@ def _guide_of(store: Store, guide_id: int | None) -> Staff | None:
 
 
 def _names(request: HttpRequest, asked: dict[str, str]) -> HttpResponse:
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     period = read_period(asked, today=clock.local_day(now))
     store = _store_of(actor, _number(asked.get("unit")))
     guide = _guide_of(store, _number(asked.get("guide")))
@@ -404,7 +399,7 @@ def _answer(request: HttpRequest, said: str, *, undo: str = "", back: str = "") 
 def _picked(request: HttpRequest, now: datetime) -> list[Task]:
     """Return the tasks an act is about: those ticked, or all overdue ones of a field. Raises NotFound for any out of sight."""
     ids = {int(one) for one in request.POST.getlist("task") if one.isdecimal() and len(one) < 19}
-    readable = queries.named_tasks(_actor(request)).select_related("store__unit", "assignee")
+    readable = queries.named_tasks(access.actor_of(request)).select_related("store__unit", "assignee")
     if ids:
         if len(ids) > MOST_PICKED:
             raise Invalid(f"一次最多选 {MOST_PICKED} 件")
@@ -414,7 +409,7 @@ def _picked(request: HttpRequest, now: datetime) -> list[Task]:
         return found
     if not request.POST.get("all"):
         raise Invalid("先选几件")
-    store = _store_of(_actor(request), _number(request.POST.get("unit")))
+    store = _store_of(access.actor_of(request), _number(request.POST.get("unit")))
     period = read_period(request.POST.dict(), today=clock.local_day(now))
     field = queries.field_filter(store, _number(request.POST.get("guide")), request.POST.get("type", "")[:32], period)
     late = readable.filter(field, state=Task.State.OPEN, held_at=None, due_at__lte=now)
@@ -429,7 +424,7 @@ def urge(request: HttpRequest) -> HttpResponse:
     def work(now: datetime) -> dict[str, Any]:
         picked = _picked(request, now)
         tasks = [task for task in picked if task.state == Task.State.OPEN and task.held_at is None]
-        result = urge_tasks(tasks, actor=_actor(request), now=now)
+        result = urge_tasks(tasks, actor=access.actor_of(request), now=now)
         whose = {task.assignee_id: task.assignee.name for task in tasks}
         who = next(iter(whose.values())) if len(whose) == 1 else f"{len(whose)} 位同事"
         parts = []
@@ -457,11 +452,11 @@ def hand_over(request: HttpRequest) -> HttpResponse:
     def work(now: datetime) -> dict[str, Any]:
         tasks = _picked(request, now)
         wanted = _number(request.POST.get("colleague"))
-        to = Staff.objects.visible_to(_actor(request)).filter(pk=wanted).first() if wanted else None
+        to = Staff.objects.visible_to(access.actor_of(request)).filter(pk=wanted).first() if wanted else None
         if to is None:
             raise Invalid("选一位同事")
         moved = reassign(
-            tasks, actor=_actor(request), to=to, reason=request.POST.get("reason", "").strip()[:120], now=now
+            tasks, actor=access.actor_of(request), to=to, reason=request.POST.get("reason", "").strip()[:120], now=now
         )
         if not moved:
             raise Invalid("这几件已经做完，或者本来就是他的")
@@ -484,7 +479,7 @@ def undo_hand_over(request: HttpRequest) -> HttpResponse:
         raise NotFound()
 
     def work(now: datetime) -> dict[str, Any]:
-        back = services.undo_reassign(actor=_actor(request), moved_at=moved_at, now=now)
+        back = services.undo_reassign(actor=access.actor_of(request), moved_at=moved_at, now=now)
         return {"said": f"{back} 件还给了原来的导购" if back else "没有可以撤销的"}
 
     return _answer(request, _once(request, work)["said"])
@@ -503,7 +498,7 @@ def due(request: HttpRequest) -> HttpResponse:
             raise Invalid(f"最晚到 {words.short_moment(last, now)}，过了这些任务就失效了")
         moved = move_due(
             tasks,
-            actor=_actor(request),
+            actor=access.actor_of(request),
             due_at=moment,
             reason=request.POST.get("reason", "").strip() or "店长改时间",
             now=now,
@@ -527,14 +522,14 @@ def _moment(text: str) -> datetime:
 @access.permission("task.approve_skip")
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve or refuse a skip request, with a sentence for the guide."""
-    asked = _found(SkipRequest.objects.filter(task__in=queries.named_tasks(_actor(request)), pk=pk).select_related(
+    asked = _found(SkipRequest.objects.filter(task__in=queries.named_tasks(access.actor_of(request)), pk=pk).select_related(
         "task__store__unit", "task__member", "asked_by"))  # fmt: skip
 
     def work(now: datetime) -> dict[str, Any]:
         approve, answer = request.POST.get("approve") == "1", request.POST.get("answer", "").strip()[:120]
         if not approve and len(answer) < 2:
             raise Invalid("不同意要说一句为什么")
-        decide_skip(asked, actor=_actor(request), approve=approve, answer=answer, now=now)
+        decide_skip(asked, actor=access.actor_of(request), approve=approve, answer=answer, now=now)
         return {"said": f"{asked.asked_by.name}的申请{'已批准，这件不做了' if approve else '没同意，任务还在'}"}
 
     return _answer(request, _once(request, work)["said"])
@@ -544,13 +539,17 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles("store_manager", "area_supervisor")
 def judge(request: HttpRequest, pk: int) -> HttpResponse:
     """属实 or 不属实."""
-    check = _found(SpotCheck.objects.filter(task__in=queries.named_tasks(_actor(request)), pk=pk).select_related(
+    check = _found(SpotCheck.objects.filter(task__in=queries.named_tasks(access.actor_of(request)), pk=pk).select_related(
         "task__store__unit", "task__assignee"))  # fmt: skip
 
     def work(now: datetime) -> dict[str, Any]:
         accept = request.POST.get("accept") == "1"
         judge_spot_check(
-            check, actor=_actor(request), accept=accept, note=request.POST.get("note", "").strip()[:120], now=now
+            check,
+            actor=access.actor_of(request),
+            accept=accept,
+            note=request.POST.get("note", "").strip()[:120],
+            now=now,
         )
         if accept:
             return {"said": "记为属实"}
@@ -564,10 +563,10 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles("branch_member_manager")
 def talk(request: HttpRequest, pk: int) -> HttpResponse:
     """Record the talk with a store that stayed behind."""
-    week = _found(StoreWeek.objects.visible_to(_actor(request)).filter(pk=pk).select_related("store__unit"))
+    week = _found(StoreWeek.objects.visible_to(access.actor_of(request)).filter(pk=pk).select_related("store__unit"))
 
     def work(now: datetime) -> dict[str, Any]:
-        services.record_talk(week, actor=_actor(request), note=request.POST.get("note", ""), now=now)
+        services.record_talk(week, actor=access.actor_of(request), note=request.POST.get("note", ""), now=now)
         return {"said": f"{week.store.short_name}的谈话记下了"}
 
     return _answer(request, _once(request, work)["said"])
@@ -589,7 +588,7 @@ def _found(rows: Any) -> Any:
 @access.permission(VIEW)
 def export(request: HttpRequest) -> HttpResponse:
     """导出: figures per guide and step as a workbook, no member rows."""
-    actor, now = _actor(request), clock.now()
+    actor, now = access.actor_of(request), clock.now()
     period = read_period(request.GET.dict(), today=clock.local_day(now))
     unit = queries.open_unit(actor, _number(request.GET.get("unit")))
     found = queries.board_of(actor, unit, period, now=now)
@@ -608,7 +607,7 @@ def export(request: HttpRequest) -> HttpResponse:
 
 def _badge(request: HttpRequest) -> int | None:
     """The overdue tasks of the manager's own store."""
-    actor = _actor(request)
+    actor = access.actor_of(request)
     if actor.working_role != "store_manager" or not actor.store_id:
         return None
     now = clock.now()

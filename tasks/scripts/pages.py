@@ -29,7 +29,7 @@ INSERTABLE = ("member_name", "guide_name", "store_name", "item_name", "size", "l
 @access.roles(*WHO)
 def scripts(request: HttpRequest) -> HttpResponse:
     """The library, or what a search, a tab or the next page changes of it."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     task = _task(request, actor)
     wish = _wish(request, task)
     now = clock.now()
@@ -64,7 +64,7 @@ def scripts(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def favourite(request: HttpRequest, key: str) -> HttpResponse:
     """Tap the star."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     stands = set_favourite(key, actor=actor, is_favourite=request.POST.get("on") == "1", now=clock.now())
     said = "收藏了，以后排在前面" if stands else "取消收藏了"
     if hx.is_htmx(request):
@@ -78,7 +78,7 @@ def favourite(request: HttpRequest, key: str) -> HttpResponse:
 @access.roles(*WHO)
 def own_words(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """Write a wording of one's own, or change it."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     mine = get_object_or_404(ScriptFavourite.objects.visible_to(actor), pk=pk, script_key="") if pk else None
     task = _task(request, actor)
     text = request.POST.get("text", with_labels(mine.text) if mine else "")
@@ -110,7 +110,7 @@ def own_words(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 @access.roles(*WHO)
 def own_words_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Throw a wording of one's own away."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     task = _task(request, actor)
     delete_own_words(get_object_or_404(ScriptFavourite.objects.visible_to(actor), pk=pk, script_key=""), actor=actor)
     hx.flash(request, "删掉了")

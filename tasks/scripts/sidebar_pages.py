@@ -49,7 +49,7 @@ def scripts_panel(request: HttpRequest, *, customer: Customer, **_: Any) -> Answ
 def found(request: HttpRequest) -> HttpResponse:
     """What the search finds; without words what fits her task, or what is used most."""
     customer, now = _customer(request, request.GET.get("external_user_id", "")), clock.now()
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     limits.hit("search", str(actor.staff_id), per_minute=SEARCHES_A_MINUTE)
     words = " ".join(request.GET.get("q", "").split())[:50]
     task = _task(actor, customer, now)
@@ -73,7 +73,7 @@ def said(request: HttpRequest) -> HttpResponse:
     """The client took a text that belongs to no task: keep which words went to whom. Once per key."""
     wanted = _json(request)
     customer, now = _customer(request, wanted["external_user_id"]), clock.now()
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
 
     def work() -> dict[str, Any]:
         assert customer.member is not None
@@ -111,7 +111,7 @@ def _json(request: HttpRequest) -> dict[str, str]:
 
 def _customer(request: HttpRequest, external: str) -> Customer:
     """Return the customer of her own chat, whose card she may open. Raises NotFound like for nobody."""
-    customer = customer_of(request.actor, external.strip()[:64])  # type: ignore[attr-defined]
+    customer = customer_of(access.actor_of(request), external.strip()[:64])
     if customer.member is None or not customer.may_see_card:
         raise NotYourCustomer("先加上好友，再从他的聊天里打开业绩宝。")
     return customer

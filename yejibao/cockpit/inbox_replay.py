@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from yejibao.core import access, clock, hx, idempotency, words
 from yejibao.core.errors import Invalid, NotFound
-from yejibao.core.scope import Actor
 from yejibao.wecom.inbox import queries, services
 from yejibao.wecom.inbox.models import InboxEntry
 from yejibao.wecom.inbox.registry import known_kinds
@@ -118,7 +117,7 @@ def replay(request: HttpRequest) -> HttpResponse:
     """重放 by numbers or time, narrowed by kind and state: first what it would touch, then the button that does it."""
     facts = request.POST if request.method == "POST" else request.GET
     asked = _Asked.read(facts)
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = access.actor_of(request)
     kind = facts.get("kind", "").strip()
     context: dict[str, Any] = {
         "asked": asked, "error": asked.error, "nav_current": "inbox", "kind": kind,

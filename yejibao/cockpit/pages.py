@@ -13,7 +13,6 @@ from yejibao.core import access, clock, hx, idempotency, nav, words
 from yejibao.core.errors import Conflict, Invalid, NotFound
 from yejibao.core.models import OutboxEvent, OutboxMessage
 from yejibao.core.outbox import events, messages
-from yejibao.core.scope import Actor
 
 from . import push_health
 from .causes import CAUSES, cause_of
@@ -21,11 +20,6 @@ from .causes import CAUSES, cause_of
 ROLES = ("hq_operator", "sys_admin")
 AT_ONCE = 20_000  # messages one button takes; the rest stay on the list
 REASONS = ("已经当面说了", "这条过时了", "人已离职", "会员已不跟进")
-
-
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    return actor
 
 
 # ---------------------------------------------------------------- the page
@@ -109,7 +103,7 @@ def resend(request: HttpRequest) -> HttpResponse:
         }  # fmt: skip
         return render(request, "cockpit/resend.html", context)
     upto = _upto(request)
-    actor = _actor(request)
+    actor = access.actor_of(request)
 
     def work() -> dict[str, Any]:
         rows = push_health.messages_of([one.cause.key for one in troubles], upto=upto)
@@ -132,7 +126,7 @@ def close(request: HttpRequest) -> HttpResponse:
     context = {"trouble": found, "upto": found.upto, "reasons": REASONS, "nav_current": "push"}
     if request.method == "GET":
         return render(request, "cockpit/close.html", context)
-    reason, upto, actor = _reason(request), _upto(request), _actor(request)
+    reason, upto, actor = _reason(request), _upto(request), access.actor_of(request)
 
     def work() -> dict[str, Any]:
         ids = list(push_health.messages_of([key], upto=upto).order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
@@ -181,7 +175,7 @@ def resend_one(request: HttpRequest, pk: int) -> HttpResponse:
     message = get_object_or_404(OutboxMessage.objects.defer("body_bytes"), pk=pk)
     now = clock.now()
     due_at = push_health.may_leave_at(now)
-    actor = _actor(request)
+    actor = access.actor_of(request)
 
     def work() -> dict[str, Any]:
         return {"fresh": messages.resend(message, actor=actor, now=now, due_at=due_at).pk}
@@ -195,7 +189,7 @@ def resend_one(request: HttpRequest, pk: int) -> HttpResponse:
 def close_one(request: HttpRequest, pk: int) -> HttpResponse:
     """Give up on one message, with a reason."""
     message = get_object_or_404(OutboxMessage.objects.defer("body_bytes"), pk=pk)
-    reason, actor = _reason(request), _actor(request)
+    reason, actor = _reason(request), access.actor_of(request)
 
     def work() -> dict[str, Any]:
         messages.close(message, actor=actor, reason=reason)
@@ -223,7 +217,7 @@ def _gone(request: HttpRequest, pk: int, said: str) -> HttpResponse:
 def retry_events(request: HttpRequest) -> HttpResponse:
     """Hand the news set aside to their departments again."""
     ids = list(OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).values_list("pk", flat=True))
-    number = events.retry_events(ids, actor=_actor(request))
+    number = events.retry_events(ids, actor=access.actor_of(request))
     return _done(request, f"{number} 条部门消息重新交办了" if number else "已经没有要重试的了")
 
 
@@ -232,7 +226,7 @@ def retry_events(request: HttpRequest) -> HttpResponse:
 def close_event(request: HttpRequest, pk: int) -> HttpResponse:
     """Give up on one piece of news, with a reason."""
     get_object_or_404(OutboxEvent, pk=pk)
-    if not events.close_events([pk], actor=_actor(request), reason=_reason(request)):
+    if not events.close_events([pk], actor=access.actor_of(request), reason=_reason(request)):
         raise Conflict("这条刚被处理过")
     return _done(request, "关闭了")
 
@@ -241,7 +235,7 @@ def close_event(request: HttpRequest, pk: int) -> HttpResponse:
 @access.roles(*ROLES)
 def retry_cycles(request: HttpRequest) -> HttpResponse:
     """Let the engine look again at the cycles it set aside."""
-    number = retry_parked(actor=_actor(request), now=clock.now())
+    number = retry_parked(actor=access.actor_of(request), now=clock.now())
     return _done(request, f"{number} 位会员的下一步马上再试" if number else "已经没有要重试的了")
 
 

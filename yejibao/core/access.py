@@ -82,9 +82,15 @@ class Token(Rule):
         return False
 
 
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who asks, as the middleware found out: staff, the system or nobody."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor
+
+
 def check(rule: Rule, request: HttpRequest) -> None:
     """Let the request pass or raise SignInRequired / Forbidden (with the permission's name)."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor = actor_of(request)
     if rule.needs_sign_in and actor.kind == "anonymous":
         raise SignInRequired()
     if not rule.allows(actor):

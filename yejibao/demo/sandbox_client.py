@@ -113,9 +113,9 @@ def home(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     if person is None:
         return redirect("demo:sandbox-people")
-    signed_in = request.actor.staff_id == person.pk  # type: ignore[attr-defined]
-    if request.actor.staff_id and not signed_in:  # type: ignore[attr-defined]
-        sign_out(request, actor=request.actor)  # type: ignore[attr-defined]
+    signed_in = access.actor_of(request).staff_id == person.pk
+    if access.actor_of(request).staff_id and not signed_in:
+        sign_out(request, actor=access.actor_of(request))
     actor = actor_for(person)
     friends = _friends(person)
     facts = {
@@ -160,8 +160,8 @@ def people(request: HttpRequest) -> HttpResponse:
         chosen = Staff.objects.employed().filter(wecom_user_id=request.POST.get("userid", "")[:64]).first()
         if chosen is None:
             raise NotFound(_("没有这个人"))
-        if request.actor.staff_id and request.actor.staff_id != chosen.pk:  # type: ignore[attr-defined]
-            sign_out(request, actor=request.actor)  # type: ignore[attr-defined]
+        if access.actor_of(request).staff_id and access.actor_of(request).staff_id != chosen.pk:
+            sign_out(request, actor=access.actor_of(request))
         control.tell_world([chosen])
         response = HttpResponseRedirect(_back_to(request.POST.get("next", "")))
         response.set_signed_cookie(
