@@ -33,3 +33,16 @@ class StaffMoved(Event):
     from_store_id: int
     to_store_id: int
     at: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class StaffLent(Event):
+    """临时支援: a person works in a second store from-to, both days included."""
+
+    topic: ClassVar[str] = "guides.staff_lent"
+    staff_id: int
+    store_id: int
+    role: str
+    starts_on: str  # ISO date
+    ends_on: str
+    at: str  # ISO 8601, UTC

@@ -14,8 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from guides.attendance.services import set_leave
+from guides.org.granting import MOVERS
 from guides.org.models import Staff, StoreChange
-from guides.org.moving import MOVERS, cancel_transfer, movable_people, planned_moves, stores_to_move_to, transfer_staff
+from guides.org.moving import cancel_transfer, movable_people, planned_moves, stores_to_move_to, transfer_staff
 from guides.org.scoped import under_grants
 from yejibao.core import access, clock, hx, idempotency, nav
 from yejibao.core.errors import DomainError, Invalid, NotFound

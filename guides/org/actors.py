@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import clock, logs
 from yejibao.core.errors import DomainError
+from yejibao.core.limits import address_of
 from yejibao.core.scope import Actor, Grant
 
 from .models import OrgUnit, Staff
-from .sessions import ROLE, STAFF, Found, SessionStore, find_person
+from .sessions import CONFIRMED, ROLE, STAFF, Found, SessionStore, find_person
 
 ROLE_FILE = Path(__file__).parent.parent / "data" / "org_and_roles.yaml"
 SESSION_STAFF = STAFF
@@ -25,6 +26,12 @@ class AccountEnded(DomainError):
     """A session or a sign-in of somebody who left or was barred."""
 
     status, code, title = 401, "auth.account_ended", _("你的账号已停用，不能再登录")
+
+
+class NoRoleLeft(AccountEnded):
+    """A session of somebody whose last role ended: a temporary one, or a dealer's whose contract is over."""
+
+    code, title = "auth.no_role", _("你的岗位已经到期")
 
 
 @cache
@@ -93,13 +100,17 @@ def actor_for(person: Staff, *, working_role: str = "", facts: dict[str, str] | 
 
 def facts_of(request: HttpRequest) -> dict[str, str]:
     """Return what the audit notes of a request."""
-    return {"ip": request.META.get("REMOTE_ADDR", ""), "request_id": getattr(request, "request_id", "")}
+    return {
+        "ip": address_of(request),
+        "agent": request.META.get("HTTP_USER_AGENT", ""),
+        "request_id": getattr(request, "request_id", ""),
+    }
 
 
 def actor_of_request(request: HttpRequest) -> Actor:
     """Resolve and remember the actor of a request, from the one query that loads its session.
 
-    Raises AccountEnded when the session's person left or was barred since; the session is gone then.
+    Raises AccountEnded when the session's person left, was barred or holds no role any more; the session is gone then.
     """
     request.actor = actor = Actor(session_facts=facts_of(request))  # type: ignore[attr-defined]
     request.user = AnonymousUser()
@@ -110,9 +121,15 @@ def actor_of_request(request: HttpRequest) -> Actor:
     if not found.person.is_active:
         session.flush()
         raise AccountEnded(_("如果有疑问，请联系你的店长或总部信息中心。"))
+    known = _actor(found, session.get(ROLE, ""), actor.session_facts)
+    if not known.grants:
+        session.flush()
+        raise NoRoleLeft(_("请让店长或总部信息中心给你分配岗位，再重新登录。"))
     session.touch()
+    if seen := session.get(CONFIRMED):
+        actor.session_facts.update(confirmed_by=seen["way"], confirmed_at=seen["at"])
     request.user = found.person
     request.unread_count = found.unread_count  # type: ignore[attr-defined]
-    request.actor = actor = _actor(found, session.get(ROLE, ""), actor.session_facts)  # type: ignore[attr-defined]
+    request.actor = actor = known  # type: ignore[attr-defined]
     logs.bind(staff=actor.staff_id, role=actor.working_role)
     return actor

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from guides.events import StaffMoved
@@ -15,11 +15,9 @@ from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict, Forbidden, Invalid
 from yejibao.core.scope import Actor
 
+from .granting import stores_in_hand
 from .models import RoleAssignment, Staff, Store, StoreChange
-from .scoped import EVERYBODY, under_grants
 
-# Who answers for both stores may move her: nobody names a role for it, and a store manager answers for one.
-MOVERS = ("area_supervisor", "region_manager", "branch_manager")
 FARTHEST = timedelta(days=92)
 State = StoreChange.State
 
@@ -41,19 +39,13 @@ def movable_people(actor: Actor, *, day: date) -> QuerySet[Staff]:
     return (
         Staff.objects.employed()
         .holding("guide", day=day)
-        .filter(_reach(actor, path="store__unit__path", store="store_id"), store__isnull=False)
+        .filter(stores_in_hand(actor, path="store__unit__path", store="store_id"), store__isnull=False)
     )
 
 
 def stores_to_move_to(actor: Actor, *, day: date) -> QuerySet[Store]:
     """Return the open stores an actor may move somebody to."""
-    return Store.objects.filter(_reach(actor, path="unit__path", store="pk")).exclude(closed_on__lte=day)
-
-
-def _reach(actor: Actor, *, path: str, store: str) -> Q:
-    if actor.may("account.manage"):
-        return EVERYBODY
-    return under_grants(actor.reach(*MOVERS), path=path, store=store)
+    return Store.objects.filter(stores_in_hand(actor)).exclude(closed_on__lte=day)
 
 
 @transaction.atomic

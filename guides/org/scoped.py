@@ -2,6 +2,7 @@
 
 from django.db.models import Q
 
+from yejibao.core import clock
 from yejibao.core.scope import Actor, Grant
 
 NOBODY = Q(pk__in=())
@@ -47,13 +48,26 @@ def unit_filter(actor: Actor) -> Q:
 
 
 def staff_filter(actor: Actor) -> Q:
-    """Return the condition for people an actor may look up: himself, his store's, those under his grants."""
+    """Return the condition for people an actor may look up: himself, those under his grants, those of the stores he works in.
+
+    Who helps in a store for some days is looked up there too.
+    """
+    from .models import RoleAssignment
+
     condition = under_grants(actor.grants, path="unit__path", store="store_id")
+    if condition == EVERYBODY:
+        return condition
+    helped = under_grants(actor.grants, path="unit__path", store="unit__store")
     if actor.staff_id:
         condition |= Q(pk=actor.staff_id)
     if actor.store_id and actor.has_role("guide", "store_manager"):
         condition |= Q(store_id=actor.store_id)
-    return condition
+        helped |= Q(unit__store=actor.store_id)
+    for path in (grant.path for grant in actor.grants if grant.reach == "self" and grant.path):
+        condition |= Q(unit__path=path)
+        helped |= Q(unit__path=path)
+    lent = RoleAssignment.objects.filter(helped, RoleAssignment.in_force(clock.today()), ends_on__isnull=False)
+    return condition | Q(pk__in=lent.values("staff_id"))
 
 
 def lead_filter(actor: Actor) -> Q:

@@ -8,12 +8,12 @@ from django.utils.translation import gettext_lazy as _
 
 from guides.events import StaffAwayChanged, StaffResigned
 from yejibao.core import audit, clock, outbox
-from yejibao.core.errors import Conflict, Forbidden, Invalid
+from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.personal import blind_index, normal_phone
 from yejibao.core.scope import Actor
 
-from .actors import role_facts, role_names
-from .models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, Staff, StaffSession, Store
+from .granting import WrongPlace, grant_role, must_manage_accounts
+from .models import Dealer, OrgUnit, OrgUnitMove, Staff, StaffSession, Store
 
 MIN_PASSWORD = 10
 Level = OrgUnit.Level
@@ -25,10 +25,6 @@ UPPER_LEVEL: dict[str, str] = {
 }
 
 
-class WrongPlace(Invalid):
-    code, title = "org.wrong_place", _("组织层级不对")
-
-
 class CodeTaken(Conflict):
     code, title = "org.code_taken", _("这个编号已经有了")
 
@@ -37,20 +33,13 @@ class AlreadyResigned(Conflict):
     code, title = "org.already_resigned", _("这位同事已经离职")
 
 
-def _must_manage_accounts(actor: Actor) -> None:
-    if not actor.may("account.manage"):
-        problem = Forbidden(_("组织和账号由系统管理员维护。"))
-        problem.code = "perm.account.manage"
-        raise problem
-
-
 # ---------------------------------------------------------------- units and stores
 
 
 @transaction.atomic
 def create_unit(*, level: str, code: str, name: str, parent: OrgUnit | None, actor: Actor, now: datetime) -> OrgUnit:
     """Add a unit one level below its parent. Raises WrongPlace or CodeTaken."""
-    _must_manage_accounts(actor)
+    must_manage_accounts(actor)
     if parent is not None:  # its path must not move before ours is written
         parent = OrgUnit.objects.select_for_update().get(pk=parent.pk)
     _must_fit(level, parent)
@@ -110,7 +99,7 @@ def move_unit(unit: OrgUnit, *, to: OrgUnit, actor: Actor, reason: str, now: dat
 
     Raises WrongPlace. A move to where it is already changes nothing.
     """
-    _must_manage_accounts(actor)
+    must_manage_accounts(actor)
     locked = {one.pk: one for one in OrgUnit.objects.select_for_update().filter(pk__in=[unit.pk, to.pk]).order_by("pk")}
     unit, to = locked[unit.pk], locked[to.pk]
     _must_fit(unit.level, to)
@@ -167,7 +156,7 @@ def create_staff(
 
     Raises CodeTaken for a known user id, WrongPlace for a role that does not fit the unit, Invalid for the rest.
     """
-    _must_manage_accounts(actor)
+    must_manage_accounts(actor)
     userid = wecom_user_id.strip().casefold()
     if not userid or not name.strip():
         raise Invalid(_("企业微信账号和姓名都要填。"))
@@ -196,50 +185,8 @@ def create_staff(
     person.digest_minute = digest_minute or 1 + person.pk % 29
     person.save(update_fields=["digest_minute"])
     audit.record(actor, "org.staff_created", person, after={"wecom_user_id": userid, "unit_id": unit.pk})
-    assign_role(person, role=role, unit=unit, dealer=dealer, actor=actor, now=now)
+    grant_role(person, role=role, unit=unit, dealer=dealer, actor=actor, now=now)
     return person
-
-
-@transaction.atomic
-def assign_role(
-    person: Staff,
-    *,
-    role: str,
-    unit: OrgUnit,
-    actor: Actor,
-    now: datetime,
-    dealer: Dealer | None = None,
-    starts_on: date | None = None,
-    ends_on: date | None = None,
-) -> RoleAssignment:
-    """Give a person a role over a unit, for ever or from-to (both days included): 临时支援 is a guide with dates.
-
-    It holds from the next request on. Assigning again changes the dates. Raises Invalid or WrongPlace.
-    """
-    _must_manage_accounts(actor)
-    if role not in role_names():
-        raise Invalid(_("没有这个岗位：%(role)s") % {"role": role})
-    level = role_facts(role)["level"]
-    if role == "dealer":
-        if dealer is None:
-            raise Invalid(_("经销商岗位要写明是哪一家经销商。"))
-    elif unit.level != level:
-        raise WrongPlace(_("%(role)s只能设在%(level)s上。") % {"role": role_names()[role], "level": Level(level).label})
-    if starts_on and ends_on and ends_on < starts_on:
-        raise Invalid(_("结束日期早于开始日期。"))
-    held, is_new = RoleAssignment.objects.update_or_create(
-        staff=person,
-        role=role,
-        unit=unit,
-        defaults={"dealer": dealer, "starts_on": starts_on, "ends_on": ends_on},
-    )
-    audit.record(
-        actor,
-        "org.role_assigned" if is_new else "org.role_changed",
-        person,
-        after={"role": role, "unit_id": unit.pk, "starts_on": str(starts_on or ""), "ends_on": str(ends_on or "")},
-    )
-    return held
 
 
 @transaction.atomic
@@ -248,7 +195,7 @@ def resign_staff(person: Staff, *, actor: Actor, now: datetime, reason: str = ""
 
     His roles stay as a record; every query leaves people out who are not employed. Raises AlreadyResigned.
     """
-    _must_manage_accounts(actor)
+    must_manage_accounts(actor)
     changed = (
         Staff.objects.filter(pk=person.pk)
         .exclude(state=Staff.State.RESIGNED)
@@ -270,7 +217,7 @@ def resign_staff(person: Staff, *, actor: Actor, now: datetime, reason: str = ""
 @transaction.atomic
 def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, reason: str = "") -> Staff:
     """Set 在职, 请假中, 调店中 or 停用. Leaving has its own act; who left comes back only by being entered again."""
-    _must_manage_accounts(actor)
+    must_manage_accounts(actor)
     if state == Staff.State.RESIGNED:
         return resign_staff(person, actor=actor, now=now, reason=reason)
     if state not in Staff.State.values:
@@ -291,7 +238,7 @@ def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, r
 @transaction.atomic
 def rename_staff(person: Staff, *, wecom_user_id: str, actor: Actor) -> Staff:
     """Give a person the user id he now has in WeCom. Raises CodeTaken when somebody else has it."""
-    _must_manage_accounts(actor)
+    must_manage_accounts(actor)
     userid, before = wecom_user_id.strip().casefold(), person.wecom_user_id
     if userid == before:
         return person
@@ -306,7 +253,7 @@ def rename_staff(person: Staff, *, wecom_user_id: str, actor: Actor) -> Staff:
 @transaction.atomic
 def set_password(person: Staff, *, password: str | None, actor: Actor) -> None:
     """Give a person with a web role a password, or take it away (None); his sessions end. Raises Invalid."""
-    _must_manage_accounts(actor)
+    must_manage_accounts(actor)
     if password is not None and len(password) < MIN_PASSWORD:
         raise Invalid(_("密码至少 %(count)d 个字。") % {"count": MIN_PASSWORD})
     person.set_password(password)

@@ -27,6 +27,7 @@ TOUCH_AFTER = timedelta(minutes=5)  # a page more in these minutes writes nothin
 STAFF = "staff_id"
 ROLE = "working_role"
 ENDS_AT = "ends_at"
+CONFIRMED = "confirmed"  # {"way", "at"}: when the person was last seen to be it (confirming.py)
 
 
 # Who somebody is and what he may see. Written out: it runs with each request, and building it from the ORM costs more
@@ -47,7 +48,9 @@ PERSON_JOINS = """
                 SELECT json_agg(owned.id ORDER BY owned.id) FROM guides_store owned
                 WHERE owned.dealer_id = assigned.dealer_id), '[]')) ORDER BY assigned.id) AS roles
         FROM guides_roleassignment assigned JOIN guides_orgunit unit ON unit.id = assigned.unit_id
+        LEFT JOIN guides_dealer dealer ON dealer.id = assigned.dealer_id
         WHERE assigned.staff_id = person.id
+          AND (dealer.contract_until IS NULL OR dealer.contract_until >= %(day)s)
           AND (assigned.starts_on IS NULL OR assigned.starts_on <= %(day)s)
           AND (assigned.ends_on IS NULL OR assigned.ends_on >= %(day)s)
     ) held ON true"""

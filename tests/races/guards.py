@@ -297,7 +297,7 @@ _BY_HAND = "loaded by one command; the unique key refuses a second"
 # Words of a guard where nothing is lost without it, or where another place of this list is the guard.
 REASONS = {
     "guides/org/loading.py:_load_dealers": _BY_HAND,
-    "guides/org/services.py:assign_role": _LAST,
+    "guides/org/granting.py:_hold": _LAST,
     "guides/org/moving.py:_apply": _HELD,
     "guides/notices/services.py:TOLD_AGAIN": "of one key one is unread: the later words stand",
     "guides/notices/services.py:mark_all_read": "the order of locks beside those who tell",

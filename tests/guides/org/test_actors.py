@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 
 from guides.org.actors import permissions_of, role_book, role_names
+from guides.org.granting import grant_role
 from guides.org.models import RoleAssignment, Staff, Store
-from guides.org.services import assign_role
 from tests.factories.guides import (
     Org,
     actor,
@@ -118,7 +118,7 @@ def test_role_names_on_screen_are_those_of_the_domain_file() -> None:
 def test_an_assignment_holds_from_to(org: Org, clock: Any) -> None:
     today = clock.travel("2026-03-10 12:00")
     day = product_clock.local_day(today)
-    assign_role(
+    grant_role(
         org.guide, role="guide", unit=org.other_store.unit, starts_on=day, ends_on=day + timedelta(days=2),
         actor=Actor.system(), now=today,
     )  # fmt: skip
@@ -136,7 +136,7 @@ def test_a_change_of_role_acts_at_the_next_request(client: Client, org: Org) -> 
     RoleAssignment.objects.filter(staff=org.guide).update(role="store_manager")
     assert client.get("/api/v1/me/").json()["working_role"] == "store_manager"
     RoleAssignment.objects.filter(staff=org.guide).delete()
-    assert client.get("/api/v1/me/").json()["roles"] == []
+    assert client.get("/api/v1/me/").json()["code"] == "auth.no_role"
 
 
 def test_scope_is_the_union_of_the_roles_held(org: Org) -> None:

@@ -8,13 +8,12 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from guides.events import StaffAwayChanged, StaffResigned
+from guides.org.granting import WrongPlace, grant_role
 from guides.org.models import OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store
 from guides.org.queries import approver_of, guides_of_stores, heads_of_stores, managers_of_stores
 from guides.org.services import (
     AlreadyResigned,
     CodeTaken,
-    WrongPlace,
-    assign_role,
     create_staff,
     create_store,
     create_unit,
@@ -167,8 +166,8 @@ def test_a_person_who_does_not_fit_is_refused_whole(org: Org, facts: dict[str, A
 
 def test_a_dealer_role_names_the_dealer(org: Org) -> None:
     with pytest.raises(Invalid):
-        assign_role(org.guide, role="dealer", unit=org.hq, actor=SYSTEM, now=NOW)
-    assign_role(org.guide, role="dealer", unit=org.hq, dealer=make_dealer(), actor=SYSTEM, now=NOW)
+        grant_role(org.guide, role="dealer", unit=org.hq, actor=SYSTEM, now=NOW)
+    grant_role(org.guide, role="dealer", unit=org.hq, dealer=make_dealer(), actor=SYSTEM, now=NOW)
     assert actor(org.guide).roles == {"guide", "dealer"}
 
 
@@ -227,7 +226,7 @@ def test_the_heads_of_stores(org: Org) -> None:
 
 
 def test_the_guides_of_stores_include_helpers(org: Org) -> None:
-    assign_role(
+    grant_role(
         org.guide, role="guide", unit=org.other_store.unit, starts_on=TODAY, ends_on=TODAY, actor=SYSTEM, now=NOW
     )
     assert guides_of_stores([org.store.pk, org.other_store.pk], day=TODAY) == {
