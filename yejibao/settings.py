@@ -127,7 +127,9 @@ def database(url: str) -> dict[str, object]:
             "options": "-c jit=off -c statement_timeout={} -c lock_timeout=3000 -c idle_in_transaction_session_timeout={}".format(
                 env_int("DB_STATEMENT_TIMEOUT_MS", 60000),
                 env_int("DB_IDLE_IN_TRANSACTION_MS", 15000 if PRODUCTION else 120000),
-            ),
+            )
+            # Tests and scratch worlds empty all tables; in production the audit trail refuses that.
+            + ("" if PRODUCTION else " -c yejibao.scratch=on"),
         },
         "TEST": {"NAME": f"test_yejibao_{SLOT}"},
     }
@@ -170,6 +172,10 @@ SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
+# How people prove who they are. Password and code at the web are for brands that want them, beside the QR code; and what
+# administrators and finance show before a refund, an export or a role change: "totp" (a code) or "wecom" (a new scan).
+PASSWORD_SIGN_IN = env("PASSWORD_SIGN_IN", "0" if PRODUCTION else "1") == "1"
+SECOND_FACTOR = env("SECOND_FACTOR", "totp" if PRODUCTION else "wecom")
 # Browsers keep cookies by host, not by port: two copies on one machine would sign each other's people out.
 _port = urlsplit(PUBLIC_BASE_URL).port or 80
 SESSION_COOKIE_NAME = "__Host-yejibao" if SESSION_COOKIE_SECURE else f"yejibao_{_port}"
@@ -202,6 +208,8 @@ STORAGES = {
 }
 BACKUP_RECIPIENTS = env_list("YEJIBAO_BACKUP_RECIPIENTS", "")  # age1… keys that may read the backups
 MEDIA_ROOT = Path(env("MEDIA_ROOT", str(BASE_DIR / ".run" / "media")))
+# Who was forgotten on request, by number: outside the database, so that a restore can forget them again.
+ERASED_LIST = env("YEJIBAO_ERASED_LIST", str(MEDIA_ROOT / "private" / "erased-members.txt"))
 
 # ---------------------------------------------------------------- headers and limits (reliability-security §11)
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -14,7 +14,7 @@ from django.test import Client
 
 from guides.org.actors import actor_for
 from guides.org.models import Dealer, OrgUnit, RoleAssignment, Staff, Store
-from guides.org.sessions import ENDS_AT, ROLE, STAFF
+from guides.org.sessions import CONFIRMED, ENDS_AT, ROLE, STAFF
 from yejibao.core import clock
 from yejibao.core.scope import Actor
 
@@ -125,16 +125,18 @@ def actor(person: Staff, **options: Any) -> Actor:
     return actor_for(person, **options)
 
 
-def session_of(person: Staff, *, role: str = "") -> str:
+def session_of(person: Staff, *, role: str = "", confirmed: bool = True) -> str:
     """Return the key of a new session of a person, as signing in makes it; for cookies of a browser."""
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[STAFF], session[ROLE] = person.pk, role
     session[ENDS_AT] = (clock.system_now() + timedelta(hours=24)).isoformat()
+    if confirmed:  # as after a sign-in of this moment
+        session[CONFIRMED] = {"way": "totp", "at": clock.system_now().isoformat()}
     session.save()
     return str(session.session_key)
 
 
-def sign_in(client: Client, person: Staff, *, role: str = "") -> Client:
-    """Return the client with a session of a person."""
-    client.cookies[settings.SESSION_COOKIE_NAME] = session_of(person, role=role)
+def sign_in(client: Client, person: Staff, *, role: str = "", confirmed: bool = True) -> Client:
+    """Return the client with a session of a person; `confirmed` as in guides/org/confirming.py."""
+    client.cookies[settings.SESSION_COOKIE_NAME] = session_of(person, role=role, confirmed=confirmed)
     return client
