@@ -60,6 +60,7 @@ ENTRIES = (
     Entry("标签满一年", "crm.tags.jobs.age_filled_tags", cron=daily(4, 20), queue="nightly"),
     Entry("清理卡片点击", "tasks.followups.jobs.forget_old_clicks", cron=daily(5, 40), queue="nightly"),
     Entry("审计封存", "yejibao.core.jobs.seal_audit", cron=daily(0, 20), queue="nightly"),
+    Entry("清理到期审计", "yejibao.core.jobs.thin_audit", cron=daily(5, 0), queue="nightly"),
     Entry("清理消息", "guides.notices.jobs.forget_notifications", cron=daily(5, 50), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip

@@ -195,4 +195,5 @@ def note_failure(request: HttpRequest, refusal: DomainError, *, way: str, userid
         Staff._meta.label,
         resource_id=userid[:64],
         after={"way": way, "code": refusal.code},
+        is_refused=True,
     )

@@ -1,12 +1,19 @@
-"""The audit trail: one row per act on money, ownership or personal data, in the transaction of the act."""
+"""The audit trail: one row per act on money, ownership, rights or personal data, in the transaction of the act."""
 
+import re
 from typing import Any
 
 from django.db.models import Model
 
 from . import clock
 from .models import AuditEntry
+from .personal import mask_phone
 from .scope import Actor
+
+REVEALS = ("member.phone_revealed", "member.revealed")  # kept for five years; the manager sees her store's
+VIEWED, FOUND = "member.viewed", "member.found"  # by HQ: one member's card; a list or search that showed members
+_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+_PERSONAL = {"phone", "mobile", "address", "id_number", "birthday", "birth_year", "password", "secret", "token"}
 
 
 def record(
@@ -19,8 +26,9 @@ def record(
     after: dict[str, Any] | None = None,
     reason: str = "",
     on_behalf_of_id: int | None = None,
+    is_refused: bool = False,
 ) -> None:
-    """Write one audit row. `before` and `after` carry no unmasked personal data."""
+    """Write one audit row. `before` and `after` are masked on the way in: fields of personal names, and mobile numbers."""
     name = resource if isinstance(resource, str) else resource._meta.label
     pk = resource_id if isinstance(resource, str) else str(resource.pk)
     AuditEntry.objects.create(
@@ -32,10 +40,65 @@ def record(
         on_behalf_of_id=on_behalf_of_id,
         action=action,
         resource=name,
-        resource_id=pk,
-        before=before,
-        after=after,
-        reason=reason[:255],
+        resource_id=pk[:64],
+        scope=scope_of(actor),
+        before=masked(before),
+        after=masked(after),
+        reason=masked(reason)[:255],
         ip=actor.session_facts.get("ip") or None,
+        device=device_of(actor.session_facts.get("agent", "")),
         request_id=actor.session_facts.get("request_id", ""),
+        result=AuditEntry.Result.REFUSED if is_refused else AuditEntry.Result.OK,
     )
+
+
+def scope_of(actor: Actor) -> str:
+    """Return how far the working role reaches: all, self, org paths, or the stores of a dealer."""
+    grants = [grant for grant in actor.grants if grant.role == actor.working_role] or list(actor.grants)
+    if any(grant.reach == "all" for grant in grants):
+        return "all"
+    reaches = [
+        f"stores:{','.join(map(str, grant.store_ids))}" if grant.store_ids else grant.path or grant.reach
+        for grant in grants
+    ]
+    return " ".join(dict.fromkeys(reaches))[:64]
+
+
+def masked(value: Any) -> Any:
+    """Return a value as the trail may keep it: `138****2075` for a number, a star for what stands under a personal name."""
+    match value:
+        case str():
+            return _MOBILE.sub(lambda found: mask_phone(found[0]), value)
+        case dict():
+            return {
+                key: _hidden(inner) if key in _PERSONAL and isinstance(inner, str) else masked(inner)
+                for key, inner in value.items()
+            }
+        case list() | tuple():
+            return [masked(inner) for inner in value]
+    return value
+
+
+def _hidden(text: str) -> str:
+    # What is masked already (*2075, 138****2075) tells no more than it may.
+    return text if "*" in text or not text else mask_phone(text) if _MOBILE.fullmatch(text) else "***"
+
+
+_CLIENTS = (
+    ("企业微信", r"wxwork/(\d+(?:\.\d+){0,2})"),
+    ("微信", r"MicroMessenger/(\d+(?:\.\d+){0,2})"),
+    ("Edge", r"Edg/(\d+)"),
+    ("Firefox", r"Firefox/(\d+)"),
+    ("Chrome", r"Chrome/(\d+)"),
+    ("Safari", r"Version/(\d+)[\d.]* .*Safari"),
+)
+_SYSTEMS = ("iPhone", "iPad", "HarmonyOS", "Android", "Windows", "Macintosh", "Linux")
+
+
+def device_of(agent: str) -> str:
+    """Return 企业微信 4.1.20 · iPhone out of what a browser says of itself; a machine by its own first word."""
+    if not agent:
+        return ""
+    client = next((f"{name} {hit[1]}" for name, words in _CLIENTS if (hit := re.search(words, agent))), "")
+    system = next((name for name in _SYSTEMS if name in agent), "").replace("Macintosh", "Mac")
+    return (" · ".join(part for part in (client, system) if part) or agent.split("/")[0].strip())[:64]

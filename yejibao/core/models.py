@@ -1,16 +1,33 @@
 """Ground floor tables: audit, idempotency keys, heartbeats, outbox, inbox of nothing yet."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from .outbox.models import OutboxEvent, OutboxMessage, SendingGate
 
-__all__ = ["AuditEntry", "AuditSeal", "Heartbeat", "IdempotencyKey", "OutboxEvent", "OutboxMessage", "SendingGate"]
+__all__ = [
+    "AuditEntry",
+    "AuditSeal",
+    "Erasure",
+    "Heartbeat",
+    "IdempotencyKey",
+    "KeyRotation",
+    "OutboxEvent",
+    "OutboxMessage",
+    "SendingGate",
+]
 
 
 class AuditEntry(models.Model):
-    """Who did what to which row, and why. Append only: a trigger refuses UPDATE and DELETE."""
+    """Who did what to which row, and why. Append only: triggers refuse UPDATE, TRUNCATE, and DELETE before its time
+    (audit_keeping.py). `at` is the product's clock, which people read; `written_at` the database's own."""
+
+    class Result(models.TextChoices):
+        OK = "ok", "成功"
+        REFUSED = "refused", "被拒绝"
 
     at = models.DateTimeField()
+    written_at = models.DateTimeField(null=True, db_default=Now())  # null: written before there was the column
     actor_kind = models.CharField(max_length=16)
     actor_id = models.BigIntegerField(null=True)
     actor_name = models.CharField(max_length=64)
@@ -19,17 +36,21 @@ class AuditEntry(models.Model):
     action = models.CharField(max_length=64)
     resource = models.CharField(max_length=64)
     resource_id = models.CharField(max_length=64)
-    scope = models.CharField(max_length=64, blank=True)
+    scope = models.CharField(max_length=64, blank=True)  # all | self | org paths or stores of the working role
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     reason = models.CharField(max_length=255, blank=True)
     ip = models.GenericIPAddressField(null=True)
+    device = models.CharField(max_length=64, blank=True, db_default="")  # "企业微信 4.1.20 · iPhone"
     request_id = models.CharField(max_length=64, blank=True)
+    result = models.CharField(max_length=8, choices=Result.choices, default=Result.OK, db_default="ok")
 
     class Meta:
         indexes = [
             models.Index(fields=["resource", "resource_id", "-at"], name="audit_by_resource"),
             models.Index(fields=["actor_id", "-at"], name="audit_by_actor"),
+            models.Index(fields=["action", "-at"], name="audit_by_action"),
+            models.Index(fields=["-at", "-id"], name="audit_newest"),
         ]
 
 
@@ -41,6 +62,7 @@ class AuditSeal(models.Model):
     rows = models.PositiveBigIntegerField()
     digest = models.CharField(max_length=64)  # SHA-256, hex
     sealed_at = models.DateTimeField()
+    version = models.PositiveSmallIntegerField(default=2, db_default=1)  # which columns were hashed (sealing.py)
 
 
 class IdempotencyKey(models.Model):
@@ -65,3 +87,25 @@ class Heartbeat(models.Model):
     name = models.CharField(max_length=64, primary_key=True)
     at = models.DateTimeField()
     facts = models.JSONField(default=dict)
+
+
+class KeyRotation(models.Model):
+    """How far a table has come on its way to a new key: everything up to `after` was looked at (core/rotation.py)."""
+
+    table = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=32)
+    after = models.CharField(max_length=64, blank=True)  # the last primary key, as text
+    rows = models.PositiveBigIntegerField(default=0)
+    changed = models.PositiveBigIntegerField(default=0)
+    started_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["table", "key_id"], name="key_rotation_table")]
+
+
+class Erasure(models.Model):
+    """A person who was forgotten on request. Kept for good, and in a file outside: a restore forgets him again."""
+
+    subject_id = models.BigIntegerField(primary_key=True)
+    erased_at = models.DateTimeField()

@@ -7,6 +7,7 @@ stands in the operations log, out of the database's reach (reliability-security 
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -14,14 +15,20 @@ from .models import AuditEntry, AuditSeal
 
 log = logging.getLogger("yejibao.audit")
 
-# Each row by itself first, so that a day of a million rows is aggregated as digests. The columns are named: one added
-# later does not change what was sealed before.
+THINNED = "audit.thinned"
+
+# Each row by itself first, so that a day of a million rows is aggregated as digests. The columns are named, and a seal says
+# which: one added later does not change what was sealed before.
+_COLUMNS = {
+    1: "id, extract(epoch FROM at)::text, actor_kind, actor_id, actor_name, working_role, on_behalf_of_id, action, resource,"
+    " resource_id, scope, before, after, reason, host(ip), request_id",
+}
+_COLUMNS[2] = _COLUMNS[1] + ", extract(epoch FROM written_at)::text, device, result"
+NEWEST = max(_COLUMNS)
 _DIGEST = """
 SELECT count(*), encode(sha256(convert_to(%(previous)s || coalesce(string_agg(row.digest, '' ORDER BY row.id), ''), 'UTF8')), 'hex')
 FROM (
-    SELECT id, encode(sha256(convert_to(jsonb_build_array(
-        id, extract(epoch FROM at)::text, actor_kind, actor_id, actor_name, working_role, on_behalf_of_id, action, resource,
-        resource_id, scope, before, after, reason, host(ip), request_id)::text, 'UTF8')), 'hex') AS digest
+    SELECT id, encode(sha256(convert_to(jsonb_build_array({columns})::text, 'UTF8')), 'hex') AS digest
     FROM core_auditentry WHERE id > %(after)s AND id <= %(last)s
 ) row
 """
@@ -47,10 +54,10 @@ def seal(*, now: datetime) -> AuditSeal | None:
         last = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first()
     if last is None or last <= after:
         return None
-    rows, digest = _digest(after, last, chain)
+    rows, digest = digest_of(after, last, chain, version=NEWEST)
     # Two who seal at once both say the same first number; the second is refused.
     made, is_new = AuditSeal.objects.get_or_create(
-        after_id=after, defaults={"last_id": last, "rows": rows, "digest": digest, "sealed_at": now}
+        after_id=after, defaults={"last_id": last, "rows": rows, "digest": digest, "sealed_at": now, "version": NEWEST}
     )
     if is_new:
         log.info("audit sealed", extra={"rows": rows, "last_id": last, "digest": digest})
@@ -58,18 +65,36 @@ def seal(*, now: datetime) -> AuditSeal | None:
 
 
 def verify() -> Check:
-    """Hash every sealed row again, oldest first, and stop at the first seal that does not fit."""
+    """Hash every sealed row again, oldest first, and stop at the first seal that does not fit.
+
+    Where rows have gone because their term was over, what is left is compared with what was written down that day, in a
+    row that is sealed itself (audit_keeping.py).
+    """
     seals = rows = after = 0
     chain = ""
+    left = _thinned()
     for one in AuditSeal.objects.order_by("pk").iterator():
-        if one.after_id != after or (one.rows, one.digest) != _digest(after, one.last_id, chain):
+        if (facts := left.get(one.pk)) is not None:
+            found = digest_of(after, one.last_id, "", version=one.version)
+            is_whole = found == (facts["left"], facts["digest"])
+        else:
+            found = digest_of(after, one.last_id, chain, version=one.version)
+            is_whole = found == (one.rows, one.digest)
+        if one.after_id != after or not is_whole:
             return Check(seals, rows, broken=one)
-        seals, rows, after, chain = seals + 1, rows + one.rows, one.last_id, one.digest
+        seals, rows, after, chain = seals + 1, rows + found[0], one.last_id, one.digest
     return Check(seals, rows)
 
 
-def _digest(after: int, last: int, previous: str) -> tuple[int, str]:
+def _thinned() -> dict[int, dict[str, Any]]:
+    """Return, by seal, what the newest thinning of its rows left."""
+    told = AuditEntry.objects.filter(action=THINNED, resource=AuditSeal._meta.label).order_by("pk")
+    return {int(pk): facts or {} for pk, facts in told.values_list("resource_id", "after")}
+
+
+def digest_of(after: int, last: int, previous: str, *, version: int) -> tuple[int, str]:
+    """Return how many rows stand there, and the hash over them and over the seal before."""
     with connection.cursor() as cursor:
-        cursor.execute(_DIGEST, {"after": after, "last": last, "previous": previous})
+        cursor.execute(_DIGEST.format(columns=_COLUMNS[version]), {"after": after, "last": last, "previous": previous})
         rows, digest = cursor.fetchone()
     return int(rows), str(digest)
