@@ -1,10 +1,13 @@
 """Tables of the department, for Django to find."""
 
+from .approvals.models import Approval, ApprovalStep
 from .attendance.models import Shift
 from .notices.models import Notification
 from .org.models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store, StoreChange
 
 __all__ = [
+    "Approval",
+    "ApprovalStep",
     "Dealer",
     "Notification",
     "OrgUnit",

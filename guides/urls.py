@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from .approvals import pages as approvals
 from .attendance import pages as roster
 from .attendance.api import RosterViewSet
 from .notices import pages as notices
@@ -30,6 +31,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/notifications/read/", notices.read_all, name="notifications-read"),
     path("me/notifications/opened/", notices.opened, name="notifications-opened"),
     path("me/notifications/<int:pk>/", notices.follow, name="notification"),
+    path("me/approvals/", approvals.approvals, name="approvals"),
+    path("me/approvals/<int:pk>/", approvals.approval, name="approval"),
+    path("me/approvals/<int:pk>/decide/", approvals.decide, name="approval-decide"),
+    path("me/approvals/<int:pk>/withdraw/", approvals.withdraw, name="approval-withdraw"),
     path("m/shifts/", roster.shifts, name="shifts"),
     path("m/shifts/<int:pk>/", roster.set_day, name="shift-set"),
     path("g/shifts/", roster.own_week, name="own-week"),

@@ -38,6 +38,7 @@ ENTRIES = (
     Entry("找新好友", "crm.friends.jobs.look_for_new_friends", cron={"minute": "40"}),
     Entry("员工同步", "guides.org.jobs.go_on_with_people_sync", seconds=60),
     Entry("调店生效", "guides.org.jobs.move_staff", seconds=600),
+    Entry("过期的申请", "guides.approvals.jobs.end_old_approvals", seconds=600),
     Entry("消息收尾", "tasks.followups.jobs.settle_notifications", seconds=900),
     Entry("离职交接", "crm.members.jobs.apply_handovers", seconds=600),
     Entry("好友转接", "crm.members.jobs.pass_on_friends", seconds=600),

@@ -96,6 +96,17 @@ def mark_opened(message: int, *, actor: Actor, now: datetime) -> int:
     return Notification.objects.visible_to(actor).unread().filter(message_id=message).update(read_at=now)
 
 
+def settle(key: str, *, now: datetime) -> int:
+    """Mark as read, for all who were told, what waits for nobody any more. Returns how many."""
+    ids = list(
+        Notification.objects.filter(key=key, read_at=None)
+        .order_by("staff_id")
+        .select_for_update()
+        .values_list("pk", flat=True)
+    )
+    return Notification.objects.filter(pk__in=ids, read_at=None).update(read_at=now)
+
+
 def forget_old(*, now: datetime) -> int:
     """Drop what was read 30 days ago or stood unread for 90, a few thousand at a time. Returns how many."""
     forgotten = 0
