@@ -4,6 +4,7 @@ from crm.corptags import services as corptags
 from crm.events import FriendChanged, MemberChanged, MembersMerged, MemberTagged
 from crm.friends import services as friends
 from crm.members.services import add_holding, after_merge, before_merge, open_handover, propose_heir, transfers
+from crm.privacy import forgetting as privacy
 from crm.scoring.services import recount_members
 from crm.tags import services as tags
 from guides.events import StaffMoved, StaffResigned
@@ -12,8 +13,10 @@ from yejibao.core import clock, outbox
 from yejibao.wecom import gateway, inbox
 from yejibao.wecom.events import CorpTagChanged, FriendAdded, FriendEdited, FriendLost, TransferFailed
 
-for table in ("crm_order", "crm_ticket", "crm_tagchange"):
+for table in ("crm_order", "crm_ticket", "crm_tagchange", "crm_consentrecord"):
     add_holding(table)
+add_holding("crm_memberparticulars", stays=privacy.HAS_PARTICULARS)
+add_holding("crm_memberrequest", stays=privacy.ASKS_THE_SAME)
 add_holding("crm_membertag", stays=tags.COLLIDES)
 before_merge(tags.make_room)
 after_merge(tags.settle_pair)

@@ -13,16 +13,18 @@ from .members.models import (
     MemberMerge,
     OwnershipTransfer,
 )
-from .orders.models import FeedSource, Order, OrderChange, OrderLine
+from .orders.models import Order, OrderChange, OrderLine
+from .privacy.models import ConsentRecord, ConsentText, MemberParticulars, MemberRequest, RevealDay
 from .scoring.models import ScoringRun, TierRank
 from .tags.models import MemberTag, Tag, TagChange, TagGroup, TagValue
 
 __all__ = [
+    "ConsentRecord",
+    "ConsentText",
     "Contact",
     "ContactWay",
     "CorpTag",
     "CorpTagGroup",
-    "FeedSource",
     "FriendLink",
     "FriendTags",
     "FriendTransfer",
@@ -31,11 +33,14 @@ __all__ = [
     "Member",
     "MemberIdentity",
     "MemberMerge",
+    "MemberParticulars",
+    "MemberRequest",
     "MemberTag",
     "Order",
     "OrderChange",
     "OrderLine",
     "OwnershipTransfer",
+    "RevealDay",
     "ScoringRun",
     "StyleColor",
     "Tag",

@@ -37,8 +37,11 @@ class Member(models.Model):
     name = models.CharField(max_length=32)
     salutation = models.CharField(max_length=16, blank=True)  # 王哥; empty: 姓 + 先生 / 女士
     gender = models.CharField(max_length=1, default="m")  # m | f | u
-    phone = EncryptedField(blank=True, default="")
+    phone = EncryptedField(blank=True, default="", index="phone_index", last_four="phone_last4")
     phone_index = models.CharField(max_length=32, blank=True, default="")
+    phone_last4 = models.CharField(
+        max_length=4, blank=True, default="", db_default=""
+    )  # for lists: nothing is decrypted
     birth_month = models.PositiveSmallIntegerField(null=True)
     birth_day = models.PositiveSmallIntegerField(null=True)
     birth_year = EncryptedField(blank=True, default="")
@@ -61,6 +64,8 @@ class Member(models.Model):
     do_not_contact = models.BooleanField(default=False)
     marketing_opt_out = ArrayField(models.CharField(max_length=16), default=list, blank=True)  # channels
     phone_consent = models.BooleanField(default=False)
+    no_profiling = models.BooleanField(default=False, db_default=False)  # 不看个性化推荐
+    live_matching = models.BooleanField(default=False, db_default=False)  # may be looked for among viewers of a live
     # scores (models.yaml); all computed
     member_level = models.CharField(max_length=2, default="V1")
     level_reached_at = models.DateTimeField(null=True)

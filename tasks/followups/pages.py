@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from crm.members.services import reveal_phone
+from crm.privacy.services import reveal_phone
 from tasks.scripts.ranking import Offered, offer
 from tasks.scripts.words import TONE_LABELS
 from yejibao.core import access, clock, hx, idempotency, nav, words

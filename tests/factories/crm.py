@@ -16,7 +16,7 @@ from crm.orders.models import Order, OrderLine
 from guides.org.models import Staff, Store
 from tests.factories.guides import make_staff, make_store
 from yejibao.core.clock import local_day, parse_iso
-from yejibao.core.personal import blind_index, normal_phone
+from yejibao.core.personal import columns, normal_phone
 
 _serial = count(1)
 
@@ -30,8 +30,7 @@ def make_member(
     facts.setdefault("member_no", f"T{number:06}")
     return Member.objects.create(
         name=name or "王建国",
-        phone=phone,
-        phone_index=blind_index(phone, purpose="phone") if phone else "",
+        **columns(Member, "phone", phone),
         owner_guide=owner,
         main_store=store or (owner.store if owner else None),
         registered_at=facts.pop("registered_at", datetime(2024, 1, 1, tzinfo=UTC)),

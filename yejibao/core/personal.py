@@ -18,14 +18,23 @@ from django.db import models
 _NONCE = 12
 
 
-@cache
 def _keys() -> dict[str, AESGCM]:
+    return _ciphers(tuple(settings.DATA_KEYS))
+
+
+@cache
+def _ciphers(entries: tuple[str, ...]) -> dict[str, AESGCM]:
     keys: dict[str, AESGCM] = {}
-    for entry in settings.DATA_KEYS:
+    for entry in entries:
         name, _, secret = entry.partition(":")
         raw = base64.b64decode(secret)
         keys[name] = AESGCM(raw if len(raw) == 32 else hashlib.sha256(raw).digest())
     return keys
+
+
+def newest_key() -> str:
+    """Return the id of the key under which is written now."""
+    return next(iter(_keys()))
 
 
 def encrypt(text: str, *, column: str) -> str:
@@ -50,9 +59,16 @@ def blind_index(value: str, *, purpose: str) -> str:
 
 
 class EncryptedField(models.TextField):
-    """A text that is stored encrypted and read in the clear; empty stays empty. Not searchable: keep a blind index."""
+    """A text that is stored encrypted and read in the clear; empty stays empty. Not searchable: keep a blind index.
+
+    `index` and `last_four` name the columns beside it that are filled from the same value (`columns`).
+    """
 
     description = "encrypted text"
+
+    def __init__(self, *args: Any, index: str = "", last_four: str = "", **kwargs: Any) -> None:
+        self.index, self.last_four = index, last_four
+        super().__init__(*args, **kwargs)
 
     @property
     def _column(self) -> str:
@@ -68,6 +84,18 @@ class EncryptedField(models.TextField):
         if lookup_name not in ("isnull",):
             raise TypeError(f"{self.name} is encrypted; search its blind index")
         return super().get_lookup(lookup_name)
+
+
+def columns(model: type[models.Model], name: str, value: str) -> dict[str, str]:
+    """Return an encrypted field with the columns beside it, for `create` and `update`; `value` is in its normal form."""
+    field = model._meta.get_field(name)
+    assert isinstance(field, EncryptedField)
+    found = {name: value}
+    if field.index:
+        found[field.index] = blind_index(value, purpose=name) if value else ""
+    if field.last_four:
+        found[field.last_four] = value[-4:]
+    return found
 
 
 def normal_phone(text: str) -> str:
@@ -88,6 +116,24 @@ def normal_phone(text: str) -> str:
 def mask_phone(phone: str) -> str:
     """Return `138****2075`."""
     return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 8 else "****" if phone else ""
+
+
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECK = "10X98765432"
+
+
+def normal_id_number(text: str) -> str:
+    """Return the 18 characters of a citizen's number (GB 11643), upper case; empty if the check character is wrong."""
+    number = "".join(text.split()).upper()
+    if len(number) != 18 or not (number[:17].isascii() and number[:17].isdigit()):
+        return ""
+    told = sum(int(digit) * weight for digit, weight in zip(number, _WEIGHTS, strict=False)) % 11
+    return number if _CHECK[told] == number[17] else ""
+
+
+def mask_id_number(number: str) -> str:
+    """Return `**************1234`."""
+    return "*" * max(0, len(number) - 4) + number[-4:] if len(number) >= 8 else "****" if number else ""
 
 
 def mask_name(name: str) -> str:

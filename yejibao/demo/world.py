@@ -33,7 +33,7 @@ from tasks.review.services import refresh_days
 from tasks.scripts.loading import load_scripts
 from yejibao.core import clock
 from yejibao.core.errors import DomainError
-from yejibao.core.personal import blind_index
+from yejibao.core.personal import columns
 from yejibao.wecom.sender import drain_messages
 
 from . import names, replay
@@ -165,8 +165,8 @@ def _members(people: list[Staff], number: int, dice: random.Random, began: datet
         phone = names.phone(n)
         rows.append(
             Member(
-                member_no=f"M{n:06}", name=name, gender=gender, salutation=names.salutation(name, gender, n), phone=phone,
-                phone_index=blind_index(phone, purpose="phone"), birth_month=n % 12 + 1, birth_day=n % 28 + 1,
+                member_no=f"M{n:06}", name=name, gender=gender, salutation=names.salutation(name, gender, n),
+                **columns(Member, "phone", phone), birth_month=n % 12 + 1, birth_day=n % 28 + 1,
                 birth_year=str(1968 + n % 34), owner_guide=owner, main_store=owner.store, join_channel="store",
                 registered_at=began - timedelta(days=dice.randrange(0, 1500)), phone_consent=dice.random() < 0.7,
                 do_not_contact=dice.random() < 0.01,

@@ -32,7 +32,6 @@ from .merging import (
     undo_merge,
 )
 from .ownership import NotHisToGive, NotWorking, change_owner
-from .phones import NoPhone, reveal_phone
 from .transfers import refuse_transfer
 
 __all__ = [
@@ -41,7 +40,6 @@ __all__ = [
     "AlreadyUndone",
     "IdentityTaken",
     "MayNotMerge",
-    "NoPhone",
     "NobodyTakes",
     "NotHisToGive",
     "NotMergeable",
@@ -72,7 +70,6 @@ __all__ = [
     "record_friend",
     "refuse_transfer",
     "replan",
-    "reveal_phone",
     "save_plan",
     "set_do_not_contact",
     "undo_merge",

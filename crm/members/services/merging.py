@@ -24,7 +24,7 @@ from yejibao.core.scope import Actor
 
 # What the kept member takes over where he has nothing; a phone comes with its index, a birthday as a whole.
 FILLED = {
-    "phone": ("phone", "phone_index"),
+    "phone": ("phone", "phone_index", "phone_last4"),
     "salutation": ("salutation",),
     "birth_month": ("birth_month", "birth_day", "birth_year", "birthday_calendar"),
     "owner_guide_id": ("owner_guide_id",),

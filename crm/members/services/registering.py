@@ -11,7 +11,7 @@ from crm.members.models import Member
 from guides.org.models import Staff
 from yejibao.core import audit
 from yejibao.core.errors import Conflict, Invalid
-from yejibao.core.personal import blind_index
+from yejibao.core.personal import columns
 from yejibao.core.scope import Actor
 
 from .identities import note_identities
@@ -53,8 +53,7 @@ def register_member(
                     name=name,
                     salutation=salutation,
                     gender=gender if gender in ("m", "f", "u") else "u",
-                    phone=phone,
-                    phone_index=blind_index(phone, purpose="phone") if phone else "",
+                    **columns(Member, "phone", phone),
                     owner_guide=owner,
                     main_store=owner.store,
                     join_channel=channel,

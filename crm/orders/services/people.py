@@ -12,7 +12,7 @@ from django.db.models import Q
 from crm.members.models import FriendLink, Member, MemberIdentity
 from crm.members.services import note_identities
 from guides.org.models import Staff, Store
-from yejibao.core.personal import blind_index, normal_phone
+from yejibao.core.personal import blind_index, columns, normal_phone
 
 from .rows import MemberIn, OrderIn, complaint
 
@@ -172,8 +172,7 @@ def _create(
                 name=profile.name,
                 salutation=profile.salutation,
                 gender=profile.gender,
-                phone=profile.phone,
-                phone_index=want.index if profile.phone else "",
+                **columns(Member, "phone", profile.phone),
                 owner_guide_id=guides.get(profile.owner_guide),
                 main_store_id=stores.get(profile.main_store) or stores[row.store],
                 phone_consent=profile.phone_consent,

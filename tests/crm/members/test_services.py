@@ -8,7 +8,6 @@ import pytest
 from crm.members.models import FriendLink, FriendTransfer, GuideHandover, Member, OwnershipTransfer
 from crm.members.services import (
     AlreadyHandedOver,
-    NoPhone,
     NotHisToGive,
     NotWorking,
     apply_due_handovers,
@@ -21,14 +20,13 @@ from crm.members.services import (
     propose_heir,
     record_friend,
     refuse_transfer,
-    reveal_phone,
     set_do_not_contact,
 )
 from guides.org.actors import actor_for
 from guides.org.models import Staff
 from tests.factories.crm import make_friend, make_member, make_staff, make_store
 from yejibao.core.clock import parse_iso
-from yejibao.core.errors import Forbidden, Invalid, NotFound, TooMany
+from yejibao.core.errors import Forbidden, Invalid, NotFound
 from yejibao.core.models import AuditEntry
 from yejibao.core.outbox.models import OutboxEvent
 from yejibao.core.scope import Actor
@@ -292,48 +290,3 @@ def test_a_lost_friend_may_come_back_and_old_news_change_nothing(member: Member,
     assert (again.state, again.ended_at) == ("friend", None)
     assert end_friend(guide=guide, external_user_id="wm1", state="blocked", at=later + timedelta(days=1)) is not None
     assert [state for _, state in told()] == ["friend", "deleted_by_member", "friend", "blocked"]
-
-
-# ---------------------------------------------------------------- phones
-
-
-def test_a_phone_is_shown_with_a_reason_and_on_record(member: Member, guide: Staff) -> None:
-    assert reveal_phone(member, actor=actor_for(guide), reason="电话回访", now=NOW) == "13800132075"
-    entry = AuditEntry.objects.get()
-    assert (entry.action, entry.resource_id, entry.reason) == ("member.phone_revealed", str(member.pk), "电话回访")
-    assert "13800132075" not in f"{entry.before}{entry.after}{entry.reason}"
-
-
-def test_a_phone_is_not_shown_to_others(member: Member, guide: Staff, manager: Staff) -> None:
-    for person, error in [
-        (make_staff(store=make_store()), NotFound),
-        (make_staff("store_manager", store=make_store()), NotFound),
-        (make_staff("area_supervisor", store=guide.store), Forbidden),
-    ]:
-        with pytest.raises(error):
-            reveal_phone(member, actor=actor_for(person), reason="看看", now=NOW)
-    with pytest.raises(Invalid):
-        reveal_phone(member, actor=actor_for(guide), reason="", now=NOW)
-    with pytest.raises(NoPhone):
-        reveal_phone(make_member(owner=guide), actor=actor_for(guide), reason="电话回访", now=NOW)
-    assert AuditEntry.objects.count() == 0
-    assert reveal_phone(member, actor=actor_for(manager), reason="投诉处理", now=NOW)
-
-
-def test_ten_phones_a_minute_and_a_hundred_a_day_are_the_most(member: Member, guide: Staff, clock: Any) -> None:
-    actor = actor_for(guide)
-
-    def reveal() -> None:
-        reveal_phone(member, actor=actor, reason="电话回访", now=clock.now())
-
-    for _minute in range(10):
-        for _ in range(10):
-            reveal()
-        with pytest.raises(TooMany):
-            reveal()
-        clock.advance(minutes=1)
-    clock.advance(hours=1)
-    with pytest.raises(TooMany):
-        reveal()
-    clock.travel("2025-03-02 09:30")
-    reveal()

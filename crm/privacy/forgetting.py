@@ -1,0 +1,72 @@
+"""How the department forgets a member, and which rows of this room stay behind when two members become one.
+
+Orders, order lines and amounts stay: the law wants them for their term, and without the member's row they name nobody. So do
+the records of consent and of the request itself: they prove that we did what he asked.
+"""
+
+from yejibao.core.erasing import forget
+
+# For merges: what the kept member has himself stays with the one who goes.
+HAS_PARTICULARS = "EXISTS (SELECT 1 FROM crm_memberparticulars k WHERE k.member_id = %(kept)s)"
+ASKS_THE_SAME = (
+    "t.state IN ('asked', 'checked', 'approved') AND EXISTS (SELECT 1 FROM crm_memberrequest k "
+    "WHERE k.member_id = %(kept)s AND k.kind = t.kind AND k.state IN ('asked', 'checked', 'approved'))"
+)
+
+_EXTERNAL = "SELECT external_user_id FROM crm_friendlink WHERE member_id = ANY(%(ids)s)"
+
+forget(
+    "crm_linkreview",
+    f"DELETE FROM crm_linkreview WHERE member_id = ANY(%(ids)s) OR candidate_ids && %(ids)s::bigint[] "
+    f"OR contact_id IN (SELECT id FROM crm_contact WHERE external_user_id IN ({_EXTERNAL}))",
+    order=10,
+)
+forget("crm_contact", f"DELETE FROM crm_contact WHERE external_user_id IN ({_EXTERNAL})", order=20)
+forget(
+    "wecom_welcomemessage",
+    f"UPDATE wecom_welcomemessage SET text = '', external_userid = '' WHERE external_userid IN ({_EXTERNAL})",
+    order=20,
+)
+forget(
+    "wecom_masstarget",
+    f"UPDATE wecom_masstarget SET target = 'erased-' || id WHERE target IN ({_EXTERNAL})",
+    order=20,
+)
+forget(
+    "crm_friendtags",
+    "UPDATE crm_friendtags SET agreed = '{}' WHERE link_id IN (SELECT id FROM crm_friendlink WHERE member_id = ANY(%(ids)s))",
+    order=20,
+)
+# Whether the two stay friends in WeChat is theirs: the platform goes on listing the relation, now of a customer without a card.
+forget(
+    "crm_friendlink",
+    "UPDATE crm_friendlink SET member_id = NULL, remark = '', phone_indexes = '{}', corp_tag_ids = '{}' "
+    "WHERE member_id = ANY(%(ids)s)",
+    order=30,
+)
+for table in ("crm_memberidentity", "crm_membertag", "crm_tagchange", "crm_memberparticulars", "crm_tierrank"):
+    forget(table, f"DELETE FROM {table} WHERE member_id = ANY(%(ids)s)")
+forget("crm_order", "UPDATE crm_order SET guide_note = '' WHERE member_id = ANY(%(ids)s) AND guide_note <> ''")
+forget(
+    "crm_ticket",
+    "UPDATE crm_ticket SET description = '', topic = '' WHERE member_id = ANY(%(ids)s)",
+)
+forget(
+    "crm_membermerge",
+    "UPDATE crm_membermerge SET reason = '' WHERE kept_id = ANY(%(ids)s) OR gone_id = ANY(%(ids)s)",
+)
+forget("crm_memberrequest", "UPDATE crm_memberrequest SET wish = '' WHERE member_id = ANY(%(ids)s) AND wish <> ''")
+forget(
+    "crm_member",
+    """
+    UPDATE crm_member SET name = '已注销会员', salutation = '', member_no = 'gone-' || id, public_id = gen_random_uuid(),
+        gender = 'u', phone = '', phone_index = '', phone_last4 = '', birth_month = NULL, birth_day = NULL, birth_year = '',
+        birthday_calendar = 'solar', owner_guide_id = NULL, join_channel = '', registered_at = NULL,
+        status = CASE status WHEN 'merged' THEN 'merged' ELSE 'closed' END, do_not_contact = true, phone_consent = false,
+        marketing_opt_out = '{wecom_message,manual_call,sms,wecom_moment,group_message}', no_profiling = true,
+        live_matching = false, tier_631 = 'unconsumed', tier_631_rank = NULL, tier_631_store = 'unconsumed',
+        lifecycle_stage = 'potential', purchase_node = 'none', last_contact_on = NULL
+    WHERE id = ANY(%(ids)s)
+    """,
+    order=90,
+)

@@ -1,0 +1,155 @@
+"""Changing the key of the encrypted columns: every row anew under the newest key, a bounded batch a transaction.
+
+Each table is walked once by its primary key, and how far is kept with the batch (KeyRotation): whatever stops the walk, the
+next one goes on behind the last batch that was committed. Others write meanwhile, already under the newest key.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from django.apps import apps
+from django.db import connection, models, transaction
+
+from . import audit, clock, personal
+from .models import KeyRotation
+from .scope import Actor
+
+log = logging.getLogger("yejibao.keys")
+AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with encrypted columns."""
+
+    name: str
+    key: str
+    key_type: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After one batch: rows looked at and written anew so far in this table, and whether it is through."""
+
+    table: str
+    rows: int
+    changed: int
+    is_done: bool
+
+
+def tables() -> list[Table]:
+    """Return every table that has an encrypted column, by name."""
+    found = []
+    for model in apps.get_models():
+        columns = tuple(
+            str(field.column) for field in model._meta.concrete_fields if isinstance(field, personal.EncryptedField)
+        )
+        if columns:
+            key = model._meta.pk
+            kind = "text" if isinstance(key, models.CharField) else "bigint"
+            found.append(Table(model._meta.db_table, str(key.column), kind, columns))
+    return sorted(found, key=lambda table: table.name)
+
+
+def rotate(*, at_once: int = AT_ONCE, goes_on: Callable[[], bool] = lambda: True) -> Iterator[Progress]:
+    """Encrypt anew what is not under the newest key, going on where the last run stopped; asks `goes_on` before each batch."""
+    key_id = personal.newest_key()
+    for table in tables():
+        walk, is_new = KeyRotation.objects.get_or_create(
+            table=table.name, key_id=key_id, defaults={"started_at": clock.now()}
+        )
+        if is_new:
+            audit.record(Actor.system("rotate_keys"), "keys.rotation_started", walk, after={"key": key_id})
+        while walk.done_at is None:
+            if not goes_on():
+                return
+            walk = _batch(table, walk, at_once)
+            yield Progress(table.name, walk.rows, walk.changed, walk.done_at is not None)
+
+
+@transaction.atomic
+def _batch(table: Table, walk: KeyRotation, at_once: int) -> KeyRotation:
+    walk = KeyRotation.objects.select_for_update().get(pk=walk.pk)  # two runs take turns
+    if walk.done_at is not None:
+        return walk
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {table.key}, {', '.join(table.columns)} FROM {table.name} "
+            + (f"WHERE {table.key} > %(after)s::{table.key_type} " if walk.after else "")
+            + f"ORDER BY {table.key} LIMIT %(at_once)s",
+            {"after": walk.after, "at_once": at_once},
+        )
+        rows = cursor.fetchall()
+        changed = [(row, anew) for row in rows if (anew := _anew(table, row, walk.key_id)) != tuple(row[1:])]
+        if changed:
+            walk.changed += _write(cursor, table, changed)
+    walk.rows += len(rows)
+    walk.after = str(rows[-1][0]) if rows else walk.after
+    if len(rows) < at_once:
+        walk.done_at = clock.now()
+        facts = {"key": walk.key_id, "rows": walk.rows, "changed": walk.changed}
+        audit.record(Actor.system("rotate_keys"), "keys.rotation_finished", walk, after=facts)
+    walk.save(update_fields=["rows", "changed", "after", "done_at"])
+    return walk
+
+
+def _anew(table: Table, row: tuple[Any, ...], key_id: str) -> tuple[str | None, ...]:
+    """Return a row's ciphertexts under the newest key; one that nobody can read any more stays as it is."""
+    fresh = []
+    for column, sealed in zip(table.columns, row[1:], strict=True):
+        if sealed and not sealed.startswith(f"{key_id}$"):
+            place = f"{table.name}.{column}"
+            try:
+                sealed = personal.encrypt(personal.decrypt(sealed, column=place), column=place)
+            except (InvalidTag, KeyError, ValueError):
+                log.error("a value cannot be read", extra={"facts": {"table": table.name, "row": str(row[0])}})
+        fresh.append(sealed)
+    return tuple(fresh)
+
+
+def _write(cursor: Any, table: Table, changed: list[tuple[tuple[Any, ...], tuple[str | None, ...]]]) -> int:
+    """Write the new ciphertexts where the old ones still stand: what somebody wrote meanwhile is newer."""
+    names = table.columns
+    old, new = ", ".join(f"old_{n}" for n in names), ", ".join(f"new_{n}" for n in names)
+    arrays = ", ".join(["%s::text[]"] * (2 * len(names)))
+    cursor.execute(
+        f"UPDATE {table.name} t SET {', '.join(f'{n} = u.new_{n}' for n in names)} "
+        f"FROM unnest(%s::{table.key_type}[], {arrays}) u(key, {old}, {new}) "
+        f"WHERE t.{table.key} = u.key AND {' AND '.join(f't.{n} IS NOT DISTINCT FROM u.old_{n}' for n in names)}",
+        [
+            [row[0] for row, _ in changed],
+            *([row[1 + place] for row, _ in changed] for place in range(len(names))),
+            *([anew[place] for _, anew in changed] for place in range(len(names))),
+        ],
+    )
+    return int(cursor.rowcount)
+
+
+def keys_in_use(*, at_once: int = 50_000) -> dict[str, Counter[str]]:
+    """Count the values under each key, by column: an old key may go when it is nowhere here nor in a backup that is kept."""
+    found: dict[str, Counter[str]] = {}
+    for table in tables():
+        after = None
+        while True:
+            with connection.cursor() as cursor:
+                kinds = ", ".join(f"split_part({name}, '$', 1)" for name in table.columns)
+                cursor.execute(
+                    f"SELECT {table.key}, {kinds} FROM {table.name} "
+                    + (f"WHERE {table.key} > %(after)s " if after is not None else "")
+                    + f"ORDER BY {table.key} LIMIT %(at_once)s",
+                    {"after": after, "at_once": at_once},
+                )
+                rows = cursor.fetchall()
+            for row in rows:
+                for name, key_id in zip(table.columns, row[1:], strict=True):
+                    if key_id:
+                        found.setdefault(f"{table.name}.{name}", Counter())[key_id] += 1
+            if len(rows) < at_once:
+                break
+            after = rows[-1][0]
+    return found
