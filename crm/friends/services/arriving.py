@@ -1,4 +1,8 @@
-"""Friends as the platform's events tell of them. Quick: what has to be read from the platform is only marked here."""
+"""Friends as the platform's events tell of them. Quick: what has to be read from the platform is only marked here.
+
+The customer is marked before his relations are written, as a reading writes him before them (reading.py): of an event and a
+reading of one customer the second waits at his row, and neither locks the other nor tells twice that he came.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,8 @@ def follow_added(events: Sequence[FriendAdded]) -> int:
     """Note new friends with the code they came through; return how many belong to people we know."""
     staff = _staff(event.userid for event in events)
     ways = ways_by_token([event.state for event in events])
+    known = [event.external_userid for event in events if event.userid in staff]
+    mark_stale(known, now=clock.now())
     for event in events:
         if guide := staff.get(event.userid):
             record_friend(
@@ -37,8 +43,6 @@ def follow_added(events: Sequence[FriendAdded]) -> int:
                 way_token=event.state,
                 way_id=ways.get(event.state),
             )
-    known = [event.external_userid for event in events if event.userid in staff]
-    mark_stale(known, now=clock.now())
     return len(known)
 
 
@@ -51,13 +55,13 @@ def follow_edited(events: Sequence[FriendEdited]) -> int:
 def follow_lost(events: Sequence[FriendLost]) -> int:
     """Note relations that either side ended; return how many there were."""
     staff = _staff(event.userid for event in events)
+    if passed_on := [event.external_userid for event in events if event.by == "transfer"]:
+        mark_stale(passed_on, now=clock.now())
     ended = 0
     for event in events:
         if (guide := staff.get(event.userid)) and (state := LOST_BY.get(event.by)):
             at = clock.parse_iso(event.at)
             ended += bool(end_friend(guide=guide, external_user_id=event.external_userid, at=at, state=state))
-    if passed_on := [event.external_userid for event in events if event.by == "transfer"]:
-        mark_stale(passed_on, now=clock.now())
     return ended
 
 

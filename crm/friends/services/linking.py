@@ -87,10 +87,32 @@ def link_contacts(external_user_ids: Iterable[str], *, now: datetime) -> dict[st
         give_identities(
             Kind.UNIONID, [(unionid, member) for member, unionid in linked.values()], source="wecom", now=now
         )
-        before = LinkReview.objects.count() if asked else 0
-        LinkReview.objects.bulk_create(asked, ignore_conflicts=True)
-        tally["asked"] = LinkReview.objects.count() - before if asked else 0
+        tally["asked"] = _ask(asked)
     return dict(tally)
+
+
+def _ask(reviews: Sequence[LinkReview]) -> int:
+    """Open these questions, one a customer: where one is open already it stays as it is. Returns how many are new."""
+    if not reviews:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO crm_linkreview (contact_id, guide_id, reason, candidate_ids, state, created_at)
+            SELECT contact, guide, reason, candidates::bigint[], 'open', at
+            FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+                 AS r(contact, guide, reason, candidates, at)
+            ON CONFLICT (contact_id) WHERE state = 'open' DO NOTHING
+            """,
+            [
+                [one.contact_id for one in reviews],
+                [one.guide_id for one in reviews],
+                [str(one.reason) for one in reviews],
+                ["{" + ",".join(map(str, one.candidate_ids)) + "}" for one in reviews],
+                [one.created_at for one in reviews],
+            ],
+        )
+        return cursor.rowcount
 
 
 def read_signs(external_user_ids: Sequence[str]) -> list[Signs]:
@@ -189,6 +211,7 @@ def unlink_contact(external_user_id: str, *, actor: Actor, now: datetime, reason
         FriendLink.objects.select_for_update(of=("self",))
         .select_related("member")
         .filter(external_user_id=external_user_id, member__isnull=False)
+        .order_by("pk")
     )
     if not links:
         return 0

@@ -118,6 +118,7 @@ def _end_gone(external_user_ids: Sequence[str], *, now: datetime) -> None:
     """Nobody of ours follows these any more: the members of the corp ended it (a customer who did stays readable)."""
     if not external_user_ids:
         return
+    Contact.objects.filter(external_user_id__in=external_user_ids).update(stale_at=None, read_at=now, attempts=0)
     links = FriendLink.objects.select_for_update().filter(
         external_user_id__in=external_user_ids, state=FriendLink.State.FRIEND
     )
@@ -125,7 +126,6 @@ def _end_gone(external_user_ids: Sequence[str], *, now: datetime) -> None:
     state = FriendLink.State.DELETED_BY_GUIDE
     FriendLink.objects.filter(pk__in=[pk for pk, _, _ in ended]).update(state=state, ended_at=now)
     outbox.publish_many(FriendChanged(member, guide, state, now.isoformat()) for _, member, guide in ended if member)
-    Contact.objects.filter(external_user_id__in=external_user_ids).update(stale_at=None, read_at=now, attempts=0)
 
 
 def _put_off(external_user_ids: Sequence[str], *, now: datetime) -> None:
