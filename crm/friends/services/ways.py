@@ -243,6 +243,8 @@ def _act(way: ContactWay, people: list[str], door: Gateway, now: datetime) -> st
 def _make(way: ContactWay, people: list[str], door: Gateway, now: datetime) -> str:
     """Make a code, unless an earlier call that nobody answered has made it."""
     if way.asked_at is None or not _adopt(way, door, now):
+        if not _still_ours(way):
+            return "taken"
         _write(way, state=State.ASKED, asked_at=way.asked_at or now, user_ids=people, keep_lease=True)
         try:
             made = contacts.add_way(door, user_ids=people, state=way.token, remark=way.name)
@@ -272,6 +274,22 @@ def _adopt(way: ContactWay, door: Gateway, now: datetime) -> bool:
     return False
 
 
+def _still_ours(way: ContactWay) -> bool:
+    """Take the lease anew before the one call that cannot be repeated.
+
+    False where the code was retired meanwhile, or the lease ran out and somebody else has it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE crm_contactway SET lease_until = clock_timestamp() + %s * interval '1 second' "
+            "WHERE id = %s AND lease_until = %s AND retired_at IS NULL RETURNING lease_until",
+            [LEASE_SECONDS, way.pk, way.lease_until],
+        )
+        row = cursor.fetchone()
+    way.lease_until = row[0] if row else None
+    return row is not None
+
+
 def _put_off(way: ContactWay, error: GatewayError, now: datetime) -> str:
     log.warning("way %s: %s", way.pk, error)
     if error.kind in (Kind.PERMANENT, Kind.ADMIN):
@@ -286,7 +304,10 @@ def _put_off(way: ContactWay, error: GatewayError, now: datetime) -> str:
 def _write(way: ContactWay, *, keep_lease: bool = False, **values: object) -> None:
     if "next_at" in values and not keep_lease:
         values["lease_until"] = None
-    ContactWay.objects.filter(pk=way.pk).update(**values)
+    rows = ContactWay.objects.filter(pk=way.pk)
+    if not rows.filter(retired_at=way.retired_at).update(**values):
+        # Retired while we called: what the platform said is kept, that the code is to be ended there stands.
+        rows.update(**{name: value for name, value in values.items() if name not in ("state", "next_at", "attempts")})
     for name, value in values.items():
         setattr(way, name, value)
 
