@@ -244,9 +244,11 @@ def _note(batch: Sequence[FriendTransfer], codes: Mapping[str, int], now: dateti
         else:
             one.code = code
             by_state["taker_full" if code == platform.TAKER_FULL else "failed"].append(one)
-    _rows([one.pk for one in by_state["waiting"]]).update(state=State.WAITING)
-    full = [one.pk for one in by_state["taker_full"]]
-    _rows(full).update(state=State.TAKER_FULL, code=platform.TAKER_FULL, settled_at=now, next_at=None)
+    # Only what still waits for this answer: a callback may have settled one already.
+    asked = FriendTransfer.objects.filter(state=State.ASKED)
+    asked.filter(pk__in=[one.pk for one in by_state["waiting"]]).update(state=State.WAITING)
+    full = asked.filter(pk__in=[one.pk for one in by_state["taker_full"]])
+    full.update(state=State.TAKER_FULL, code=platform.TAKER_FULL, settled_at=now, next_at=None)
     for code in sorted({one.code for one in by_state["failed"] if one.code}):
         _fail([one.pk for one in by_state["failed"] if one.code == code], code, now)
     return {state: len(rows) for state, rows in by_state.items() if rows}
@@ -255,9 +257,10 @@ def _note(batch: Sequence[FriendTransfer], codes: Mapping[str, int], now: dateti
 @transaction.atomic
 def _fail(ids: Sequence[int], code: int | None, now: datetime) -> None:
     """Note what the platform will not do. The relation stays as it was, or ends where there is none any more."""
-    if not _rows(ids).filter(state=State.ASKED).update(state=State.FAILED, code=code, settled_at=now, next_at=None):
-        return
-    links = FriendLink.objects.filter(passed_on__in=ids, state=FriendLink.State.PENDING_TRANSFER)
+    asked = _rows(ids).select_for_update(of=("self",)).filter(state=State.ASKED)
+    failed = list(asked.order_by("pk").values_list("pk", flat=True))
+    _rows(failed).update(state=State.FAILED, code=code, settled_at=now, next_at=None)
+    links = FriendLink.objects.filter(passed_on__in=failed, state=FriendLink.State.PENDING_TRANSFER)
     members = sorted(set(links.exclude(member=None).values_list("member_id", flat=True)))
     gone = GONE.get(code or 0)
     links.update(state=gone or FriendLink.State.FRIEND, ended_at=now if gone else None)
