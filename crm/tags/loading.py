@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from .models import Tag, TagGroup, TagValue
 from .rules import book, ranks
@@ -28,9 +28,9 @@ def load_tags(*, now: datetime, source: dict[str, Any] | None = None) -> dict[st
     source = source or book()
     if faults := _faults(source):
         raise TagRefused("; ".join(faults))
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('load_tags'))")
-    groups = _load_groups(source["groups"])
+    groups = _load_groups(
+        source["groups"]
+    )  # of two at once the second waits at the first group until the other is through
     held = {tag.key: tag for tag in Tag.objects.all()}
     tally: Counter[str] = Counter(dict.fromkeys(("created", "changed", "same", "off"), 0))
     fresh, changed = [], []

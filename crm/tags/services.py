@@ -228,6 +228,7 @@ def age_tags(*, now: datetime, batch: int = 5000) -> int:
         pairs = cursor.fetchall()
     if not pairs:
         return 0
+    lock_members(member for member, _ in pairs)  # whose word is being written meanwhile: it has no year behind it
     columns = [[member for member, _ in pairs], [tag for _, tag in pairs]]
     before = _effective(columns)
     settle(*columns, now=now)
