@@ -191,6 +191,7 @@ async def _budget(door: Gateway, beside: Beside, end: datetime) -> bool:
 
 
 def _settle(outcomes: Sequence[_Outcome]) -> None:
+    """Write how these ended; of one whose end was doubted meanwhile as well: only who took the code knows."""
     now = clock.now()
     columns: list[Any] = [
         [o.greeting.sha for o in outcomes], [str(o.state) for o in outcomes], [o.errcode for o in outcomes],
@@ -203,7 +204,7 @@ def _settle(outcomes: Sequence[_Outcome]) -> None:
                    attempts = o.attempts, settled_at = %s
             FROM unnest(%s::bytea[], %s::text[], %s::int[], %s::timestamptz[], %s::int[])
                  AS o(sha, state, errcode, called_at, attempts)
-            WHERE w.code_sha = o.sha AND w.state = 'calling'
+            WHERE w.code_sha = o.sha
             """,
             [now, *columns],
         )
