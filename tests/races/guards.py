@@ -4,72 +4,11 @@
 a guard: one that is neither here nor among the REASONS fails.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import cycle
-
-from .stories import acts, chat_tags, core, engine, masses, orders, people
-from .taking_out import Out, replaced, sql, unique
-from .world import World
-
-Race = Callable[[World], None]
-
-
-@dataclass(frozen=True)
-class Guard:
-    """One guard. `besides` names guards that stand before it and would hide it: they are out in both runs."""
-
-    name: str
-    at: str  # path:function, or path:CONSTANT of the statement
-    outs: tuple[Out, ...]
-    race: Race
-    besides: tuple[str, ...] = ()
-
-
-def _guard(name: str, at: str, out: Out | tuple[Out, ...], race: Race, *besides: str) -> Guard:
-    return Guard(name, at, out if isinstance(out, tuple) else (out,), race, besides)
-
-
-def lock() -> sql:
-    """The row locks of a statement."""
-    return sql(r"\s+FOR (NO KEY )?UPDATE( OF \"?\w+\"?)?( SKIP LOCKED)?")
-
-
-def skipping() -> sql:
-    """What lets a statement pass by rows that somebody else has locked."""
-    return sql(r" SKIP LOCKED")
-
-
-def turned() -> sql:
-    """The order in which rows are locked: every second one begins at the other end."""
-    ends = cycle((" DESC", " ASC"))
-    return sql(r"(ORDER BY \S+)( ASC)?(?= FOR)", lambda found: found[1] + next(ends))
-
-
-def advisory() -> sql:
-    """An advisory lock: everybody gets it."""
-    return sql(r"pg_(?:try_)?advisory_xact_lock\((%s|\w+\((?:%s, 1|'\w+')\))\)", r"true OR \1 IS NULL")
-
-
-def on_conflict() -> sql:
-    """The words that make a second row of the same key nothing, not an error."""
-    return sql(r"\s+ON CONFLICT[^;]*?DO NOTHING")
-
-
-def again() -> sql:
-    """What a second row of the same key does to the first."""
-    return sql(r"\s+ON CONFLICT \([^)]*\) DO UPDATE[\s\S]*$")
-
-
-def condition(words: str) -> sql:
-    """A condition of a guarded UPDATE."""
-    return sql(words, "%s IS NOT NULL" if "%s" in words else "true")
-
-
-def alone(module: str, function: str) -> replaced:
-    """A lock taken by a function of its own, as one module calls it."""
-    return replaced(f"{module}:{function}", lambda *_, **__: None)
-
+from . import guards_wecom
+from .declaring import advisory, alone, condition, lock, on_conflict, skipping, turned
+from .declaring import guard as _guard
+from .stories import acts, core, engine, masses, orders, people
+from .taking_out import replaced, sql, unique
 
 CORE = [
     _guard("a key: one at a time", "yejibao/core/idempotency.py:_run", advisory(),
@@ -246,6 +185,8 @@ TASKS = [
            on_conflict(), engine.a_care_task_opened_twice),
     _guard("tasks: one introduction a member", "tasks/followups/services/creating.py:open_handover_intros",
            on_conflict(), engine.introductions_opened_twice),
+    _guard("tasks: one first talk a friend", "tasks/followups/services/first_talk.py:_OPEN",
+           on_conflict(), engine.a_first_talk_opened_twice),
 ]  # fmt: skip
 
 TOLD = [
@@ -269,23 +210,11 @@ TOLD = [
     _guard("scripts: a favourite once", "tasks/scripts/services.py:set_favourite", on_conflict(), acts.a_favourite_tapped_twice),
 ]  # fmt: skip
 
-CHAT_TAGS = [
-    _guard("chat tags: settled by one", "crm/corptags/services/settling.py:_claim", lock(),
-           chat_tags.two_workers_claim_a_friend),
-    _guard("chat tags: a group is wanted once", "crm/corptags/services/mapping.py:want_all", advisory(),
-           chat_tags.two_who_want_the_groups),
-    _guard("chat tags: a group is written once", "crm/corptags/services/listing.py:keep_groups", advisory(),
-           chat_tags.a_list_is_read_twice_at_once),
-    _guard("chat tags: who asks again is counted", "crm/corptags/services/following.py:AGAIN", again(),
-           chat_tags.two_who_ask_for_a_friend),
-    _guard("chat tags: the newer edit stands", "crm/corptags/services/following.py:note_edits", again(),
-           chat_tags.two_edits_of_a_friend),
-]  # fmt: skip
-
-GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *CHAT_TAGS]
+GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *guards_wecom.GUARDS]
 
 # Guards whose race needs more than two connections: a test of their own runs it with and without them.
 SHOWN_ELSEWHERE = {
+    "crm/privacy/services/revealing.py:_count": "tests/crm/privacy/test_revealing.py::test_of_many_taps_at_once_only_the_hundredth_passes",
     "tasks/cadences/publishing.py:_lock": "tests/tasks/cadences/test_publishing_races.py::test_two_who_publish_the_same_draft",
     "yejibao/wecom/tokens.py:advisory_lock": "tests/wecom/test_gateway.py::test_the_test_above_sees_a_missing_lock",
 }
@@ -302,6 +231,11 @@ REASONS = {
     "guides/notices/services.py:TOLD_AGAIN": "of one key one is unread: the later words stand",
     "guides/notices/services.py:mark_all_read": "the order of locks beside those who tell",
     "crm/catalogue/loading.py:load_catalogue": _LAST,
+    "crm/privacy/loading.py:load_texts": _BY_HAND,
+    "crm/privacy/services/particulars.py:set_particulars": _LAST,
+    "yejibao/core/erasing.py:erase": "safe to run twice: who is forgotten stays so",
+    "yejibao/core/rotation.py:rotate": "one row a table; the batch takes its lock",
+    "yejibao/core/rotation.py:_batch": "two runs would do the same work twice; what they write is the same",
     "crm/members/services/handing_over.py:open_handover": "a handler of events: one drain",
     "crm/orders/services/sources.py:issue_token": _LAST,
     "crm/orders/services/writing.py:write_lines": _HELD,
@@ -324,6 +258,9 @@ REASONS = {
     "yejibao/demo/seeding.py:seed_due": "a scratch world",
     "yejibao/demo/world.py:_shifts": "a scratch world",
     "yejibao/schedule.py:install": _LAST,
+    "yejibao/wecom/inbox/models.py:InboxEntry.claim_token": "the column of the fence",
+    "yejibao/wecom/inbox/queries.py:standing": "counts what is in somebody's hands",
+    "yejibao/wecom/inbox/services.py:_held": "the fence of settle, give_back and note_failure",
     "yejibao/wecom/ledger.py:_learn": _HELD,
     "yejibao/wecom/mass/models.py:MassSend.claim_token": "the column of the fence",
     "yejibao/wecom/mass/results.py:_move": "the fence of settle, a page at a time",
@@ -336,10 +273,3 @@ REASONS = {
     "yejibao/wecom/lifesigns.py:LifeSigns._heartbeat": _LAST,
     "yejibao/wecom/tokens.py:Credentials._write_row": "under the advisory lock of its credential",
 }
-
-# Rooms whose races are still to be written here. Ends when each of their guards has one.
-STILL_WITHOUT = (
-    "crm/friends/", "crm/tags/", "crm/members/services/identities.py", "crm/members/services/merging.py",
-    "crm/members/services/transfers.py", "tasks/followups/services/first_talk.py", "yejibao/wecom/inbox/",
-    "yejibao/wecom/syncing/", "yejibao/wecom/welcome/",
-)  # fmt: skip

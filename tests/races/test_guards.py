@@ -10,7 +10,8 @@ from tests.conftest import TestClock
 from tests.factories.guides import make_org
 from tests.factories.tasks import load_rules
 
-from .guards import GUARDS, Guard
+from .declaring import Guard
+from .guards import GUARDS
 from .world import NOON, World, clear
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from crm.events import OrderPaid
+from crm.events import FriendChanged, OrderPaid
 from crm.members.models import GuideHandover, OwnershipTransfer
 from crm.orders.models import Order, OrderLine
 from tasks.cadences.changes import follow_alterations, follow_exchanges, follow_returns
@@ -21,6 +21,7 @@ from tasks.followups import opening, services, upkeep
 from tasks.followups.models import Task, TaskMove
 from tasks.followups.opening import open_due
 from tasks.followups.push import escalate, queue_notices
+from tasks.followups.services.first_talk import open_first_talks
 from tests.factories.crm import make_ticket
 from tests.factories.guides import make_staff
 from tests.factories.tasks import hand, make_task, open_until, task_of
@@ -359,6 +360,12 @@ def introductions_opened_twice(world: World) -> None:
         member=member, to_guide=world.org.guide, reason="resigned", handover=handover, at=NOON
     )
     both = overtaken(*[lambda: services.open_handover_intros(handover.pk, now=NOON)] * 2)
+    assert (both.first, both.second) == (1, 0)
+
+
+def a_first_talk_opened_twice(world: World) -> None:
+    event = FriendChanged(world.member().pk, world.org.guide.pk, "friend", NOON.isoformat())
+    both = overtaken(*[lambda: open_first_talks([event], now=NOON)] * 2)
     assert (both.first, both.second) == (1, 0)
 
 
