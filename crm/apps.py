@@ -6,5 +6,6 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from . import handlers  # noqa: F401  subscribes
+        from .members import exporting  # noqa: F401  registers its list
         from .orders import health as till  # noqa: F401  registers signs of health
         from .scoring import health  # noqa: F401  registers signs of health

@@ -2,6 +2,7 @@
 
 from .approvals.models import Approval, ApprovalStep
 from .attendance.models import Shift
+from .exports.models import Export, ExportFile
 from .notices.models import Notification
 from .org.models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store, StoreChange
 
@@ -9,6 +10,8 @@ __all__ = [
     "Approval",
     "ApprovalStep",
     "Dealer",
+    "Export",
+    "ExportFile",
     "Notification",
     "OrgUnit",
     "OrgUnitMove",

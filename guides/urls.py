@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from .approvals import pages as approvals
 from .attendance import pages as roster
 from .attendance.api import RosterViewSet
+from .exports import pages as exports
 from .notices import pages as notices
 from .org import pages
 from .org.api import MeView, StaffViewSet, StoreViewSet, UnitViewSet
@@ -35,6 +36,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/approvals/<int:pk>/", approvals.approval, name="approval"),
     path("me/approvals/<int:pk>/decide/", approvals.decide, name="approval-decide"),
     path("me/approvals/<int:pk>/withdraw/", approvals.withdraw, name="approval-withdraw"),
+    path("me/exports/", exports.exports, name="exports"),
+    path("me/exports/ask/<slug:key>/", exports.ask, name="export-ask"),
+    path("me/exports/<int:pk>/", exports.export, name="export"),
+    path("me/exports/<int:pk>/download/", exports.download, name="export-download"),
+    path("me/exports/<int:pk>/file/<str:secret>/", exports.file, name="export-file"),
     path("m/shifts/", roster.shifts, name="shifts"),
     path("m/shifts/<int:pk>/", roster.set_day, name="shift-set"),
     path("g/shifts/", roster.own_week, name="own-week"),

@@ -11,6 +11,7 @@ class TasksConfig(AppConfig):
         from .cadences import merging
         from .followups import health, push  # noqa: F401  registers signs of health and renderers
         from .followups.scoped import members_with_open_work
+        from .review import exporting  # noqa: F401  registers its list
         from .review import health as figures  # noqa: F401  registers signs of health
         from .review import push as lists  # noqa: F401  registers renderers
 

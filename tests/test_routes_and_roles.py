@@ -23,6 +23,7 @@ from django.urls.resolvers import RegexPattern, RoutePattern
 
 from crm.friends.models import Contact, ContactWay, LinkReview
 from crm.members.models import GuideHandover, MemberMerge
+from guides.exports.models import Export
 from guides.notices.models import Notification
 from guides.org.actors import role_names
 from guides.org.api import StaffViewSet
@@ -339,6 +340,9 @@ def make_foreign(org: Org) -> Foreign:
         GuideHandover.objects.create(guide=make_staff(store=store, state="resigned"), store=store, left_at=now),
         StoreChange.objects.create(staff=guide, from_store=store, to_store=org.other_store, starts_on=clock.local_day(now), at=now),
         make_task(member, guide),
+        Export.objects.create(
+            kind="review", title="…", staff=guide, working_role="guide", state="ready", asked_at=now, asked_on=clock.local_day(now)
+        ),
         Notification.objects.create(staff=guide, kind="task", key="task:1", title="…", url="/g/today/", at=now),
         Script.objects.create(key="for_staff", task_type="care", audience="internal", text="…", created_at=now),
         ScriptFavourite.objects.create(guide=guide, text="我自己的说法", created_at=now),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from html import escape
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -32,7 +32,6 @@ from .periods import LONGEST, NAMES, Period, read_period
 from .queries.board import NODES, Board, Row
 from .queries.drill import TABS, step_name
 from .scoped import NAME_ROLES, URGE_ROLES, VIEW, covers, own_kind
-from .services.acts import EXPORT_ROWS
 
 MOST_PICKED = 200
 BADGE_DAYS = timedelta(days=14)
@@ -236,7 +235,7 @@ def board(request: HttpRequest) -> HttpResponse:
         ],
         "target": round(TARGET * 100), "today": today, "longest": LONGEST,
         "row_word": "导购" if found.is_store else _row_word(found),
-        "export_url": reverse("tasks:review-export") + _query(period, unit=unit.pk),
+        "export_of": {"unit": unit.pk, "from": period.start, "to": period.end},
         "query": _query(period, unit=unit.pk), "worst": _worst(lines),
         "can_urge": covers(actor, URGE_ROLES, unit), "can_talk": covers(actor, ("branch_member_manager",), unit),
         "nav_current": "review", "nav_area": _nav_area(actor), "is_empty": found.figures.is_empty,
@@ -578,28 +577,6 @@ def _found(rows: Any) -> Any:
     if found is None:
         raise NotFound()
     return found
-
-
-# ---------------------------------------------------------------- export
-
-
-@never_cache
-@require_GET
-@access.permission(VIEW)
-def export(request: HttpRequest) -> HttpResponse:
-    """导出: figures per guide and step as a workbook, no member rows."""
-    actor, now = access.actor_of(request), clock.now()
-    period = read_period(request.GET.dict(), today=clock.local_day(now))
-    unit = queries.open_unit(actor, _number(request.GET.get("unit")))
-    found = queries.board_of(actor, unit, period, now=now)
-    lines = queries.export_lines(found, period, kind=own_kind(actor, unit), most=EXPORT_ROWS)
-    content = services.export_figures(
-        lines, actor=actor, unit=unit, period=period, by_guide=found.sees_guides, as_of=found.as_of, now=now
-    )
-    response = HttpResponse(content, content_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
-    name = f"任务复盘_{unit.name}_{period.start}_{period.end}.xlsx"
-    response["Content-Disposition"] = f"attachment; filename=\"review.xlsx\"; filename*=UTF-8''{quote(name)}"
-    return response
 
 
 # ---------------------------------------------------------------- navigation

@@ -14,5 +14,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("m/review/skips/<int:pk>/", pages.decide, name="review-skip"),
     path("m/review/checks/<int:pk>/", pages.judge, name="review-check"),
     path("m/review/weeks/<int:pk>/talk/", pages.talk, name="review-talk"),
-    path("m/review/export.xlsx", pages.export, name="review-export"),
 ]

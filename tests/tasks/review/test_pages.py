@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from python_calamine import CalamineWorkbook
 
+from guides.exports.services import make_due
 from guides.org.models import Staff
 from tasks.followups.models import SkipRequest, SpotCheck, Task, TaskEvidence, TaskMove, Urge
 from tasks.review.models import StoreWeek
@@ -20,7 +21,7 @@ from tests.factories.crm import make_member, make_order
 from tests.factories.guides import Org, holder_of, make_org, make_staff, make_store, sign_in
 from tests.factories.tasks import make_task
 from yejibao.core.clock import parse_iso
-from yejibao.core.models import AuditEntry, OutboxMessage
+from yejibao.core.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +119,7 @@ def test_live_operators_see_their_own_kind_only(org: Org, as_: Any) -> None:
 
 def test_a_guide_has_no_board(org: Org, as_: Any) -> None:
     guide = as_(org.guide)
-    for path in ("/m/review/", "/m/review/names/", "/m/review/export.xlsx"):
+    for path in ("/m/review/", "/m/review/names/"):
         assert guide.get(path).status_code == 403
 
 
@@ -414,7 +415,17 @@ def test_the_talk_with_a_weak_store_is_recorded_once(org: Org, as_: Any) -> None
 # ---------------------------------------------------------------- export
 
 
-def rows_of(answer: Any) -> list[list[Any]]:
+def exported(browser: Client, **given: Any) -> list[list[Any]]:
+    """Export the board as a person does: ask, let it be made, download."""
+    asked = post(browser, "/me/exports/ask/review/", **given)
+    assert asked.status_code == 302, asked.text
+    make_due(now=NOW, budget=timedelta(seconds=20))
+    page = asked["Location"]
+    assert "可以下载" in browser.get(page).text
+    link = browser.post(f"{page}download/")["Location"]
+    answer = browser.get(link)
+    assert answer["Content-Type"].endswith("sheet") and "filename*=UTF-8''" in answer["Content-Disposition"]
+    assert browser.get(link).status_code == 409
     return CalamineWorkbook.from_filelike(BytesIO(answer.content)).get_sheet_by_index(0).to_python()
 
 
@@ -422,33 +433,27 @@ def test_the_export_has_figures_per_guide_and_step_and_no_member(org: Org, as_: 
     Staff.objects.filter(pk=org.guide.pk).update(name="=HYPERLINK(1)")
     late(org.guide)
     late(org.guide, state="done", done_at=NOW - timedelta(hours=4), evidence_level=2)
-    answer = as_(org.manager).get("/m/review/export.xlsx")
-    assert answer["Content-Type"].endswith("sheet") and "filename*=UTF-8''" in answer["Content-Disposition"]
-    rows = rows_of(answer)
-    assert rows[0][0].startswith("任务复盘 ") and rows[1][0].startswith("陈国栋（店长）2025-03-05 15:00 导出")
+    manager = as_(org.manager)
+    assert 'action="/me/exports/ask/review/"' in manager.get("/m/review/").text
+    rows = exported(manager, unit=str(org.store.unit_id), **{"from": "2025-03-03", "to": "2025-03-05"})
+    assert rows[0][0] == "任务复盘 新街口店 2025-03-03 至 2025-03-05"
+    assert rows[1][0].startswith("陈国栋（店长）2025-03-05 15:00 导出")
     assert rows[2][:6] == ["门店", "导购", "步骤", "应做", "完成", "完成率"]
-    assert rows[3][:6] == ["新街口店", "=HYPERLINK(1)", "3 天回访", 2, 1, 0.5]
+    assert rows[3][:6] == ["新街口店", "'=HYPERLINK(1)", "3 天回访", 2, 1, 0.5]
     assert rows[-1][0] == "合计" and rows[-1][3] == 2
     assert "刘伟民" not in str(rows)
-    entry = AuditEntry.objects.get(action="review.exported")
-    assert entry.after == {"from": "2025-03-03", "to": "2025-03-05", "rows": 1, "by_guide": True}
 
 
 def test_a_region_exports_by_store(org: Org, as_: Any) -> None:
     late(org.guide)
     late(org.stranger)
     refresh_days(now=NOW)
-    rows = rows_of(as_(holder_of("region_manager", org)).get("/m/review/export.xlsx"))
+    rows = exported(as_(holder_of("region_manager", org)))
     assert [row[:3] for row in rows[2:]] == [
         ["门店", "步骤", "应做"], ["新街口店", "3 天回访", 1], ["观前店", "3 天回访", 1], ["合计", "", 2],
     ]  # fmt: skip
 
 
-def test_too_many_rows_and_too_many_exports_are_refused(org: Org, as_: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    late(org.guide)
-    manager = as_(org.manager)
-    for _ in range(5):
-        assert manager.get("/m/review/export.xlsx").status_code == 200
-    assert manager.get("/m/review/export.xlsx").status_code == 429
-    monkeypatch.setattr("tasks.review.services.acts.EXPORT_ROWS", 0)
-    assert as_(make_staff("store_manager", store=org.store)).get("/m/review/export.xlsx").status_code == 422
+def test_a_store_out_of_sight_is_not_exported(org: Org, as_: Any) -> None:
+    late(org.stranger)
+    assert post(as_(org.manager), "/me/exports/ask/review/", unit=str(org.other_store.unit_id)).status_code == 404
