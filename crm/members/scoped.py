@@ -2,25 +2,36 @@
 
 from django.db.models import Q
 
+from guides.org import matrix
 from guides.org.scoped import NOBODY, under_grants
 from yejibao.core import clock
 from yejibao.core.scope import Actor
 
-HEIR_ROLES = ("store_manager", "branch_member_manager", "hq_operator")  # org_and_roles.yaml, member.change_owner
-CARD_ROLES = ("store_manager", "branch_member_manager", "hq_operator", "hq_crm", "customer_service")
+CARD = "member.view_card"
+HEIR_ROLES = matrix.leaders("member.change_owner")
+CARD_ROLES = matrix.leaders(CARD)
+TICKET_ROLES = matrix.leaders(CARD, "ticket")
 
 
 def member_filter(actor: Actor) -> Q:
-    """A guide: his own members and those he has open work for; managers and HQ: their scope; others: nobody."""
+    """A guide: his own members and those he has open work for; managers and HQ: their scope; service: those with a ticket."""
     if actor.is_system:
         return Q()
     condition = NOBODY
-    if actor.has_role("guide", "store_manager") and actor.staff_id:
+    if actor.has_role(*matrix.owners(CARD)) and actor.staff_id:
         condition |= Q(owner_guide_id=actor.staff_id) | Q(pk__in=_working_on(actor.staff_id))
     grants = actor.reach(*CARD_ROLES)
     if grants:
         condition |= under_grants(grants, path="main_store__unit__path", store="main_store_id")
+    if actor.has_role(*TICKET_ROLES):
+        condition |= Q(pk__in=_with_a_ticket())
     return condition
+
+
+def _with_a_ticket() -> object:
+    from crm.members.models import Member
+
+    return Member.objects.filter(tickets__isnull=False).values("pk")
 
 
 def handover_filter(actor: Actor) -> Q:

@@ -1,23 +1,12 @@
-"""Whose orders an actor may read."""
+"""Whose orders an actor may read (access_matrix.yaml, order.read)."""
 
 from django.db.models import Q
 
+from guides.org import matrix
 from guides.org.scoped import NOBODY, under_grants
 from yejibao.core.scope import Actor
 
-ORDER_ROLES = (
-    "store_manager",
-    "area_supervisor",
-    "region_manager",
-    "branch_manager",
-    "branch_member_manager",
-    "hq_operator",
-    "hq_crm",
-    "hq_retail",
-    "hq_merch",
-    "dealer",
-    "finance",
-)
+READ = "order.read"
 
 
 def order_filter(actor: Actor) -> Q:
@@ -25,9 +14,13 @@ def order_filter(actor: Actor) -> Q:
     if actor.is_system:
         return Q()
     condition = NOBODY
-    if actor.has_role("guide", "store_manager") and actor.staff_id:
+    if actor.has_role(*matrix.owners(READ)) and actor.staff_id:
         condition |= Q(member__owner_guide_id=actor.staff_id) | Q(guide_id=actor.staff_id)
-    grants = actor.reach(*ORDER_ROLES)
-    if grants:
+    if grants := actor.reach(*matrix.leaders(READ)):
         condition |= under_grants(grants, path="store__unit__path", store="store_id")
+    if actor.has_role(*matrix.leaders(READ, "ticket")):
+        from .models import Order
+
+        with_ticket = Order.objects.filter(member__tickets__isnull=False)
+        condition |= Q(pk__in=with_ticket.values("pk"))
     return condition

@@ -114,12 +114,16 @@ def waiting_count(request: HttpRequest) -> int | None:
     return Approval.objects.waiting_for(access.actor_of(request), now=clock.now()).count() or None
 
 
-PLACE = {
-    "key": "approvals",
-    "label": "审批",
-    "icon": "clipboard-check",
-    "url": "guides:approvals",
-    "badge": waiting_count,
-}
-nav.add("me", order=6, **PLACE)
-nav.add("hq", order=87, group="系统", **PLACE)
+nav.add(
+    "me", key="approvals", label="审批", icon="clipboard-check", url="guides:approvals", order=6, badge=waiting_count
+)
+nav.add(
+    "hq",
+    key="approvals",
+    label="审批",
+    icon="clipboard-check",
+    url="guides:approvals",
+    order=87,
+    group="系统",
+    badge=waiting_count,
+)

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from guides.org import matrix
 from tasks.scripts.ranking import Offered, offer
 from yejibao.core import access, clock, idempotency
 from yejibao.core.errors import Invalid
@@ -21,11 +22,11 @@ from .acts import prepare, state_of
 from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
 from .models import Task
 from .queries import Story, list_tasks, open_story, read_task
-from .scoped import READ_ROLES
+from .scoped import DO, READ
 
 STATES = [state.value for state in Task.State]
-DOERS = access.Roles(roles=("guide", "store_manager"))
-READERS = access.Roles(roles=("guide", *READ_ROLES))
+DOERS = access.Roles(roles=matrix.holders(DO))
+READERS = access.Roles(roles=matrix.holders(READ))
 
 
 # ---------------------------------------------------------------- shapes

@@ -1,4 +1,4 @@
-"""Which tasks an actor may read (reliability-security §3, row "follow-up read / do")."""
+"""Which tasks an actor may read (access_matrix.yaml, followup.read)."""
 
 from functools import lru_cache
 from typing import Any
@@ -6,22 +6,27 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Q, QuerySet
 
+from guides.org import matrix
 from guides.org.scoped import NOBODY, under_grants
 from yejibao.core.scope import Actor
 
-READ_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_operator", "hq_crm", "hq_retail")
+READ, DO = "followup.read", "followup.do"
+OWN_KIND = {"live_operator": "live"}  # reads follow-ups of its own kind only, by the prefix of their type
 
 
 def task_filter(actor: Actor) -> Q:
-    """Own tasks; a manager the store's; supervisors, branch and HQ those of their subtree."""
+    """Own tasks; a manager the store's; supervisors, branch and HQ those of their subtree; 直播 those of its kind."""
     if actor.is_system:
         return Q()
     condition = NOBODY
-    if actor.has_role("guide", "store_manager") and actor.staff_id:
+    if actor.has_role(*matrix.holders(DO)) and actor.staff_id:
         condition |= Q(assignee_id=actor.staff_id)
-    grants = actor.reach(*READ_ROLES)
-    if grants:
+    if grants := actor.reach(*matrix.leaders(READ)):
         condition |= under_grants(grants, path="store__unit__path", store="store_id")
+    for role in matrix.leaders(READ, "own_kind"):
+        if grants := actor.reach(role):
+            reach = under_grants(grants, path="store__unit__path", store="store_id")
+            condition |= reach & Q(task_type__startswith=OWN_KIND[role])
     return condition
 
 

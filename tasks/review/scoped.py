@@ -1,25 +1,25 @@
-"""How far a board reaches and how deep (reliability-security §3, row "follow-up read / do"; org_and_roles.yaml `sees`)."""
+"""How far a board reaches and how deep (access_matrix.yaml, followup.figures and .read; org_and_roles.yaml `sees`)."""
 
 from django.db.models import Q
 
-from guides.org.actors import role_book
+from guides.org import matrix
 from guides.org.models import OrgUnit
 from guides.org.scoped import NOBODY, under_grants
+from tasks.followups.scoped import OWN_KIND, READ
 from yejibao.core.scope import Actor
 
 VIEW = "task.progress_view"
 # "down to store" for region and branch managers, no identities for executives: their boards end at the store.
 GUIDE_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_operator", "hq_crm", "hq_retail")
 # Who may read the tasks behind a figure; only the store's manager reads the members' full names.
-NAME_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_operator", "hq_crm")
+NAME_ROLES = matrix.leaders(READ)
 FULL_NAME_ROLES = ("store_manager",)
 URGE_ROLES = ("store_manager", "area_supervisor", "branch_member_manager", "hq_operator")
-OWN_KIND = {"live_operator": "live"}  # reads follow-ups of its own kind only
 
 
 def figure_roles() -> tuple[str, ...]:
     """Return the roles that see completion figures at all."""
-    return tuple(role_book()["permissions"][VIEW])
+    return matrix.holders("followup.figures")
 
 
 def figure_filter(actor: Actor, *, path: str, store: str) -> Q:

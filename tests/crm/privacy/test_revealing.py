@@ -65,6 +65,9 @@ def test_a_phone_is_not_shown_to_others(member: Member, guide: Staff, manager: S
 
 def test_customer_service_sees_numbers_of_tickets_only(member: Member, guide: Staff) -> None:
     agent = actor_for(make_staff("customer_service"))
+    with pytest.raises(NotFound):  # without any he is not in sight at all
+        reveal_phone(member, actor=agent, reason="售后处理", now=NOW)
+    make_ticket(member, opened_at=NOW, state="closed")
     with pytest.raises(NoTicket):
         reveal_phone(member, actor=agent, reason="售后处理", now=NOW)
     make_ticket(member, opened_at=NOW)
