@@ -10,6 +10,7 @@ from .exports import pages as exports
 from .notices import pages as notices
 from .org import pages
 from .org.api import MeView, StaffViewSet, StoreViewSet, UnitViewSet
+from .org.backoffice import urls as backoffice
 from .org.jssdk_api import SignatureView
 
 app_name = "guides"
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("g/", pages.front),
     path("m/", pages.front),
     path("hq/", pages.hq_home, name="hq-home"),
+    *backoffice.urlpatterns,
     path("api/v1/wecom/signature", SignatureView.as_view(), name="wecom-signature"),
     path("api/v1/me/", MeView.as_view(), name="me-api"),
     path("api/v1/", include(api.urls)),

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from guides.events import StaffAwayChanged, StaffResigned
 from yejibao.core import audit, clock, outbox
-from yejibao.core.errors import Conflict, Invalid
+from yejibao.core.errors import Conflict, Invalid, Stale
 from yejibao.core.personal import blind_index, normal_phone
 from yejibao.core.scope import Actor
 
@@ -94,10 +94,12 @@ def create_store(
 
 
 @transaction.atomic
-def move_unit(unit: OrgUnit, *, to: OrgUnit, actor: Actor, reason: str, now: datetime) -> OrgUnit:
+def move_unit(
+    unit: OrgUnit, *, to: OrgUnit, actor: Actor, reason: str, now: datetime, was: int | None = None
+) -> OrgUnit:
     """Hang a unit under another parent of the same level; all below it moves along, what happened before stays.
 
-    Raises WrongPlace. A move to where it is already changes nothing.
+    `was`: the parent its editor saw. Raises WrongPlace or Stale. A move to where it is already changes nothing.
     """
     must_manage_accounts(actor)
     locked = {one.pk: one for one in OrgUnit.objects.select_for_update().filter(pk__in=[unit.pk, to.pk]).order_by("pk")}
@@ -105,6 +107,8 @@ def move_unit(unit: OrgUnit, *, to: OrgUnit, actor: Actor, reason: str, now: dat
     _must_fit(unit.level, to)
     if unit.parent_id == to.pk:
         return unit
+    if was is not None and unit.parent_id != was:
+        raise Stale(_("刚刚有人给它换了上级，看过再改。"))
     old_path, new_path, old_parent = unit.path or "", f"{to.path}{unit.pk}/", unit.parent_id
     OrgUnitMove.objects.create(
         unit=unit,
