@@ -226,7 +226,7 @@ def _open_tasks(counts: dict[str, int]) -> None:
         "id": "i", "cadence_id": "%(cadence)s", "cadence_version_id": "%(version)s", "member_id": "i", "kind": "'full'",
         "buyer": "'first'", "anchor_order_id": "i", "anchor_at": "paid_at", "touch_at": "paid_at", "known_at": "paid_at",
         "anchor_on": "(paid_at AT TIME ZONE 'Asia/Shanghai')::date", "day_anchor_date": "(paid_at AT TIME ZONE 'Asia/Shanghai')::date",
-        "is_day_anchor_frozen": "true", "plan": "%(plan)s::varchar[]", "steps_planned": "5", "owner_guide_id": "g.id",
+        "plan": "%(plan)s::varchar[]", "steps_planned": "5", "owner_guide_id": "g.id",
         "serving_guide_id": "g.id", "store_id": "g.store_id", "created_at": "paid_at",
     }  # fmt: skip
     world._fill(Enrollment, cycle, _of_members(), params)

@@ -14,7 +14,7 @@ from bench import peers, world
 from bench.figures import Options, Report, at_least, interleaved, median, median_ratio, progress, rate
 from crm.orders.models import Order
 from tasks.cadences.enrolling import enroll_orders
-from tasks.cadences.models import Enrollment, EnrollmentCause
+from tasks.cadences.models import Enrollment, EnrollmentCause, Hand
 from tasks.cadences.rulebook import Rulebook, rules_of
 from tasks.followups.models import Task
 from yejibao.core import clock
@@ -102,7 +102,7 @@ def _check(now: datetime) -> None:
     """All sides must have written the same: every purchase a cause, a new cycle, and its member's running one closed."""
     started = Enrollment.objects.filter(created_at=now)
     shapes = defaultdict(int)
-    for kind, status, step in started.values_list("kind", "status", "next_step"):
+    for kind, status, step in started.values_list("kind", "status", "hand__next_step"):
         shapes[kind, status, step] += 1
     progress(f"written: {dict(shapes)}")
     doubled = (
@@ -149,30 +149,30 @@ ON CONFLICT (cadence_id, order_id) DO NOTHING
 """
 _CLOSE = """
 WITH running AS (
-    SELECT e.id, c.enrollment_id AS new_id, e.plan, e.next_step
+    SELECT e.id, c.enrollment_id AS new_id, e.plan, h.next_step
     FROM tasks_enrollmentcause c JOIN crm_order o ON o.id = c.order_id
     JOIN tasks_enrollment e ON e.member_id = o.member_id AND e.cadence_id = %(cadence)s AND e.kind = 'full'
         AND e.status = 'active'
+    JOIN tasks_hand h ON h.enrollment_id = e.id
     WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(ids)s)
 ), closed AS (
     UPDATE tasks_enrollment e SET status = 'superseded', superseded_by_id = r.new_id, closed_reason = 'repurchased',
-        closed_at = %(now)s, next_step = NULL, next_due_at = NULL,
-        steps_superseded = cardinality(r.plan) - array_position(r.plan, r.next_step) + 1
+        closed_at = %(now)s, steps_superseded = cardinality(r.plan) - array_position(r.plan, r.next_step) + 1
     FROM running r WHERE e.id = r.id
+), hands AS (
+    DELETE FROM tasks_hand h USING running r WHERE h.enrollment_id = r.id
 )
 UPDATE tasks_task t SET state = 'superseded', closed_reason = 'repurchased', closed_at = %(now)s, tell_at = NULL,
     superseded_by_id = r.new_id
 FROM running r WHERE t.enrollment_id = r.id AND t.state = 'open'
 """
 _CYCLES = """
+WITH cycles AS (
 INSERT INTO tasks_enrollment (id, cadence_id, cadence_version_id, member_id, kind, buyer, anchor_order_id, anchor_at, anchor_on,
-    touch_at, known_at, day_anchor_date, is_day_anchor_frozen, status, plan, next_step, next_due_at, step_days, steps_planned,
-    steps_skipped, steps_superseded, steps_cancelled, step_reasons, owner_guide_id, serving_guide_id, store_id, items,
+    touch_at, known_at, day_anchor_date, status, plan, step_days, steps_planned, steps_skipped, steps_superseded, steps_cancelled, step_reasons, owner_guide_id, serving_guide_id, store_id, items,
     carry_over_items, closed_reason, created_at)
 SELECT c.enrollment_id, %(cadence)s, %(version)s, o.member_id, CASE c.role WHEN 'small' THEN 'small' ELSE 'full' END, b.buyer,
-    o.id, o.paid_at, o.paid_on, o.paid_at, o.known_at, o.paid_on, false, 'active', p.plan, 'm30',
-    greatest(o.known_at, (o.paid_on + hours.opens_at) AT TIME ZONE 'Asia/Shanghai'),
-    '{}', cardinality(p.plan), 0, 0, 0, '{}', m.owner_guide_id, o.guide_id, o.store_id, l.items, '[]', '', %(now)s
+    o.id, o.paid_at, o.paid_on, o.paid_at, o.known_at, o.paid_on, 'active', p.plan, '{}', cardinality(p.plan), 0, 0, 0, '{}', m.owner_guide_id, o.guide_id, o.store_id, l.items, '[]', '', %(now)s
 FROM tasks_enrollmentcause c
 JOIN crm_order o ON o.id = c.order_id
 JOIN crm_member m ON m.id = o.member_id
@@ -190,6 +190,11 @@ CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object('line', i.id, '
     FROM crm_orderline i WHERE i.order_id = o.id) l
 WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(ids)s)
 ORDER BY c.enrollment_id
+RETURNING id, store_id, serving_guide_id, known_at, anchor_on
+)
+INSERT INTO tasks_hand (enrollment_id, next_step, next_due_at, parked_tries, parked_why)
+SELECT c.id, 'm30', greatest(c.known_at, (c.anchor_on + hours.opens_at) AT TIME ZONE 'Asia/Shanghai'), 0, ''
+FROM cycles c JOIN guides_staff serving ON serving.id = c.serving_guide_id JOIN guides_store hours ON hours.id = serving.store_id
 """
 
 
@@ -218,20 +223,21 @@ def _one_bulk(ids: Sequence[int], book: Rulebook, now: datetime) -> None:
         .annotate(days=Count("paid_on", distinct=True))
         .values_list("member", "days")
     )
-    cycles = []
+    cycles, dues = [], []
     for order in orders:
         assert order.member is not None and order.guide is not None and order.guide.store is not None
         bought = days[order.member_id]
         buyer = "first" if bought <= 1 else "repeat" if bought <= 4 else "loyal"
         plan = book.plans["small" if order.net_amount_fen < book.rules["small_below_fen"] else buyer]
         opens = clock.local_moment(order.paid_on, order.guide.store.opens_at)
+        dues.append(max(order.known_at or now, opens))
         lines = sorted(order.lines.all(), key=lambda line: (-line.paid_fen, line.pk))
         cycles.append(
             Enrollment(
                 cadence_id=book.cadence_id, cadence_version=book.version, member_id=order.member_id, buyer=buyer,
                 kind="small" if len(plan) == 1 else "full", anchor_order=order, anchor_at=order.paid_at,
                 anchor_on=order.paid_on, touch_at=order.paid_at, known_at=order.known_at, day_anchor_date=order.paid_on,
-                plan=plan, next_step="m30", next_due_at=max(order.known_at or now, opens), steps_planned=len(plan),
+                plan=plan, steps_planned=len(plan),
                 owner_guide_id=order.member.owner_guide_id, serving_guide_id=order.guide_id, store_id=order.store_id,
                 items=[
                     {"line": line.pk, "name": line.item_name, "color": line.color, "size": line.size,
@@ -245,8 +251,11 @@ def _one_bulk(ids: Sequence[int], book: Rulebook, now: datetime) -> None:
     Task.objects.filter(enrollment__in=running, state="open").update(
         state="superseded", closed_reason="repurchased", closed_at=now
     )
-    running.update(status="superseded", closed_reason="repurchased", closed_at=now, next_step=None, next_due_at=None)
+    Hand.objects.filter(enrollment__in=running).delete()
+    running.update(status="superseded", closed_reason="repurchased", closed_at=now)
     Enrollment.objects.bulk_create(cycles, batch_size=2000)
+    hands = [Hand(enrollment=one, next_step="m30", next_due_at=due) for one, due in zip(cycles, dues, strict=True)]
+    Hand.objects.bulk_create(hands, batch_size=2000)
     EnrollmentCause.objects.bulk_create(
         [
             EnrollmentCause(cadence_id=one.cadence_id, order_id=one.anchor_order_id, enrollment=one,

@@ -41,7 +41,7 @@ LAG_GROWTH_SECONDS = 15  # half a beat: lags go up and down with the tick's thir
 BEAT_SECONDS = 35  # a hand is opened by the next tick, thirty seconds later at most, and that takes its time
 RETURNING = 25  # of a hundred purchases are by members in a cycle
 PEOPLE = 400  # at their desks
-TABLES = ("tasks_enrollment", "tasks_task", "core_outboxmessage")
+TABLES = ("tasks_hand", "tasks_enrollment", "tasks_task", "core_outboxmessage")
 LAGS = ("due hand", "push", "event")
 
 
@@ -204,7 +204,7 @@ class Peak:
     def _look(self, at: float) -> Look:
         now = clock.now()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT min(next_due_at) FROM tasks_enrollment WHERE next_due_at <= %s", [now])
+            cursor.execute("SELECT min(next_due_at) FROM tasks_hand WHERE next_due_at <= %s", [now])
             oldest: datetime | None = cursor.fetchone()[0]
             cursor.execute(
                 "SELECT relname, n_dead_tup, n_live_tup FROM pg_stat_user_tables WHERE relname = ANY(%s)",
@@ -227,7 +227,9 @@ class Peak:
 def keep_back() -> None:
     """Put off the hands that stand due, or the first tick would open them all before the play begins."""
     desk.sql("CREATE TABLE bench_spread (id bigint PRIMARY KEY, at timestamptz)")
-    desk.sql("INSERT INTO bench_spread SELECT id FROM tasks_enrollment WHERE next_due_at <= %(now)s", now=desk.MORNING)
+    desk.sql(
+        "INSERT INTO bench_spread SELECT enrollment_id FROM tasks_hand WHERE next_due_at <= %(now)s", now=desk.MORNING
+    )
     _set_due("interval '1 year' + %(start)s::timestamptz", start=desk.MORNING)
 
 
@@ -237,7 +239,7 @@ def spread(size: Size, start: datetime) -> None:
         "%(start)s::timestamptz + (row_number() OVER (ORDER BY md5(id::text)) - 1) * interval '1 second' / %(rate)s",
         start=start, rate=DUE * size.factor,
     )  # fmt: skip
-    desk.sql("VACUUM (ANALYZE) tasks_enrollment, bench_spread")
+    desk.sql("VACUUM (ANALYZE) tasks_hand, bench_spread")
 
 
 def _set_due(moment: str, **facts: Any) -> None:
@@ -245,15 +247,15 @@ def _set_due(moment: str, **facts: Any) -> None:
         f"UPDATE bench_spread b SET at = v.at FROM (SELECT id, {moment} AS at FROM bench_spread) v WHERE v.id = b.id",
         **facts,
     )
-    desk.sql("UPDATE tasks_enrollment e SET next_due_at = b.at FROM bench_spread b WHERE b.id = e.id")
+    desk.sql("UPDATE tasks_hand h SET next_due_at = b.at FROM bench_spread b WHERE b.id = h.enrollment_id")
 
 
 def handled() -> float:
     """Return the share of the hands due a beat ago or longer that have been moved since."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT avg((e.next_due_at IS DISTINCT FROM b.at)::int)::float8 FROM bench_spread b"
-            " JOIN tasks_enrollment e ON e.id = b.id WHERE b.at <= %s",
+            "SELECT avg((h.next_due_at IS DISTINCT FROM b.at)::int)::float8 FROM bench_spread b"
+            " LEFT JOIN tasks_hand h ON h.enrollment_id = b.id WHERE b.at <= %s",
             [clock.now() - timedelta(seconds=BEAT_SECONDS)],
         )
         share = cursor.fetchone()[0]

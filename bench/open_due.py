@@ -10,7 +10,7 @@ from bench import world
 from bench.figures import Options, Report, at_least, at_most, interleaved, median, median_ratio, progress, rate
 from crm.orders.models import Order
 from tasks.cadences import moments
-from tasks.cadences.models import Enrollment
+from tasks.cadences.models import Enrollment, Hand
 from tasks.followups.opening import open_due
 from tasks.followups.people import away
 from yejibao.core import clock
@@ -68,7 +68,7 @@ def both_sides(waiting: int, rounds: int, batches: int, now: datetime) -> dict[s
     figures = interleaved(rounds, {name: (lambda side=side: rate(side)) for name, side in sides.items()})
     progress(f"measured at {waiting:,}")
     written = _wal() - before
-    left = Enrollment.objects.filter(next_due_at__lte=now).count()
+    left = Hand.objects.filter(next_due_at__lte=now).count()
     if left:
         raise RuntimeError(f"{left} hands are still due: a side did not move what it claimed")
     return {
@@ -126,13 +126,14 @@ def bare(count: int, now: datetime) -> int:
 
 
 _CLAIM = """
-SELECT id FROM tasks_enrollment WHERE next_due_at <= %(now)s ORDER BY next_due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+SELECT h.enrollment_id FROM tasks_hand h JOIN tasks_enrollment e ON e.id = h.enrollment_id
+WHERE h.next_due_at <= %(now)s ORDER BY h.next_due_at LIMIT %(batch)s FOR NO KEY UPDATE SKIP LOCKED
 """
 # Reads what the product reads (member, order, own guide, hours, roster, friends, reaches, tickets, later orders, lists) and
 # writes what it writes.
 _OPEN = f"""
 WITH read AS MATERIALIZED (
-    SELECT e.id, e.member_id, e.anchor_order_id, e.next_step, e.anchor_on, e.items, e.buyer, e.step_reasons, e.plan, e.day_anchor_date,
+    SELECT e.id, e.member_id, e.anchor_order_id, h.next_step, e.anchor_on, e.items, e.buyer, e.step_reasons, e.plan, e.day_anchor_date,
         step.task_type, step.nature, step.why, step.evidence_any_of, step.offset_minutes, step.always_shown, step.version_id,
         coalesce((step.priority_by_buyer->>e.buyer)::int, step.priority) AS priority, m.tier_631, m.owner_guide_id, owner.store_id,
         hours.opens_at, hours.closes_at, ao.is_gift, ao.is_delivery, due.open_at, due.due_at, due.expire_at, link.is_friend,
@@ -145,8 +146,9 @@ WITH read AS MATERIALIZED (
              WHEN reached.today > 0 OR reached.week >= 99 OR later.waits OR ao.status <> 'paid' OR m.status <> 'active' THEN 'wait'
              ELSE 'open' END AS action
     FROM tasks_enrollment e
+    JOIN tasks_hand h ON h.enrollment_id = e.id
     JOIN tasks_cadenceversion v ON v.cadence_id = e.cadence_id AND v.state = 'published'
-    JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = e.next_step
+    JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = h.next_step
     JOIN crm_member m ON m.id = e.member_id
     JOIN crm_order ao ON ao.id = e.anchor_order_id
     JOIN guides_staff owner ON owner.id = m.owner_guide_id
@@ -164,7 +166,7 @@ WITH read AS MATERIALIZED (
         WHERE tk.member_id = e.member_id AND tk.state NOT IN ('closed', 'rejected', 'cancelled')) tk ON true
     LEFT JOIN LATERAL (SELECT true AS waits FROM crm_order o WHERE o.member_id = e.member_id AND o.paid_at > e.anchor_at
         AND o.paid_on > e.anchor_on AND o.status = 'paid' LIMIT 1) later ON true
-    WHERE e.id = ANY(%(ids)s)
+    WHERE e.id = ANY(%(ids)s) AND h.enrollment_id = ANY(%(ids)s)
 ), placed AS (
     SELECT r.*, r.plan[array_position(r.plan, r.next_step) + 1] AS following,
         r.action = 'open' AND NOT r.always_shown AND 20 - listed.n < row_number() OVER (
@@ -190,13 +192,16 @@ WITH read AS MATERIALIZED (
 ), handed AS (
     INSERT INTO tasks_taskmove (task_id, reason, note, old_assignee_id, new_assignee_id, at)
     SELECT o.id, 'backup', '', o.owner_guide_id, o.assignee_id, %(now)s FROM opened o WHERE o.assignee_id <> o.owner_guide_id
+), noted AS (
+    UPDATE tasks_enrollment e SET steps_skipped = e.steps_skipped + 1,
+        step_reasons = r.step_reasons || jsonb_build_object(r.next_step, 'no_channel'),
+        status = CASE WHEN r.following IS NULL THEN 'completed' ELSE e.status END
+    FROM placed r WHERE e.id = r.id AND r.action = 'skip'
+), passed AS (
+    DELETE FROM tasks_hand h USING placed r WHERE h.enrollment_id = r.id AND h.next_step = r.next_step AND r.following IS NULL
 )
-UPDATE tasks_enrollment e SET next_step = r.following, is_day_anchor_frozen = true,
-    next_due_at = {moments.at("r.day_anchor_date + ns.open_day", "r.opens_at")},
-    steps_skipped = e.steps_skipped + (r.action = 'skip')::int,
-    step_reasons = CASE WHEN r.action = 'skip' THEN r.step_reasons || jsonb_build_object(r.next_step, 'no_channel')
-                        ELSE e.step_reasons END,
-    status = CASE WHEN r.action = 'skip' AND r.following IS NULL THEN 'completed' ELSE e.status END
-FROM placed r LEFT JOIN tasks_cadencestep ns ON ns.version_id = r.version_id AND ns.key = r.following
-WHERE e.id = r.id AND e.next_step = r.next_step
+UPDATE tasks_hand h SET next_step = r.following,
+    next_due_at = {moments.at("r.day_anchor_date + ns.open_day", "r.opens_at")}
+FROM placed r JOIN tasks_cadencestep ns ON ns.version_id = r.version_id AND ns.key = r.following
+WHERE h.enrollment_id = r.id AND h.next_step = r.next_step
 """

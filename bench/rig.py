@@ -88,7 +88,7 @@ class Rig:
         self.env |= {"WECOM_API_BASE": f"{self.address}/cgi-bin/", "WECOM_SANDBOX_CONTROL": f"{self.address}/control/"}
         self._token = re.findall(r"yjs_\w+", self.manage("shell", "-v", "0", "-c", BUILD.format(count=count)))[-1]
         self.beat_every(every)
-        self.ask("update tasks_enrollment set next_due_at = next_due_at + interval '1 year'")
+        self.ask("update tasks_hand set next_due_at = next_due_at + interval '1 year'")
         for name, command in {"worker": WORKER, "beat": BEAT, "beat2": BEAT, "sender": SENDER}.items():
             self._start(name, command)
         self.say(f"{count:,} follow-ups wait")
@@ -157,8 +157,9 @@ class Rig:
         """Make that many more of the follow-ups due now; return their numbers."""
         batch = range(self.released + 1, self.released + count + 1)
         rows = self.ask(
-            "update tasks_enrollment e set next_due_at = e.next_due_at - interval '1 year' from crm_order o"
-            " where o.id = e.anchor_order_id and o.number::int between %s and %s and e.next_step = 'm30' returning e.id",
+            "update tasks_hand h set next_due_at = h.next_due_at - interval '1 year'"
+            " from tasks_enrollment e join crm_order o on o.id = e.anchor_order_id"
+            " where h.enrollment_id = e.id and o.number::int between %s and %s and h.next_step = 'm30' returning e.id",
             [batch.start, batch.stop - 1],
         )
         assert len(rows) == count, f"only {len(rows)} were left"
@@ -342,7 +343,7 @@ class Rig:
         """Return how things stand, for a failure's text."""
         with contextlib.suppress(psycopg.Error, OSError):
             self.look()
-            waiting = self.ask("select count(*) from tasks_enrollment where next_step = 'm30'")[0][0]
+            waiting = self.ask("select count(*) from tasks_hand where next_step = 'm30'")[0][0]
             lines = [
                 f"shown {len(self.shown)}, not opened {waiting}, messages {dict(self.states())}, kills {dict(self.kills)}"
             ]

@@ -27,7 +27,7 @@ from guides.attendance.models import Shift
 from guides.org.loading import load_org, made_up_org
 from guides.org.models import Staff
 from tasks.cadences.loading import load_3369
-from tasks.cadences.models import CadenceVersion, Enrollment, EnrollmentCause
+from tasks.cadences.models import CadenceVersion, Enrollment, EnrollmentCause, Hand
 from tasks.followups.models import Reach
 from yejibao.core import clock
 from yejibao.core.personal import encrypt
@@ -114,7 +114,7 @@ def enrollments(*, waiting: int, due: int, now: datetime) -> None:
     sizes = [edge - before for before, edge in zip(edges, edges[1:], strict=False)]  # background between the cohorts
     background = zip(sizes, ((89, 61), (60, 31), (30, 4), (3, 1)), strict=True)
     cohorts = [("d90", 90), ("d60", 60), ("d30", 30), ("d3", 3)]
-    with _filling(Order, Enrollment, EnrollmentCause, Reach, Ticket):
+    with _filling(Order, Enrollment, Hand, EnrollmentCause, Reach, Ticket):
         for (step, age), (size, (oldest, newest)) in zip(cohorts, background, strict=True):
             _cycles(cohort, oldest=age, newest=age, step=step, now=now)
             _cycles(size, oldest=oldest, newest=newest, step=None, now=now)
@@ -152,19 +152,23 @@ def _cycles(count: int, *, oldest: int, newest: int, step: str | None, now: date
         "content_sha": "'bench'", "created_at": "paid_at",
     }  # fmt: skip
     _fill(Order, order, bought, params)
-    hand = "CASE step " + " ".join(f"WHEN '{key}' THEN {day}" for key, day in OPENS_ON.items()) + " END"
     cycle = {
         "id": "i", "cadence_id": "%(cadence)s", "cadence_version_id": "%(version)s", "member_id": "member", "kind": "'full'",
         "buyer": "CASE WHEN i %% 5 < 3 THEN 'first' ELSE 'repeat' END", "anchor_order_id": "i", "anchor_at": "paid_at",
         "anchor_on": "day", "touch_at": "paid_at", "known_at": "paid_at", "day_anchor_date": "day",
-        "is_day_anchor_frozen": "age > 3", "plan": "%(plan)s::varchar[]", "next_step": "step",
-        "next_due_at": f"CASE step WHEN 'm30' THEN paid_at ELSE (day + {hand} + g.opens_at) AT TIME ZONE 'Asia/Shanghai' END",
+        "plan": "%(plan)s::varchar[]",
         "steps_planned": "5",
         "steps_skipped": "array_position(%(plan)s::varchar[], step) - 1",  # what came before left no task here
         "owner_guide_id": "g.id", "serving_guide_id": "g.id", "store_id": "g.store_id",
         "items": "(%(items)s::jsonb[])[1 + i %% 8]", "created_at": "paid_at",
     }  # fmt: skip
     _fill(Enrollment, cycle, bought, params)
+    opens_on = "CASE step " + " ".join(f"WHEN '{key}' THEN {day}" for key, day in OPENS_ON.items()) + " END"
+    hand = {
+        "enrollment_id": "i", "next_step": "step",
+        "next_due_at": f"CASE step WHEN 'm30' THEN paid_at ELSE (day + {opens_on} + g.opens_at) AT TIME ZONE 'Asia/Shanghai' END",
+    }  # fmt: skip
+    _fill(Hand, hand, bought, params)
     cause = {
         "id": "i", "cadence_id": "%(cadence)s", "order_id": "i", "enrollment_id": "i", "role": "'anchor'",
         "created_at": "timestamptz '2025-01-01'",
@@ -174,7 +178,7 @@ def _cycles(count: int, *, oldest: int, newest: int, step: str | None, now: date
 
 def _company_of_the_due(now: datetime) -> None:
     """Give those who are due what a step looks at: four of ten were reached in the last weeks, one of a hundred complains."""
-    due = "tasks_enrollment e WHERE e.next_due_at <= %(now)s AND e.anchor_on < %(today)s"
+    due = "tasks_hand h JOIN tasks_enrollment e ON e.id = h.enrollment_id WHERE h.next_due_at <= %(now)s AND e.anchor_on < %(today)s"
     params = {"now": now, "today": clock.local_day(now), "reach": _next(Reach), "ticket": _next(Ticket)}
     reach = {
         "id": "%(reach)s + row_number() OVER ()", "member_id": "e.member_id", "guide_id": "e.owner_guide_id",
@@ -247,7 +251,10 @@ def warm(*, now: datetime, after_order: int) -> None:
             "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
         )
         cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL max_parallel_workers_per_gather = 0")
-        due = "(SELECT member_id, id AS cycle FROM tasks_enrollment WHERE next_due_at <= %s) x"
+        due = (
+            "(SELECT e.member_id, e.id AS cycle FROM tasks_hand h JOIN tasks_enrollment e ON e.id = h.enrollment_id"
+            " WHERE h.next_due_at <= %s) x"
+        )
         cursor.execute(f"{seen} FROM {due} {of_a_member}", [now])
         bought = "(SELECT member_id, NULL::bigint AS cycle FROM crm_order WHERE id > %s) x"
         cursor.execute(f"{seen} FROM {bought} {of_a_member}", [after_order])
@@ -320,7 +327,9 @@ def _filling(*filled: type[models.Model]) -> Iterator[None]:
         cursor.execute("SET LOCAL max_parallel_maintenance_workers = 2")
         for name in names:
             cursor.execute(f"REINDEX TABLE {name}")
-            cursor.execute(f"SELECT setval('{name}_id_seq', coalesce((SELECT max(id) FROM {name}), 1))")
+        for model, name in zip(filled, names, strict=True):
+            if model._meta.pk.column == "id":
+                cursor.execute(f"SELECT setval('{name}_id_seq', coalesce((SELECT max(id) FROM {name}), 1))")
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute(f"VACUUM (ANALYZE) {', '.join(names)}")  # else the first reader writes the hint bits

@@ -53,6 +53,7 @@ SELECT create_distributed_table('crm_orderchange', 'bucket', colocate_with => 'c
 SELECT create_distributed_table('crm_ticket', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('crm_tierrank', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('tasks_enrollment', 'bucket', colocate_with => 'crm_member');
+SELECT create_distributed_table('tasks_hand', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('tasks_enrollmentcause', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('tasks_task', 'bucket', colocate_with => 'crm_member');
 SELECT create_distributed_table('tasks_taskevidence', 'bucket', colocate_with => 'crm_member');

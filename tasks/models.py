@@ -1,6 +1,6 @@
 """Tables of the department, for Django to find."""
 
-from .cadences.models import Cadence, CadenceStep, CadenceVersion, Enrollment, EnrollmentCause
+from .cadences.models import Cadence, CadenceStep, CadenceVersion, Enrollment, EnrollmentCause, Hand
 from .followups.models import (
     CardClick,
     PendingSend,
@@ -25,6 +25,7 @@ __all__ = [
     "Enrollment",
     "EnrollmentCause",
     "FiguresRun",
+    "Hand",
     "PendingSend",
     "Reach",
     "Script",

@@ -63,12 +63,16 @@ def cancel_cycles(enrollment_ids: Sequence[int], *, reason: str, now: datetime) 
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH gone AS (
+            WITH stood AS (
+                SELECT e.id, h.next_step FROM tasks_enrollment e LEFT JOIN tasks_hand h ON h.enrollment_id = e.id
+                WHERE e.id = ANY(%(ids)s)
+            ), gone AS (
                 UPDATE tasks_enrollment e SET status = 'cancelled', closed_reason = %(reason)s, closed_at = %(now)s,
-                    steps_cancelled = CASE WHEN e.next_step IS NULL THEN 0
-                        ELSE cardinality(e.plan) - array_position(e.plan, e.next_step) + 1 END,
-                    next_step = NULL, next_due_at = NULL
-                WHERE e.id = ANY(%(ids)s) AND e.status IN ('active', 'completed') RETURNING e.id
+                    steps_cancelled = CASE WHEN s.next_step IS NULL THEN 0
+                        ELSE cardinality(e.plan) - array_position(e.plan, s.next_step) + 1 END
+                FROM stood s WHERE e.id = s.id AND e.status IN ('active', 'completed') RETURNING e.id
+            ), hands AS (
+                DELETE FROM tasks_hand h USING gone WHERE h.enrollment_id = gone.id
             ), tasks AS (
                 UPDATE tasks_task t SET state = 'cancelled', closed_reason = %(reason)s, closed_at = %(now)s, tell_at = NULL,
                     held_at = NULL, held_reason = NULL
@@ -104,20 +108,29 @@ def follow_receipts(order_ids: Sequence[int], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE tasks_enrollment e SET day_anchor_date = r.day,
-                next_due_at = CASE WHEN e.next_step IS NULL OR step.open_day IS NULL THEN e.next_due_at
-                    ELSE greatest({moments.at("coalesce((e.step_days->>r.key)::date, r.day + step.open_day)", "hours.opens_at")},
-                                  %(now)s) END
-            FROM (SELECT e.id, {moments.local_date("o.received_at")} AS day, e.next_step AS key, e.cadence_id,
-                         coalesce(owner.store_id, e.store_id) AS store_id
-                  FROM tasks_enrollment e JOIN crm_order o ON o.id = e.anchor_order_id
-                  JOIN crm_member m ON m.id = e.member_id LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
-                  WHERE o.id = ANY(%(ids)s) AND o.is_delivery AND o.received_at IS NOT NULL
-                    AND e.status = 'active' AND NOT e.is_day_anchor_frozen) r
-            JOIN guides_store hours ON hours.id = r.store_id
-            JOIN tasks_cadenceversion v ON v.cadence_id = r.cadence_id AND v.state = 'published'
-            LEFT JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = r.key
-            WHERE e.id = r.id AND e.day_anchor_date <> r.day
+            WITH received AS (
+                SELECT e.id, {moments.local_date("o.received_at")} AS day, e.step_days, h.next_step AS key, step.open_day,
+                    hours.opens_at
+                FROM tasks_enrollment e JOIN tasks_hand h ON h.enrollment_id = e.id
+                JOIN crm_order o ON o.id = e.anchor_order_id
+                JOIN crm_member m ON m.id = e.member_id LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
+                JOIN guides_store hours ON hours.id = coalesce(owner.store_id, e.store_id)
+                JOIN tasks_cadenceversion v ON v.cadence_id = e.cadence_id AND v.state = 'published'
+                LEFT JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = h.next_step
+                WHERE o.id = ANY(%(ids)s) AND o.is_delivery AND o.received_at IS NOT NULL AND e.status = 'active'
+                  AND NOT EXISTS (   -- a step that counts days from the anchor lies behind the hand
+                    SELECT 1 FROM unnest(e.plan[:array_position(e.plan, h.next_step) - 1]) AS behind(key)
+                    JOIN tasks_cadencestep past ON past.version_id = e.cadence_version_id AND past.key = behind.key
+                    WHERE past.offset_minutes IS NULL)
+            ), anchors AS (
+                UPDATE tasks_enrollment e SET day_anchor_date = r.day FROM received r
+                WHERE e.id = r.id AND e.day_anchor_date <> r.day
+                RETURNING e.id
+            )
+            UPDATE tasks_hand h SET next_due_at = greatest(
+                {moments.at("coalesce((r.step_days->>r.key)::date, r.day + r.open_day)", "r.opens_at")}, %(now)s)
+            FROM received r JOIN anchors a ON a.id = r.id
+            WHERE h.enrollment_id = r.id AND r.open_day IS NOT NULL
             """,
             {"ids": list(order_ids), "now": now},
         )
@@ -145,18 +158,20 @@ def move_d3(days: dict[int, tuple[str, int]], *, reason: str, now: datetime) -> 
                 SELECT w.id, w.base::date + w.plus AS day FROM unnest(%(ids)s::bigint[], %(bases)s::text[], %(plus)s::int[])
                     AS w(id, base, plus)
             ), place AS (
-                SELECT e.id, w.day, step.open_day, step.due_day, step.expire_day, hours.opens_at, hours.closes_at, e.next_step,
-                    array_position(e.plan, e.next_step) <= array_position(e.plan, 'd3') AS is_ahead
-                FROM tasks_enrollment e JOIN wish w ON w.id = e.id
+                SELECT e.id, w.day, step.open_day, step.due_day, step.expire_day, hours.opens_at, hours.closes_at, h.next_step,
+                    array_position(e.plan, h.next_step) <= array_position(e.plan, 'd3') AS is_ahead
+                FROM tasks_enrollment e JOIN wish w ON w.id = e.id LEFT JOIN tasks_hand h ON h.enrollment_id = e.id
                 JOIN tasks_cadenceversion v ON v.cadence_id = e.cadence_id AND v.state = 'published'
                 JOIN tasks_cadencestep step ON step.version_id = v.id AND step.key = 'd3'
                 JOIN crm_member m ON m.id = e.member_id LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
                 JOIN guides_store hours ON hours.id = coalesce(owner.store_id, e.store_id)
                 WHERE e.status = 'active'
-            ), hands AS (
-                UPDATE tasks_enrollment e SET step_days = e.step_days || jsonb_build_object('d3', p.day),
-                    next_due_at = CASE WHEN p.next_step = 'd3' THEN {moments.at("p.day", "p.opens_at")} ELSE e.next_due_at END
+            ), days AS (
+                UPDATE tasks_enrollment e SET step_days = e.step_days || jsonb_build_object('d3', p.day)
                 FROM place p WHERE e.id = p.id AND p.is_ahead
+            ), hands AS (
+                UPDATE tasks_hand h SET next_due_at = {moments.at("p.day", "p.opens_at")}
+                FROM place p WHERE h.enrollment_id = p.id AND p.next_step = 'd3'
             ), dates AS (
                 SELECT t.id, t.due_at AS old_due, {moments.at("p.day", "p.closes_at")} AS new_due,
                     {moments.at("p.day + (p.expire_day - p.open_day)", "p.closes_at")} AS new_expire
@@ -204,7 +219,8 @@ def follow_alterations(ticket_ids: Sequence[int], *, now: datetime) -> None:
 
 
 _WALKED = """
-    e.status = 'active' AND e.next_step IS NULL AND (%(ids)s::bigint[] IS NULL OR e.id = ANY(%(ids)s))
+    e.status = 'active' AND (%(ids)s::bigint[] IS NULL OR e.id = ANY(%(ids)s))
+    AND NOT EXISTS (SELECT 1 FROM tasks_hand h WHERE h.enrollment_id = e.id)
     AND NOT EXISTS (SELECT 1 FROM tasks_task t WHERE t.enrollment_id = e.id AND t.state = 'open')
 """
 

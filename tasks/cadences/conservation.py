@@ -31,13 +31,17 @@ WITH orders AS (
         coalesce(sum(e.steps_skipped), 0) AS steps_skipped,
         coalesce(sum(e.steps_superseded), 0) AS steps_superseded,
         coalesce(sum(e.steps_cancelled), 0) AS steps_cancelled,
-        coalesce(sum(CASE WHEN e.next_step IS NULL THEN 0
-            ELSE cardinality(e.plan) - array_position(e.plan, e.next_step) + 1 END), 0) AS steps_waiting,
+        coalesce(sum(h.waiting), 0) AS steps_waiting,
         coalesce(sum(abs(e.steps_planned - coalesce(o.opened, 0) - e.steps_skipped - e.steps_superseded - e.steps_cancelled
-            - CASE WHEN e.next_step IS NULL THEN 0
-              ELSE cardinality(e.plan) - array_position(e.plan, e.next_step) + 1 END)), 0) AS steps_missing,
-        count(*) FILTER (WHERE e.status <> 'active' AND e.next_step IS NOT NULL) AS hands_of_the_dead
-    FROM tasks_enrollment e LEFT JOIN opened o ON o.enrollment_id = e.id WHERE e.cadence_id = %(cadence)s
+            - coalesce(h.waiting, 0))), 0) AS steps_missing,
+        count(*) FILTER (WHERE e.status <> 'active' AND h.waiting > 0) AS hands_of_the_dead
+    FROM tasks_enrollment e
+    LEFT JOIN opened o ON o.enrollment_id = e.id
+    LEFT JOIN (
+        SELECT w.id, cardinality(w.plan) - array_position(w.plan, hand.next_step) + 1 AS waiting
+        FROM tasks_hand hand JOIN tasks_enrollment w ON w.id = hand.enrollment_id
+    ) h ON h.id = e.id
+    WHERE e.cadence_id = %(cadence)s
 ), tasks AS (
     SELECT count(*) AS opened, count(*) FILTER (WHERE t.state = 'open') AS open,
         count(*) FILTER (WHERE t.state = 'done') AS done, count(*) FILTER (WHERE t.state = 'expired') AS expired,
@@ -93,7 +97,7 @@ def prove(*, cadence_id: int) -> Proof:
         )  # fmt: skip
         cursor.execute(
             "SELECT reason.value, count(*) FROM tasks_enrollment e, jsonb_each_text(e.step_reasons) reason "
-            "WHERE e.cadence_id = %s AND reason.key NOT IN ('parked', 'parked_why') GROUP BY 1 ORDER BY 1",
+            "WHERE e.cadence_id = %s GROUP BY 1 ORDER BY 1",
             [cadence_id],
         )
         unopened = dict(cursor.fetchall())

@@ -131,15 +131,16 @@ WITH fresh AS (
     SELECT c.enrollment_id AS new_id, o.member_id FROM tasks_enrollmentcause c JOIN crm_order o ON o.id = c.order_id
     WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(anchors)s) AND c.role = 'anchor'
 ), running AS (
-    SELECT e.id, f.new_id, e.plan, e.next_step, e.items, e.carry_over_items
-    FROM tasks_enrollment e JOIN fresh f ON f.member_id = e.member_id
+    SELECT e.id, f.new_id, e.plan, h.next_step, e.items, e.carry_over_items
+    FROM tasks_enrollment e JOIN fresh f ON f.member_id = e.member_id LEFT JOIN tasks_hand h ON h.enrollment_id = e.id
     WHERE e.cadence_id = %(cadence)s AND e.kind = 'full' AND e.status = 'active' AND e.id <> f.new_id
 ), closed AS (
     UPDATE tasks_enrollment e SET status = 'superseded', superseded_by_id = r.new_id, closed_reason = 'repurchased',
-        closed_at = %(now)s, next_step = NULL, next_due_at = NULL,
-        steps_superseded = CASE WHEN r.next_step IS NULL THEN 0
+        closed_at = %(now)s, steps_superseded = CASE WHEN r.next_step IS NULL THEN 0
             ELSE cardinality(r.plan) - array_position(r.plan, r.next_step) + 1 END
     FROM running r WHERE e.id = r.id
+), hands AS (
+    DELETE FROM tasks_hand h USING running r WHERE h.enrollment_id = r.id
 ), open_d3 AS (
     SELECT t.enrollment_id FROM tasks_task t JOIN running r ON r.id = t.enrollment_id
     WHERE t.node = 'd3' AND t.state = 'open'
@@ -176,22 +177,14 @@ _SECOND = f"""
     ) later
 """
 
+# The hand of a cycle whose first touch came too late stands before the second step, or there is none.
 _START = f"""
-INSERT INTO tasks_enrollment (id, cadence_id, cadence_version_id, member_id, kind, buyer, anchor_order_id, anchor_at, anchor_on,
-    touch_at, known_at, day_anchor_date, is_day_anchor_frozen, status, plan, next_step, next_due_at, step_days, steps_planned,
-    steps_skipped, steps_superseded, steps_cancelled, step_reasons, owner_guide_id, serving_guide_id, store_id, items,
-    carry_over_items, closed_reason, closed_at, created_at)
-SELECT c.enrollment_id, %(cadence)s, %(version)s, o.member_id, chosen.kind, node.buyer, o.id, o.paid_at, o.paid_on,
-    o.paid_at, o.known_at, anchor.day, false,
-    CASE WHEN ft.is_late AND second.id IS NULL THEN 'completed' ELSE 'active' END,
-    chosen.plan,
-    CASE WHEN ft.is_late THEN second.key ELSE %(first_key)s END,
-    CASE WHEN ft.is_late THEN later.open_at ELSE ft.open_at END,
-    '{{}}'::jsonb, cardinality(chosen.plan),
-    ft.is_late::int, 0, 0, CASE WHEN ft.is_late THEN jsonb_build_object(%(first_key)s::text, 'late_data') ELSE '{{}}'::jsonb END,
-    m.owner_guide_id, o.guide_id, o.store_id, items.list,
-    coalesce(%(carried)s::jsonb -> c.enrollment_id::text, '[]'::jsonb), '',
-    CASE WHEN ft.is_late AND second.id IS NULL THEN %(now)s::timestamptz END, %(now)s
+WITH starting AS MATERIALIZED (
+SELECT c.enrollment_id, o.member_id, chosen.kind, node.buyer, o.id AS order_id, o.paid_at, o.paid_on, o.known_at, anchor.day,
+    chosen.plan, ft.is_late, ft.is_late AND second.id IS NULL AS is_through, m.owner_guide_id, o.guide_id, o.store_id,
+    items.list AS items,
+    CASE WHEN ft.is_late THEN second.key ELSE %(first_key)s END AS next_step,
+    CASE WHEN ft.is_late THEN later.open_at ELSE ft.open_at END AS next_due_at
 FROM tasks_enrollmentcause c
 JOIN crm_order o ON o.id = c.order_id
 JOIN crm_member m ON m.id = o.member_id
@@ -209,17 +202,26 @@ CROSS JOIN LATERAL (SELECT CASE c.role WHEN 'anchor' THEN 'full' ELSE 'small' EN
 {items.of_order("o.id")}
 WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(starting)s)
 ORDER BY c.enrollment_id
+), hands AS (
+    INSERT INTO tasks_hand (enrollment_id, next_step, next_due_at, parked_tries, parked_why)
+    SELECT s.enrollment_id, s.next_step, s.next_due_at, 0, '' FROM starting s WHERE NOT s.is_through
+)
+INSERT INTO tasks_enrollment (id, cadence_id, cadence_version_id, member_id, kind, buyer, anchor_order_id, anchor_at, anchor_on,
+    touch_at, known_at, day_anchor_date, status, plan, step_days, steps_planned, steps_skipped, steps_superseded, steps_cancelled,
+    step_reasons, owner_guide_id, serving_guide_id, store_id, items, carry_over_items, closed_reason, closed_at, created_at)
+SELECT s.enrollment_id, %(cadence)s, %(version)s, s.member_id, s.kind, s.buyer, s.order_id, s.paid_at, s.paid_on,
+    s.paid_at, s.known_at, s.day, CASE WHEN s.is_through THEN 'completed' ELSE 'active' END, s.plan,
+    '{{}}'::jsonb, cardinality(s.plan), s.is_late::int, 0, 0,
+    CASE WHEN s.is_late THEN jsonb_build_object(%(first_key)s::text, 'late_data') ELSE '{{}}'::jsonb END,
+    s.owner_guide_id, s.guide_id, s.store_id, s.items,
+    coalesce(%(carried)s::jsonb -> s.enrollment_id::text, '[]'::jsonb), '',
+    CASE WHEN s.is_through THEN %(now)s::timestamptz END, %(now)s
+FROM starting s
 """
 
 # A full order later on the date of a small one: the same enrollment grows. Its first touch stays as it is.
 _ABSORB = f"""
-UPDATE tasks_enrollment e SET kind = 'full', buyer = f.buyer, anchor_order_id = f.order_id, anchor_at = f.paid_at,
-    day_anchor_date = f.day, status = 'active', plan = f.plan, steps_planned = cardinality(f.plan), closed_at = NULL,
-    owner_guide_id = f.owner_guide_id, serving_guide_id = coalesce(f.guide_id, e.serving_guide_id),
-    next_step = CASE WHEN e.next_step IS NULL THEN f.second_key ELSE e.next_step END,
-    next_due_at = CASE WHEN e.next_step IS NULL THEN f.second_open_at ELSE e.next_due_at END,
-    carry_over_items = coalesce(%(carried)s::jsonb -> e.id::text, '[]'::jsonb)
-FROM (
+WITH absorbing AS MATERIALIZED (
     SELECT c.enrollment_id, o.id AS order_id, o.paid_at, o.guide_id, node.buyer, anchor.day, chosen.plan, m.owner_guide_id,
         second.key AS second_key, later.open_at AS second_open_at
     FROM tasks_enrollmentcause c
@@ -232,6 +234,15 @@ FROM (
     CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_array_elements_text(%(plans)s::jsonb -> node.buyer))::varchar[] AS plan) chosen
     {_SECOND}
     WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(absorbing)s)
-) f
+), hands AS (   -- one that was through with its only step goes on
+    INSERT INTO tasks_hand (enrollment_id, next_step, next_due_at, parked_tries, parked_why)
+    SELECT f.enrollment_id, f.second_key, f.second_open_at, 0, '' FROM absorbing f
+    WHERE f.second_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tasks_hand h WHERE h.enrollment_id = f.enrollment_id)
+)
+UPDATE tasks_enrollment e SET kind = 'full', buyer = f.buyer, anchor_order_id = f.order_id, anchor_at = f.paid_at,
+    day_anchor_date = f.day, status = 'active', plan = f.plan, steps_planned = cardinality(f.plan), closed_at = NULL,
+    owner_guide_id = f.owner_guide_id, serving_guide_id = coalesce(f.guide_id, e.serving_guide_id),
+    carry_over_items = coalesce(%(carried)s::jsonb -> e.id::text, '[]'::jsonb)
+FROM absorbing f
 WHERE e.id = f.enrollment_id
 """

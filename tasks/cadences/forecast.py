@@ -41,18 +41,19 @@ WITH steps AS (
         bool_or(state IN ('deleted_by_member', 'deleted_by_guide', 'blocked')) AS is_lost
     FROM crm_friendlink GROUP BY member_id, guide_id
 ), hands AS MATERIALIZED (
-    SELECT CASE e.kind WHEN 'small' THEN 'small' ELSE e.buyer END AS node, e.next_step AS hand, e.day_anchor_date AS anchor,
-        CASE WHEN e.step_days <> '{}' THEN e.step_days END AS step_days, (e.next_due_at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+    SELECT CASE e.kind WHEN 'small' THEN 'small' ELSE e.buyer END AS node, w.next_step AS hand, e.day_anchor_date AS anchor,
+        CASE WHEN e.step_days <> '{}' THEN e.step_days END AS step_days, (w.next_due_at AT TIME ZONE 'Asia/Shanghai')::date AS day,
         coalesce(m.owner_guide_id, e.serving_guide_id, st.duty_guide_id) AS owner_id,
         coalesce(e.serving_guide_id, m.owner_guide_id, st.duty_guide_id) AS seller_id,
         m.status <> 'active' OR m.do_not_contact AS is_off, m.marketing_opt_out AS opt_out, m.phone_consent AS may_call,
         m.tier_631 IN ('core', 'potential') AS is_valued, link.is_friend, link.is_lost AND NOT link.is_friend AS is_lost
-    FROM tasks_enrollment e
+    FROM tasks_hand w
+    JOIN tasks_enrollment e ON e.id = w.enrollment_id
     JOIN crm_member m ON m.id = e.member_id
     LEFT JOIN guides_store st ON st.id = coalesce(m.main_store_id, e.store_id)
     LEFT JOIN links link ON link.member_id = e.member_id
         AND link.guide_id = coalesce(m.owner_guide_id, e.serving_guide_id, st.duty_guide_id)
-    WHERE e.cadence_id = %(cadence)s AND e.next_due_at IS NOT NULL
+    WHERE e.cadence_id = %(cadence)s
 ), judged AS MATERIALIZED (   -- few and short columns: what is sorted next
     SELECT a.version_id, placed.day, CASE WHEN a.is_sellers THEN h.seller_id ELSE h.owner_id END AS guide_id,
         h.is_off OR rule.day + a.lasts < %(today)s IS TRUE
@@ -75,8 +76,9 @@ WITH steps AS (
         count(*) FILTER (WHERE n > %(ceiling)s AND guide_id IS NOT NULL) AS over, sum(skipped) AS skipped
     FROM per_guide GROUP BY version_id, day
 ), pace AS (   -- cycles begun lately, by what they will still bring within the month
-    SELECT e.kind, e.buyer, count(*)::float8 / %(pace_days)s AS a_day FROM tasks_enrollment e
-    WHERE e.cadence_id = %(cadence)s AND e.next_due_at IS NOT NULL AND e.anchor_on > %(today)s - %(pace_days)s
+    SELECT e.kind, e.buyer, count(*)::float8 / %(pace_days)s AS a_day
+    FROM tasks_hand w JOIN tasks_enrollment e ON e.id = w.enrollment_id
+    WHERE e.cadence_id = %(cadence)s AND e.anchor_on > %(today)s - %(pace_days)s
       AND e.anchor_on <= %(today)s
     GROUP BY e.kind, e.buyer
 )

@@ -32,16 +32,17 @@ def join_cycles(kept_id: int, gone_id: int, now: datetime) -> None:
         cursor.execute(
             """
             WITH running AS (
-                SELECT e.id, e.plan, e.next_step,
+                SELECT e.id, e.plan, h.next_step,
                     first_value(e.id) OVER (PARTITION BY e.cadence_id ORDER BY e.anchor_at DESC, e.id DESC) AS newest
-                FROM tasks_enrollment e
+                FROM tasks_enrollment e LEFT JOIN tasks_hand h ON h.enrollment_id = e.id
                 WHERE e.member_id IN (%(kept)s, %(gone)s) AND e.status = 'active' AND e.kind = 'full'
             ), closed AS (
                 UPDATE tasks_enrollment e SET status = 'superseded', superseded_by_id = r.newest, closed_reason = 'repurchased',
-                    closed_at = %(now)s, next_step = NULL, next_due_at = NULL,
-                    steps_superseded = CASE WHEN r.next_step IS NULL THEN 0
+                    closed_at = %(now)s, steps_superseded = CASE WHEN r.next_step IS NULL THEN 0
                         ELSE cardinality(r.plan) - array_position(r.plan, r.next_step) + 1 END
                 FROM running r WHERE e.id = r.id AND r.id <> r.newest
+            ), hands AS (
+                DELETE FROM tasks_hand h USING running r WHERE h.enrollment_id = r.id AND r.id <> r.newest
             )
             UPDATE tasks_task t SET state = 'superseded', closed_reason = 'repurchased', closed_at = %(now)s, tell_at = NULL,
                 superseded_by_id = r.newest, held_at = NULL, held_reason = NULL
@@ -64,7 +65,7 @@ def part_cycles(kept_id: int, gone_id: int, now: datetime) -> None:
                 SELECT at FROM crm_membermerge WHERE kept_id = %(kept)s AND gone_id = %(gone)s AND undone_at = %(now)s
                 ORDER BY id DESC LIMIT 1
             ), again AS (
-                SELECT e.id, u.at, greatest(e.steps_superseded, e.steps_cancelled) AS left_over
+                SELECT e.id, u.at, e.plan, greatest(e.steps_superseded, e.steps_cancelled) AS left_over
                 FROM undone u JOIN tasks_enrollment e ON e.closed_at = u.at AND e.member_id IN (%(kept)s, %(gone)s)
                 WHERE (e.status = 'superseded' AND e.closed_reason = 'repurchased' AND EXISTS (
                         SELECT 1 FROM tasks_enrollment s WHERE s.id = e.superseded_by_id AND s.member_id <> e.member_id)
@@ -75,10 +76,11 @@ def part_cycles(kept_id: int, gone_id: int, now: datetime) -> None:
                       AND (o.status = 'active' OR o.anchor_at > e.anchor_at))
             ), runs AS (
                 UPDATE tasks_enrollment e SET status = 'active', superseded_by_id = NULL, closed_reason = '', closed_at = NULL,
-                    steps_superseded = 0, steps_cancelled = 0,
-                    next_step = CASE WHEN a.left_over > 0 THEN e.plan[cardinality(e.plan) - a.left_over + 1] END,
-                    next_due_at = CASE WHEN a.left_over > 0 THEN %(now)s::timestamptz END
+                    steps_superseded = 0, steps_cancelled = 0
                 FROM again a WHERE e.id = a.id
+            ), hands AS (
+                INSERT INTO tasks_hand (enrollment_id, next_step, next_due_at, parked_tries, parked_why)
+                SELECT a.id, a.plan[cardinality(a.plan) - a.left_over + 1], %(now)s, 0, '' FROM again a WHERE a.left_over > 0
             )
             UPDATE tasks_task t SET state = CASE WHEN t.expire_at < %(now)s THEN 'expired' ELSE 'open' END, closed_reason = '',
                 closed_at = CASE WHEN t.expire_at < %(now)s THEN %(now)s::timestamptz END, superseded_by_id = NULL,

@@ -18,7 +18,7 @@ from yejibao.core import audit
 from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from yejibao.core.scope import Actor
 
-from .models import Cadence, CadenceStep, CadenceVersion, Enrollment
+from .models import Cadence, CadenceStep, CadenceVersion, Hand
 
 State = CadenceVersion.State
 DAYS = ("open_day", "due_day", "expire_day")
@@ -244,7 +244,7 @@ def publish_version(draft: CadenceVersion, *, actor: Actor, now: datetime, etag:
 
 def members_waiting(cadence_id: int) -> int:
     """Return how many cycles wait for a step: those a publication will be read again for."""
-    return Enrollment.objects.filter(next_due_at__isnull=False, cadence_id=cadence_id).count()
+    return Hand.objects.filter(enrollment__cadence_id=cadence_id).count()
 
 
 # ---------------------------------------------------------------- what changed

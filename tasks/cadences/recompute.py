@@ -19,11 +19,12 @@ from .models import CadenceVersion
 # the tick nor the enroller can be caught in a deadlock. NO KEY: opening a task beside it refers to the row and may go on.
 _BATCH = f"""
 WITH window_ AS (
-    SELECT e.id FROM tasks_enrollment e
-    WHERE e.id > %(after)s AND e.next_due_at IS NOT NULL AND e.cadence_id = %(cadence)s
-    ORDER BY e.id LIMIT %(batch)s
+    SELECT h.enrollment_id AS id FROM tasks_hand h JOIN tasks_enrollment e ON e.id = h.enrollment_id
+    WHERE h.enrollment_id > %(after)s AND e.cadence_id = %(cadence)s
+    ORDER BY h.enrollment_id LIMIT %(batch)s
 ), batch AS (
-    SELECT e.id FROM tasks_enrollment e WHERE e.id IN (SELECT id FROM window_) AND e.next_due_at IS NOT NULL
+    SELECT e.id, h.next_step FROM tasks_enrollment e JOIN tasks_hand h ON h.enrollment_id = e.id
+    WHERE e.id IN (SELECT id FROM window_)
     ORDER BY e.id FOR NO KEY UPDATE SKIP LOCKED
 ), ahead AS (   -- what a full cycle still gets, by purchase node and by where its hand stands
     SELECT node.buyer, here.key AS hand, array_agg(later.key ORDER BY later.position)::varchar[] AS steps
@@ -33,12 +34,12 @@ WITH window_ AS (
         AND (node.buyer = ANY(later.buyers) OR later.id = here.id)
     GROUP BY node.buyer, here.key
 ), fresh AS (
-    SELECT e.id, e.plan[:array_position(e.plan, e.next_step) - 1]
-            || CASE WHEN e.kind = 'full' THEN ahead.steps ELSE e.plan[array_position(e.plan, e.next_step):] END AS plan,
+    SELECT e.id, e.plan[:array_position(e.plan, b.next_step) - 1]
+            || CASE WHEN e.kind = 'full' THEN ahead.steps ELSE e.plan[array_position(e.plan, b.next_step):] END AS plan,
         CASE WHEN step.offset_minutes IS NULL THEN ds.open_at ELSE ft.open_at END AS open_at
     FROM batch b JOIN tasks_enrollment e ON e.id = b.id
-    JOIN tasks_cadencestep step ON step.version_id = %(version)s AND step.key = e.next_step   -- none: the tick passes it by
-    JOIN ahead ON ahead.buyer = e.buyer AND ahead.hand = e.next_step
+    JOIN tasks_cadencestep step ON step.version_id = %(version)s AND step.key = b.next_step   -- none: the tick passes it by
+    JOIN ahead ON ahead.buyer = e.buyer AND ahead.hand = b.next_step
     JOIN crm_member m ON m.id = e.member_id
     LEFT JOIN guides_staff person ON person.id = CASE WHEN step.assignee = 'serving_guide'
         THEN coalesce(e.serving_guide_id, m.owner_guide_id) ELSE m.owner_guide_id END
@@ -55,10 +56,11 @@ WITH window_ AS (
         {moments.day_step(anchor="e.day_anchor_date", moved="(e.step_days->>step.key)::date", hours="hours", step="step")}
         WHERE step.offset_minutes IS NULL
     ) ds ON true
-), moved AS (
-    UPDATE tasks_enrollment e
-    SET next_due_at = f.open_at, plan = f.plan, steps_planned = cardinality(f.plan), cadence_version_id = %(version)s
+), planned AS (
+    UPDATE tasks_enrollment e SET plan = f.plan, steps_planned = cardinality(f.plan), cadence_version_id = %(version)s
     FROM fresh f WHERE e.id = f.id
+), moved AS (
+    UPDATE tasks_hand h SET next_due_at = f.open_at FROM fresh f WHERE h.enrollment_id = f.id
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM window_), (SELECT count(*) FROM moved),
@@ -121,8 +123,8 @@ def progress(version: CadenceVersion) -> Progress:
         return Progress(version, 0, 0)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), count(*) FILTER (WHERE id > %s) FROM tasks_enrollment "
-            "WHERE cadence_id = %s AND next_due_at IS NOT NULL",
+            "SELECT count(*), count(*) FILTER (WHERE e.id > %s) FROM tasks_hand h "
+            "JOIN tasks_enrollment e ON e.id = h.enrollment_id WHERE e.cadence_id = %s",
             [version.recompute_after_id, version.cadence_id],
         )
         total, left = cursor.fetchone()

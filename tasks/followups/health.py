@@ -19,10 +19,10 @@ def due_enrollments(now: datetime) -> health.Queue:
         cursor.execute(
             """
             WITH due AS MATERIALIZED (
-                SELECT next_due_at FROM tasks_enrollment WHERE next_due_at <= %(now)s ORDER BY next_due_at LIMIT %(most)s
+                SELECT next_due_at FROM tasks_hand WHERE next_due_at <= %(now)s ORDER BY next_due_at LIMIT %(most)s
             ), aside AS MATERIALIZED (
-                SELECT next_due_at, (step_reasons->>'parked')::int AS tries FROM tasks_enrollment
-                WHERE step_reasons ? 'parked' AND next_due_at IS NOT NULL ORDER BY id LIMIT %(most)s
+                SELECT next_due_at, parked_tries AS tries FROM tasks_hand
+                WHERE parked_tries > 0 ORDER BY enrollment_id LIMIT %(most)s
             )
             SELECT count(*), min(next_due_at), (SELECT count(*) FROM aside), (SELECT max(tries) FROM aside),
                 (SELECT min(next_due_at - tries * interval '1 hour') FROM aside),

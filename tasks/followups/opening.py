@@ -22,6 +22,12 @@ log = logging.getLogger("yejibao.engine")
 HANDOVER_HOLD_HOURS = 48  # task_types.yaml, handover_intro: other tasks of the member wait for it, 48 h at most
 OPEN_LOCK = 0x59_4A_42_03  # one opener at a time: the ceiling of a guide's day is counted across batches
 
+# The due cycles that nobody else holds, with their hands. The cycle's lock is what everybody takes (tasks/cadences/changes.py).
+CLAIM = """
+SELECT h.enrollment_id FROM tasks_hand h JOIN tasks_enrollment e ON e.id = h.enrollment_id
+WHERE h.next_due_at <= %(now)s ORDER BY h.next_due_at LIMIT %(batch)s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
 
 def open_due(*, now: datetime, batch: int = 1000, budget: timedelta = timedelta(seconds=25)) -> dict[str, int]:
     """Open what is due, in batches, until nothing is or time is up. Returns counts by what happened.
@@ -59,14 +65,12 @@ def _set_aside(now: datetime, *, why: str = "") -> Counter[str]:
     """Put the one enrollment that cannot be opened off by an hour, with its mark, so that the others go on."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE tasks_enrollment SET next_due_at = %(now)s + interval '1 hour',
-                step_reasons = step_reasons || jsonb_build_object('parked', coalesce(step_reasons->>'parked', '0')::int + 1,
-                                                                  'parked_why', %(why)s::text)
-            WHERE id = (SELECT id FROM tasks_enrollment WHERE next_due_at <= %(now)s
-                        ORDER BY next_due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+            f"""
+            UPDATE tasks_hand SET next_due_at = %(now)s + interval '1 hour', parked_tries = parked_tries + 1,
+                parked_why = left(%(why)s, 64)
+            WHERE enrollment_id = ({CLAIM})
             """,
-            {"now": now, "why": why},
+            {"now": now, "why": why, "batch": 1},
         )
         return Counter(parked=cursor.rowcount) if cursor.rowcount else Counter()
 
@@ -77,11 +81,7 @@ def _judge_and_move(now: datetime, batch: int) -> Counter[str]:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [OPEN_LOCK])
         if not cursor.fetchone()[0]:
             return Counter()
-        cursor.execute(
-            "SELECT id FROM tasks_enrollment WHERE next_due_at <= %s ORDER BY next_due_at LIMIT %s "
-            "FOR UPDATE SKIP LOCKED",
-            [now, batch],
-        )
+        cursor.execute(CLAIM, {"now": now, "batch": batch})
         ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return Counter()
@@ -121,7 +121,7 @@ WITH book AS MATERIALIZED (
     SELECT step.* FROM book JOIN tasks_cadencestep step ON step.version_id = book.published_id
 ), facts AS MATERIALIZED (
     SELECT e.id, e.cadence_id, e.member_id, e.kind, e.buyer, e.anchor_order_id, e.anchor_at, e.anchor_on, e.touch_at, e.known_at,
-        e.day_anchor_date, e.plan, e.next_step, e.step_days, e.items, e.carry_over_items, step.id AS step_id, step.key AS step_key, step.task_type, step.nature, step.channels,
+        e.day_anchor_date, e.plan, h.next_step, e.step_days, e.items, e.carry_over_items, step.id AS step_id, step.key AS step_key, step.task_type, step.nature, step.channels,
         coalesce((step.priority_by_buyer->>e.buyer)::int, step.priority) AS priority, step.always_shown, step.held_by_ticket,
         step.weekly_cap_exempt, step.friend_lost, step.may_wait_for_return, step.rest_day_grace, step.evidence_any_of, step.why,
         step.offset_minutes, step.due_day AS rule_due, step.open_day AS rule_open, step.expire_day AS rule_expire,
@@ -137,12 +137,13 @@ WITH book AS MATERIALIZED (
             THEN coalesce({_SERVING}, CASE WHEN {staffed("owner")} THEN owner.id END, {_DUTY}, {_MANAGER.format("coalesce(m.main_store_id, e.store_id)")})
             ELSE coalesce(m.owner_guide_id, {_SERVING}, {_DUTY}, {_MANAGER.format("coalesce(m.main_store_id, e.store_id)")}) END AS cand
     FROM tasks_enrollment e
+    JOIN tasks_hand h ON h.enrollment_id = e.id
     JOIN book ON book.cadence_id = e.cadence_id
-    LEFT JOIN steps step ON step.version_id = book.published_id AND step.key = e.next_step
+    LEFT JOIN steps step ON step.version_id = book.published_id AND step.key = h.next_step
     JOIN crm_member m ON m.id = e.member_id
     JOIN crm_order ao ON ao.id = e.anchor_order_id
     LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
-    WHERE e.id = ANY(%(ids)s)
+    WHERE e.id = ANY(%(ids)s) AND h.enrollment_id = ANY(%(ids)s)
 ), assigned AS (   -- when it opens and ends, and who is there: rest days and leave over the due date (assignment.guide_on_leave)
     SELECT f.*, cs.state AS cand_state, cs.backup_guide_id, cs.store_id AS cand_store_id, hours.id AS hours_store_id,
         hours.opens_at, hours.closes_at, coalesce(ft.timing, 'same_day') AS timing, coalesce(ft.is_late, false) AS is_late,
@@ -298,7 +299,8 @@ WITH book AS MATERIALIZED (
              ELSE 'manual_call' END AS channel,
         least(greatest(c.wanted_due_at, CASE WHEN c.offset_minutes IS NULL THEN {moments.at("%(today)s", "c.closes_at")}
                                              ELSE c.wanted_due_at END), c.step_expire_at) AS due_at,
-        hand.place AS hand, c.plan[hand.place + 1] AS following
+        hand.place AS hand, c.plan[hand.place + 1] AS following,
+        c.action IN ('open', 'hold', 'skip') AND c.plan[hand.place + 1] IS NULL OR c.action = 'cancel' AS is_last
     FROM capped c CROSS JOIN LATERAL (SELECT array_position(c.plan, c.next_step) AS place OFFSET 0) hand
 ), opened AS (
     INSERT INTO tasks_task (task_type, node, enrollment_id, cadence_version_id, member_id, assignee_id, owner_guide_id, store_id,
@@ -325,37 +327,43 @@ WITH book AS MATERIALIZED (
     FROM opened o JOIN verdict v ON v.id = o.enrollment_id
     WHERE v.cand IS NOT NULL AND o.assignee_id <> v.cand
 ), moved AS (
-    UPDATE tasks_enrollment e SET
-        next_step = CASE WHEN v.action IN ('open', 'hold', 'skip') THEN v.following
-                         WHEN v.action = 'cancel' THEN NULL ELSE e.next_step END,
+    UPDATE tasks_hand h SET
+        next_step = CASE WHEN v.action IN ('open', 'hold', 'skip') THEN v.following ELSE h.next_step END,
         next_due_at = CASE
-            WHEN v.action IN ('open', 'hold', 'skip') THEN
-                coalesce(next.open_at, CASE WHEN v.following IS NOT NULL THEN %(now)s::timestamptz END)
-            WHEN v.action = 'cancel' THEN NULL
+            WHEN v.action IN ('open', 'hold', 'skip') THEN coalesce(next.open_at, %(now)s)
             WHEN v.action = 'shift' THEN {_TOMORROW.format("v")}
             WHEN v.action = 'later' THEN v.step_open_at
             WHEN v.action = 'alter' THEN {moments.at("v.altered_day", "v.opens_at")}
             ELSE %(now)s + interval '10 minutes' END,
-        step_days = CASE WHEN v.action = 'alter' THEN e.step_days || jsonb_build_object(v.step_key, v.altered_day) ELSE e.step_days END,
-        steps_skipped = e.steps_skipped + (v.action = 'skip')::int,
-        steps_cancelled = e.steps_cancelled + CASE WHEN v.action = 'cancel' THEN cardinality(v.plan) - v.hand + 1 ELSE 0 END,
-        step_reasons = (CASE WHEN v.action = 'skip' THEN e.step_reasons || jsonb_build_object(v.next_step, v.reason)
-                             ELSE e.step_reasons END) - ARRAY['parked', 'parked_why'],
-        is_day_anchor_frozen = e.is_day_anchor_frozen OR (v.action IN ('open', 'hold', 'skip') AND v.offset_minutes IS NULL),
-        status = CASE WHEN v.action = 'cancel' THEN 'cancelled' WHEN walked.through THEN 'completed' ELSE e.status END,
-        closed_at = CASE WHEN v.action = 'cancel' OR walked.through THEN %(now)s ELSE e.closed_at END,
-        closed_reason = CASE WHEN v.action = 'cancel' THEN v.reason ELSE e.closed_reason END
+        parked_tries = 0, parked_why = ''
     FROM verdict v
     LEFT JOIN LATERAL (
         SELECT {moments.at("coalesce((v.step_days->>ns.key)::date, v.day_anchor_date + ns.open_day)", _OWNERS_OPENING)} AS open_at
         FROM steps ns WHERE ns.version_id = v.published_id AND ns.key = v.following
     ) next ON true
+    WHERE h.enrollment_id = v.id AND h.next_step = v.next_step AND NOT v.is_last
+    RETURNING h.enrollment_id
+), passed AS (
+    DELETE FROM tasks_hand h USING verdict v WHERE h.enrollment_id = v.id AND h.next_step = v.next_step AND v.is_last
+    RETURNING h.enrollment_id
+), noted AS (   -- what the cycle itself keeps; most moves leave it as it is
+    UPDATE tasks_enrollment e SET
+        step_days = CASE WHEN v.action = 'alter' THEN e.step_days || jsonb_build_object(v.step_key, v.altered_day) ELSE e.step_days END,
+        steps_skipped = e.steps_skipped + (v.action = 'skip')::int,
+        steps_cancelled = e.steps_cancelled + CASE WHEN v.action = 'cancel' THEN cardinality(v.plan) - v.hand + 1 ELSE 0 END,
+        step_reasons = CASE WHEN v.action = 'skip' THEN e.step_reasons || jsonb_build_object(v.next_step, v.reason)
+                            ELSE e.step_reasons END,
+        status = CASE WHEN v.action = 'cancel' THEN 'cancelled' WHEN walked.through THEN 'completed' ELSE e.status END,
+        closed_at = CASE WHEN v.action = 'cancel' OR walked.through THEN %(now)s ELSE e.closed_at END,
+        closed_reason = CASE WHEN v.action = 'cancel' THEN v.reason ELSE e.closed_reason END
+    FROM (SELECT enrollment_id FROM moved UNION ALL SELECT enrollment_id FROM passed) hand
+    JOIN verdict v ON v.id = hand.enrollment_id AND v.action IN ('skip', 'cancel', 'alter')
     CROSS JOIN LATERAL (   -- the last step was skipped and nothing of the cycle is open
         SELECT CASE WHEN v.action = 'skip' AND v.following IS NULL THEN NOT EXISTS (
             SELECT 1 FROM (SELECT t.state FROM tasks_task t WHERE t.enrollment_id = v.id OFFSET 0) t WHERE t.state = 'open')
             END AS through OFFSET 0
     ) walked
-    WHERE e.id = v.id AND e.next_step = v.next_step
+    WHERE e.id = v.id
 ), cancelled AS (
     UPDATE tasks_task t SET state = 'cancelled', closed_reason = v.reason, closed_at = %(now)s, tell_at = NULL,
         held_at = NULL, held_reason = NULL

@@ -8,7 +8,7 @@ from crm.members.models import FriendLink, Member
 from crm.orders.models import OrderLine
 from tasks.cadences.conservation import prove
 from tasks.cadences.enrolling import enroll_orders
-from tasks.cadences.models import Cadence, Enrollment
+from tasks.cadences.models import Cadence, Hand
 from tasks.followups.models import Task
 from tasks.followups.opening import open_due
 from yejibao.core.clock import local_day
@@ -30,7 +30,7 @@ def filled() -> None:
 
 def test_a_filled_world_is_worked_through_and_nothing_is_missing(filled: None) -> None:
     assert (Member.objects.count(), FriendLink.objects.count()) == (120, 96)
-    assert Enrollment.objects.filter(next_due_at__lte=NOW).count() == 20
+    assert Hand.objects.filter(next_due_at__lte=NOW).count() == 20
     assert OrderLine.objects.filter(order_id__gt=60).exists()
 
     enrolled = enroll_orders(list(range(61, 81)), now=NOW)
@@ -39,7 +39,7 @@ def test_a_filled_world_is_worked_through_and_nothing_is_missing(filled: None) -
     assert enrolled == {"anchor": 20}
     assert opened["open"] == Task.objects.count() >= 30
     assert not prove(cadence_id=Cadence.objects.get().pk).missing
-    assert not Enrollment.objects.filter(next_due_at__lte=NOW).exists()
+    assert not Hand.objects.filter(next_due_at__lte=NOW).exists()
     assert set(Task.objects.values_list("node", flat=True)) == {"m30", "d3", "d30", "d60", "d90"}
     assert local_day(NOW) == local_day(Task.objects.first().open_at)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.cadences.jobs import prove_nightly
-from tasks.cadences.models import CadenceStep, Enrollment
+from tasks.cadences.models import CadenceStep, Enrollment, Hand
 from tasks.cadences.recompute import recompute_hands
 from tasks.review.services import refresh_days
 from tasks.scripts.loading import load_scripts
@@ -130,8 +130,8 @@ def outbox(org: Org, clock: Any) -> Org:
     OutboxEvent.objects.create(
         topic="crm.order_returned", payload={}, created_at=now, parked_at=now, attempts=5, error="DataError: …"
     )
-    cycle = Enrollment.objects.filter(next_step="d90")[0]
-    Enrollment.objects.filter(pk=cycle.pk).update(step_reasons={"parked": 3, "parked_why": "task_due_before_expiry"})
+    cycle = Enrollment.objects.filter(hand__next_step="d90")[0]
+    Hand.objects.filter(pk=cycle.pk).update(parked_tries=3, parked_why="task_due_before_expiry")
     for name in ("sender", "worker", "beat", "inbox"):
         beat(name)
     prove_nightly()

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from tasks.cadences.models import CadenceVersion, Enrollment
+from tasks.cadences.models import CadenceVersion, Hand
 from tasks.review.models import FiguresRun
 from tests.factories.crm import make_member, make_order
 from tests.factories.guides import holder_of, sign_in
@@ -295,9 +295,9 @@ def test_news_that_waits_and_news_set_aside(hq, well, now):
 def test_steps_that_do_not_open(hq, well, now):
     load_rules()
     enroll(make_order(make_member(owner=well.guide), paid_at=now, guide=well.guide))
-    Enrollment.objects.update(next_due_at=now - timedelta(minutes=12))
+    Hand.objects.update(next_due_at=now - timedelta(minutes=12))
     assert "1 步到点没打开，最久 12 分" in said(hq, "回访引擎")
-    Enrollment.objects.update(next_due_at=now + timedelta(hours=1), step_reasons={"parked": 2, "parked_why": "x"})
+    Hand.objects.update(next_due_at=now + timedelta(hours=1), parked_tries=2, parked_why="x")
     page = hq.get(PAGE).content.decode()
     assert "1 位会员的下一步打不开" in section(page, "回访引擎")
     assert 'id="aside-cycles"' in hq.get("/hq/push/").content.decode()

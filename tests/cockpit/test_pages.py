@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tasks.cadences.models import Enrollment
+from tasks.cadences.models import Enrollment, Hand
 from tests.factories.crm import make_member, make_order
 from tests.factories.guides import holder_of, sign_in
 from tests.factories.tasks import enroll, load_rules
@@ -222,7 +222,7 @@ def test_events_set_aside_are_tried_again_or_closed(hq, org, now):
 def test_cycles_set_aside_are_looked_at_again(hq, org, now):
     load_rules()
     enroll(make_order(make_member(owner=org.guide, name="王建平"), paid_at=now, guide=org.guide))
-    Enrollment.objects.update(step_reasons={"parked": 1}, next_due_at=parse_iso("2026-11-21 15:20"))
+    Hand.objects.update(parked_tries=1, next_due_at=parse_iso("2026-11-21 15:20"))
     page = text_of(hq.get(PUSH))
     assert "引擎放到一边的 1 位会员" in page
     assert "王**" in page

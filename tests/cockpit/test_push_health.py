@@ -7,7 +7,7 @@ import pytest
 
 from guides.org.models import Staff
 from tasks.cadences.jobs import prove_nightly
-from tasks.cadences.models import Enrollment
+from tasks.cadences.models import Hand
 from tests.factories.crm import make_member, make_order
 from tests.factories.tasks import enroll, load_rules
 from yejibao.cockpit import push_health
@@ -180,7 +180,7 @@ def test_cycles_set_aside_by_the_engine_are_shown_until_they_open(org, now):
     load_rules()
     enroll(make_order(make_member(owner=org.guide), paid_at=now, guide=org.guide))
     assert push_health.parked_cycles() == []
-    Enrollment.objects.update(step_reasons={"parked": 2, "parked_why": "task_due_before_expiry"})
+    Hand.objects.update(parked_tries=2, parked_why="task_due_before_expiry")
     (cycle,) = push_health.parked_cycles()
     assert (cycle.step, cycle.tries, cycle.why) == ("m30", 2, "task_due_before_expiry")
 

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from guides.org.models import Staff
-from tasks.cadences.models import Enrollment
+from tasks.cadences.models import Hand
 from tasks.followups.tick import tick
 from tests.conftest import TestClock
 from yejibao.core import clock as product_clock
@@ -41,7 +41,7 @@ def test_each_number_arrives_once_and_numbers_run_on(few: None, sandbox: Any, cl
     first, second = seed(30), seed(7)
     assert (first["first"], first["last"], second["first"], second["last"]) == (1, 30, 31, 37)
     assert first["guides"] == 12 and first["sandbox_knows_people"]
-    assert Enrollment.objects.filter(next_due_at__lte=clock.now()).count() == 37
+    assert Hand.objects.filter(next_due_at__lte=clock.now()).count() == 37
     counts = tick()
     assert (counts["open"], counts["told urgent"]) == (37, 37)
     drain_messages()

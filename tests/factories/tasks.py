@@ -6,7 +6,7 @@ from typing import Any
 from crm.orders.models import Order
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.loading import load_3369
-from tasks.cadences.models import CadenceVersion, Enrollment
+from tasks.cadences.models import CadenceVersion, Enrollment, Hand
 from tasks.followups.models import Task
 from tasks.followups.opening import open_due
 from yejibao.core.clock import SHANGHAI, parse_iso
@@ -36,6 +36,14 @@ def hand(enrollment: Enrollment) -> tuple[str | None, str | None]:
     return enrollment.next_step, local(enrollment.next_due_at)
 
 
+def put_hand(*enrollments: Enrollment, step: str, due: str | datetime, skipped: int = 0) -> None:
+    """Put the hands of cycles before a step, with so many behind them that left no task."""
+    due_at = parse_iso(due) if isinstance(due, str) else due
+    for enrollment in enrollments:
+        Hand.objects.update_or_create(enrollment=enrollment, defaults={"next_step": step, "next_due_at": due_at})
+        Enrollment.objects.filter(pk=enrollment.pk).update(steps_skipped=skipped)
+
+
 def local(moment: datetime | None) -> str | None:
     """Return an instant as Shanghai text, to the minute."""
     return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M") if moment else None
@@ -46,9 +54,7 @@ def open_until(moment: str, *, start: str | None = None, every: timedelta = time
     end = parse_iso(moment)
     while True:
         first = (
-            Enrollment.objects.filter(next_due_at__lte=end)
-            .order_by("next_due_at")
-            .values_list("next_due_at", flat=True)[:1]
+            Hand.objects.filter(next_due_at__lte=end).order_by("next_due_at").values_list("next_due_at", flat=True)[:1]
         )
         if not first:
             return

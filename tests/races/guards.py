@@ -134,7 +134,7 @@ CADENCES = [
 OPENING = [
     _guard("opening: one counts her day", "tasks/followups/opening.py:_judge_and_move", advisory(),
            engine.two_openers_and_the_last_place_of_her_day),
-    _guard("opening: claimed by one", "tasks/followups/opening.py:_judge_and_move", lock(), engine.two_openers,
+    _guard("opening: claimed by one", "tasks/followups/opening.py:CLAIM", lock(), engine.two_openers,
            "opening: one counts her day"),
     _guard("opening: a step twice is no error", "tasks/followups/opening.py:_OPEN", on_conflict(),
            engine.a_worker_who_lost_his_claim_opens_nothing),
@@ -142,7 +142,7 @@ OPENING = [
            (unique("tasks_task", "task_step_opens_once"), on_conflict()),
            engine.a_worker_who_lost_his_claim_opens_nothing),
     _guard("opening: a hand moves from where it stood", "tasks/followups/opening.py:_OPEN",
-           condition(r"e\.next_step = v\.next_step"), engine.a_worker_who_lost_his_claim_moves_nothing),
+           condition(r"h\.next_step = v\.next_step"), engine.a_worker_who_lost_his_claim_moves_nothing),
     _guard("opening: set aside by one", "tasks/followups/opening.py:_set_aside", lock(),
            engine.two_who_set_the_same_cycle_aside),
 ]  # fmt: skip

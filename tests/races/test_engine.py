@@ -121,7 +121,7 @@ def opened() -> tuple[Counter[str], set[tuple[str | None, int]]]:
     """Return how many tasks stand by step, and where the hands stand with what they skipped."""
     return (
         Counter(Task.objects.values_list("node", flat=True)),
-        set(Enrollment.objects.values_list("next_step", "steps_skipped")),
+        set(Enrollment.objects.values_list("hand__next_step", "steps_skipped")),
     )
 
 

@@ -175,7 +175,7 @@ def test_a_step_that_was_open_is_open_again_when_the_merge_is_undone(pair: tuple
     enroll_orders([old.pk], now=NOW)
     open_due(now=NOW, batch=100, budget=timedelta(seconds=5))
     task = Task.objects.get(node="d3")
-    before = Enrollment.objects.get()
+    before = Enrollment.objects.select_related("hand").get()
     new = make_order(gone, paid_at="2026-03-01 15:00", guide=kept.owner_guide)
     enroll_orders([new.pk], now=NOW)
     at = NOW + timedelta(hours=1)

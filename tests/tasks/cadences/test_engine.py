@@ -8,14 +8,14 @@ from crm.aftersale.models import Ticket
 from guides.attendance.models import Shift
 from tasks.cadences import changes
 from tasks.cadences.conservation import prove
-from tasks.cadences.models import Cadence, Enrollment
+from tasks.cadences.models import Cadence, Enrollment, Hand
 from tasks.followups import upkeep
 from tasks.followups.models import Reach, Task, TaskMove
 from tasks.followups.opening import open_due
 from tasks.followups.services import open_care_tasks
 from tests.factories.crm import make_friend, make_member, make_order, make_ticket
 from tests.factories.guides import make_org, make_staff
-from tests.factories.tasks import enroll, hand, load_rules, local, make_task, open_at, open_until, task_of
+from tests.factories.tasks import enroll, hand, load_rules, local, make_task, open_at, open_until, put_hand, task_of
 from yejibao.core.clock import parse_iso
 
 pytestmark = pytest.mark.django_db
@@ -450,7 +450,7 @@ def crowd(org, number, *, tier="common", paid=PAID):
     for member in members:
         make_friend(member, org.guide)
         enroll(make_order(member, paid_at=paid, guide=org.guide))
-    Enrollment.objects.update(next_step="d30", next_due_at=parse_iso("2025-03-31 09:30"), steps_skipped=2)
+    put_hand(*Enrollment.objects.filter(hand__isnull=False), step="d30", due="2025-03-31 09:30", skipped=2)
     return members
 
 
@@ -459,7 +459,7 @@ def test_overflow_of_a_full_day_moves_on_by_value(org):
     core = crowd(org, 5, tier="core")
     assert open_at("2025-03-31 09:30") == {"open": 20, "shift:guide_cap": 3}
     assert Task.objects.filter(member__in=core).count() == 5
-    assert set(Enrollment.objects.filter(next_step="d30").values_list("next_due_at", flat=True)) == {
+    assert set(Hand.objects.filter(next_step="d30").values_list("next_due_at", flat=True)) == {
         parse_iso("2025-04-01 09:30")
     }
     assert conserved()
@@ -472,7 +472,7 @@ def test_overflow_past_its_end_goes_to_a_backup_with_room_or_is_skipped(org):
     make_friend(late, org.guide)
     enroll(make_order(late, paid_at="2025-02-22 12:00", guide=org.guide))
     fresh = Enrollment.objects.filter(member=late)
-    fresh.update(next_step="d30", next_due_at=parse_iso("2025-03-31 09:40"), steps_skipped=2)
+    put_hand(*fresh, step="d30", due="2025-03-31 09:40", skipped=2)
     assert open_at("2025-03-31 09:40") == {"skip:guide_cap": 1}
     assert (
         fresh.get().step_reasons == {"d30": "guide_cap", "m30": "late_data"}
@@ -494,7 +494,7 @@ def test_first_touch_and_fit_question_are_always_shown(org):
 
 def test_a_step_opens_once(org, cycle):
     open_at(PAID)
-    Enrollment.objects.update(next_step="m30", next_due_at=parse_iso(PAID))  # a hand that was put back
+    put_hand(cycle, step="m30", due=PAID)  # a hand that was put back
     open_at(PAID)
     assert Task.objects.count() == 1
 

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from tasks.cadences import trial
 from tasks.cadences.jobs import count_trial
-from tasks.cadences.models import CadenceStep, CadenceVersion, Enrollment
+from tasks.cadences.models import CadenceStep, CadenceVersion, Hand
 from tasks.cadences.publishing import etag_of
 from tasks.cadences.recompute import recompute_hands
 from tasks.cadences.words import StepWords
@@ -309,7 +309,7 @@ def test_publishing_repeats_the_number_and_tells_how_far_it_is(hq, org, now):
     assert "正在给会员重排下一步：0%，还剩 2 位" in shown
     recompute_hands(now=now)
     assert "都按新规则排好了" in text_of(hq.get("/hq/rules/progress/"))
-    assert {str(day.date()) for day in Enrollment.objects.values_list("next_due_at", flat=True)} == {"2025-03-21"}
+    assert {str(day.date()) for day in Hand.objects.values_list("next_due_at", flat=True)} == {"2025-03-21"}
     entry = AuditEntry.objects.get(action="cadence.published")
     assert entry.after["members_waiting"] == 2
     versions = text_of(hq.get("/hq/rules/versions/"))

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from tasks.cadences.conservation import prove
 from tasks.cadences.forecast import Busy, forecast
-from tasks.cadences.models import CadenceStep, CadenceVersion, Enrollment
+from tasks.cadences.models import CadenceStep, CadenceVersion, Enrollment, Hand
 from tasks.cadences.publishing import (
     NothingToPublish,
     changes_between,
@@ -253,17 +253,20 @@ def crowd(org, many: int) -> None:
             _copies(cursor, table, row, extra.format(member=member, order=order))
         cursor.execute(
             """
-            UPDATE tasks_enrollment e SET anchor_on = o.paid_on, day_anchor_date = o.paid_on,
-                next_step = n.key, next_due_at = (o.paid_on + n.day + time '09:30') AT TIME ZONE 'Asia/Shanghai'
-            FROM crm_order o CROSS JOIN LATERAL (SELECT '2025-03-10'::date - o.paid_on AS age) a
+            WITH moved AS (
+                UPDATE tasks_enrollment e SET anchor_on = o.paid_on, day_anchor_date = o.paid_on
+                FROM crm_order o WHERE o.id = e.anchor_order_id AND e.id <> %(template)s RETURNING e.id, o.paid_on
+            )
+            INSERT INTO tasks_hand (enrollment_id, next_step, next_due_at, parked_tries, parked_why)
+            SELECT o.id, n.key, (o.paid_on + n.day + time '09:30') AT TIME ZONE 'Asia/Shanghai', 0, ''
+            FROM moved o CROSS JOIN LATERAL (SELECT '2025-03-10'::date - o.paid_on AS age) a
             CROSS JOIN LATERAL (SELECT * FROM (VALUES ('d3', 3), ('d30', 30), ('d60', 60), ('d90', 90)) d(key, day)
                                 WHERE d.day > a.age ORDER BY d.day LIMIT 1) n
-            WHERE o.id = e.anchor_order_id AND e.id <> %s
             """,
-            [template.pk],
+            {"template": template.pk},
         )
         # as autovacuum would have done long before a real company has so many
-        cursor.execute("ANALYZE crm_member, crm_order, tasks_enrollment")
+        cursor.execute("ANALYZE crm_member, crm_order, tasks_enrollment, tasks_hand")
 
 
 def _copies(cursor, table: str, row: int, changes: str) -> None:
@@ -284,8 +287,8 @@ def test_an_edited_rule_with_a_crowd_of_hands_waiting(hq, org, online):
     Once measured with 1,000,000: see `recompute_hands`.
     """
     crowd(org, 20_000)
-    before = dict(Enrollment.objects.filter(next_step="d60").values_list("pk", "next_due_at"))
-    others = dict(Enrollment.objects.exclude(next_step="d60").values_list("pk", "next_due_at"))
+    before = dict(Hand.objects.filter(next_step="d60").values_list("pk", "next_due_at"))
+    others = dict(Hand.objects.exclude(next_step="d60").values_list("pk", "next_due_at"))
     version = publish_version(draft_with(hq, online, "d60", open_day=62, due_day=64, expire_day=69), actor=hq, now=NOW)
     assert members_waiting(online.cadence_id) == 20_001
     done = recompute_hands(now=NOW, batch=3000, seconds=0)  # one batch, then time is up
@@ -294,13 +297,13 @@ def test_an_edited_rule_with_a_crowd_of_hands_waiting(hq, org, online):
     assert (progress(version).total, progress(version).left) == (20_001, 17_001)
 
     # a hand the recompute has not reached, due by the old rule on this day
-    late = Enrollment.objects.filter(next_step="d60", pk__gt=version.recompute_after_id).order_by("next_due_at")[0]
+    late = Hand.objects.filter(next_step="d60", pk__gt=version.recompute_after_id).order_by("next_due_at")[0]
     assert open_due(now=late.next_due_at, batch=200, budget=timedelta(seconds=0)) == {}
     day = late.next_due_at
     with transaction.atomic():
         from tasks.followups.opening import _judge_and_move
 
-        Enrollment.objects.exclude(pk=late.pk).filter(next_due_at__lte=day).update(next_due_at=day + timedelta(days=1))
+        Hand.objects.exclude(pk=late.pk).filter(next_due_at__lte=day).update(next_due_at=day + timedelta(days=1))
         assert _judge_and_move(day, 10) == {"later": 1}
         late.refresh_from_db()
         assert late.next_due_at == day + timedelta(days=2)
@@ -310,7 +313,7 @@ def test_an_edited_rule_with_a_crowd_of_hands_waiting(hq, org, online):
         pass
     version.refresh_from_db()
     assert version.recompute_after_id is None
-    after = dict(Enrollment.objects.values_list("pk", "next_due_at"))
+    after = dict(Hand.objects.values_list("pk", "next_due_at"))
     assert all(after[pk] == due + timedelta(days=2) for pk, due in before.items())
     assert all(after[pk] == due for pk, due in others.items())
     assert set(Enrollment.objects.values_list("cadence_version_id", flat=True)) == {version.pk}
@@ -361,7 +364,7 @@ def test_what_is_due_already_counts_today_and_what_is_past_does_not(hq, org, onl
     assert planned(forecast(online, today=date(2025, 4, 3)))["2025-04-03"] == 1  # since 03-31, expires 04-07
     gone = forecast(online, today=date(2025, 4, 8))
     assert (planned(gone), gone.skipped) == ({"2025-04-30": 1}, 1)
-    Enrollment.objects.filter(pk=cycle.pk).update(next_due_at=parse_iso("2025-04-04 09:30"))  # put off by a cap
+    Hand.objects.filter(pk=cycle.pk).update(next_due_at=parse_iso("2025-04-04 09:30"))  # put off by a cap
     assert planned(forecast(online, today=date(2025, 4, 3)))["2025-04-04"] == 1
 
 

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 
 from crm.members.models import Member
 from guides.org.models import RoleAssignment, Store
-from tasks.cadences.models import Enrollment
+from tasks.cadences.models import Enrollment, Hand
 from tasks.followups import opening
 from tasks.followups import tick as beat
 from tasks.followups.models import Task
@@ -16,7 +16,7 @@ from tasks.followups.tick import tick
 from tests.conftest import TestClock
 from tests.factories.crm import make_friend, make_member, make_order, make_store
 from tests.factories.guides import Org, make_org, make_staff
-from tests.factories.tasks import enroll, hand, load_rules, make_task, open_at, open_until
+from tests.factories.tasks import enroll, hand, load_rules, make_task, open_at, open_until, put_hand
 from yejibao.core.clock import parse_iso
 from yejibao.core.models import OutboxMessage
 
@@ -146,11 +146,9 @@ def test_overdue_tasks_take_room_in_a_full_day_but_never_from_service(org: Org) 
         enrollment = buy(buyer(org), "2025-02-01 12:00")
         make_task(enrollment.member, org.guide, now=old, enrollment=enrollment, node="d30", task_type="followup_d30",
                   due_at=parse_iso("2025-03-30 22:00"), expire_at=parse_iso("2025-04-05 22:00"))  # fmt: skip
-    Enrollment.objects.update(next_step=None, next_due_at=None)
+    Hand.objects.all().delete()
     selling = buy(buyer(org), PAID)
-    Enrollment.objects.filter(pk=selling.pk).update(
-        next_step="d30", next_due_at=parse_iso("2025-03-31 09:30"), steps_skipped=2
-    )
+    put_hand(selling, step="d30", due="2025-03-31 09:30", skipped=2)
     service = buy(buyer(org), "2025-03-31 09:40")
     assert open_at("2025-03-31 09:40") == {"shift:guide_cap": 1, "open": 1}
     assert hand(selling) == ("d30", "2025-04-01 09:30")
@@ -166,12 +164,12 @@ def test_overflow_goes_only_to_a_backup_who_can_reach_him(org: Org) -> None:
     for _ in range(20):
         enrollment = buy(buyer(org), "2025-02-01 12:00")
         make_task(enrollment.member, org.guide, now=parse_iso("2025-03-29 10:00"), enrollment=enrollment, node="d30")
-    Enrollment.objects.update(next_step=None, next_due_at=None)
+    Hand.objects.all().delete()
     last_day = parse_iso("2025-04-07 09:40")
     cycles = []
     for consent in (True, False):
         cycle = buy(buyer(org, phone_consent=consent), PAID)
-        Enrollment.objects.filter(pk=cycle.pk).update(next_step="d30", next_due_at=last_day, steps_skipped=2)
+        put_hand(cycle, step="d30", due=last_day, skipped=2)
         cycles.append(cycle)
     assert open_at("2025-04-07 09:40") == {"open:guide_cap": 1, "skip:guide_cap": 1}
     task = cycles[0].tasks.get()
