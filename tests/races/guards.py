@@ -7,7 +7,7 @@ a guard: one that is neither here nor among the REASONS fails.
 from . import guards_wecom
 from .declaring import advisory, alone, condition, lock, on_conflict, skipping, turned
 from .declaring import guard as _guard
-from .stories import acts, core, engine, masses, orders, people
+from .stories import acts, core, engine, exports, masses, orders, people
 from .taking_out import replaced, sql, unique
 
 CORE = [
@@ -210,7 +210,15 @@ TOLD = [
     _guard("scripts: a favourite once", "tasks/scripts/services.py:set_favourite", on_conflict(), acts.a_favourite_tapped_twice),
 ]  # fmt: skip
 
-GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *guards_wecom.GUARDS]
+EXPORTS = [
+    _guard("exports: five a day", "guides/exports/services.py:ask_export", lock(), exports.two_who_ask_for_the_last_of_the_day),
+    _guard("exports: made by one", "guides/exports/services.py:_claim", lock(), exports.two_workers_and_one_export),
+    _guard("exports: taken once", "guides/exports/services.py:take",
+           (condition(r'"guides_export"\."link_hash" = %s'), condition(r'"guides_export"\."state" = %s(?= AND)')),
+           exports.two_tabs_and_one_link),
+]
+
+GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_wecom.GUARDS]
 
 # Guards whose race needs more than two connections: a test of their own runs it with and without them.
 SHOWN_ELSEWHERE = {
@@ -225,6 +233,10 @@ _BY_HAND = "loaded by one command; the unique key refuses a second"
 
 # Words of a guard where nothing is lost without it, or where another place of this list is the guard.
 REASONS = {
+    "guides/exports/services.py:go_on": "under the lock of its approval",
+    "guides/exports/services.py:_make": "under the lock it asks whether it is still its own turn (see _claim)",
+    "guides/exports/services.py:make_link": _LAST,
+    "guides/exports/services.py:forget_old": "safe to run twice; it leaves alone who is just taking",
     "guides/org/loading.py:_load_dealers": _BY_HAND,
     "guides/org/granting.py:_hold": _LAST,
     "guides/org/moving.py:_apply": _HELD,
@@ -248,6 +260,7 @@ REASONS = {
     "tasks/followups/services/managing.py:ask_skip": _HELD,
     "yejibao/core/backup/restoring.py:_UNSURE": "in a database nobody else uses yet",
     "yejibao/core/health.py:_remember": _LAST,
+    "yejibao/core/audit_keeping.py:_thin": "the second finds nothing left that is past its term",
     "yejibao/core/sealing.py:seal": "beside another it finds the other's seal, or the unique key refuses its own",
     "yejibao/core/heart.py:beat": _LAST,
     "yejibao/core/jobtrace.py:note_run": _LAST,
