@@ -209,7 +209,7 @@
       let answer = {};
       try { answer = text ? JSON.parse(text) : {}; } catch (notJson) { answer = readProblem(text) || {}; }
       settle(key, response.status, answer);
-      setOffline(false);
+      heard();
       return { ok: response.ok, status: response.status, data: answer };
     } catch (lost) {
       probe();
@@ -300,7 +300,7 @@
       const problem = detail.successful ? null : readProblem(detail.xhr.responseText);
       settle(detail.requestConfig.headers["Idempotency-Key"], detail.xhr.status, problem);
     }
-    if (detail.xhr.status) setOffline(false);
+    if (detail.xhr.status) heard();
     if (detail.successful) detail.elt.classList.remove("stale");
   });
 
@@ -350,6 +350,7 @@
 
   // ---------------------------------------------------------------- offline
   let asking = 0;
+  let losses = 0; // how often the net went: what was asked for before the last time says nothing of now
 
   function setOffline(isOff) {
     if (root.classList.contains("is-offline") === isOff) return;
@@ -367,10 +368,17 @@
 
   function probe() {
     // navigator.onLine only knows about the cable; ask the house itself.
-    fetch("/healthz", { cache: "no-store", credentials: "omit" }).then((answer) => setOffline(!answer.ok), () => setOffline(true));
+    const before = losses;
+    fetch("/healthz", { cache: "no-store", credentials: "omit" }).then(
+      (answer) => { if (before === losses) setOffline(!answer.ok); }, () => setOffline(true),
+    );
   }
 
-  window.addEventListener("offline", () => setOffline(true));
+  function heard() {
+    if (root.classList.contains("is-offline")) probe(); // an answer, maybe one that was on its way when the net went
+  }
+
+  window.addEventListener("offline", () => { losses += 1; setOffline(true); });
   window.addEventListener("online", probe);
   document.addEventListener("click", (event) => {
     if (root.classList.contains("is-offline") && event.target.closest(".btn-send,.ib-send,[data-needs-net]")) {

@@ -122,6 +122,21 @@ def test_offline_says_whose_figures_these_are_and_stops_sending(page: Any) -> No
     page.wait_for_selector("[data-net]", state="hidden")
 
 
+def test_an_answer_asked_for_before_the_net_went_does_not_bring_it_back(page: Any) -> None:
+    held: list[Any] = []
+    page.goto("/dev/guide/")
+    page.route("**/slow/", lambda route: held.append(route))
+    with page.expect_request("**/slow/"):
+        page.evaluate("() => { window.answered = yjb.post('/slow/', {}); }")
+    page.context.set_offline(True)
+    page.wait_for_selector("[data-net]:not([hidden])")
+    held[0].fulfill(status=200, body="{}")
+    assert page.evaluate("() => window.answered")["ok"] is True
+    assert page.locator("[data-net]").is_visible()
+    page.context.set_offline(False)
+    page.wait_for_selector("[data-net]", state="hidden")
+
+
 def test_a_sheet_holds_the_focus_and_gives_it_back(open_page: Callable[..., Any]) -> None:
     page = open_page(PC, reduced_motion="reduce")
     page.goto("/dev/components/")
