@@ -27,13 +27,13 @@ from bench.mixed_load import Hit
 from bench.processes import Processes, cpu_seconds, free_port, started, turn_clock
 from bench.push import LATENCY_MS, digest_minutes, heart_is_younger_than, wait_until
 from bench.rig import BEAT, WORKER
-from crm.orders.services import issue_token
 from guides.org.models import Staff
 from tasks.followups.models import Task
 from yejibao import schedule
 from yejibao.core import clock
 from yejibao.core.management.commands.run_product import web_command
 from yejibao.core.outbox.figures import event_figures, message_figures
+from yejibao.intake.services import issue_token
 
 PURCHASES, DUE, REQUESTS = 150, 150, 170  # a second, at factor 1
 LAG_SECONDS, P99_MS, GROWTH = 60, 300, 0.10

@@ -1,7 +1,7 @@
 """Tables of the department, for Django to find."""
 
 from .aftersale.models import Ticket
-from .catalogue.models import StyleColor
+from .catalogue.models import Sku, StockLevel, StyleColor
 from .corptags.models import CorpTag, CorpTagGroup, FriendTags
 from .friends.models import Contact, ContactWay, LinkReview
 from .members.models import (
@@ -42,6 +42,8 @@ __all__ = [
     "OwnershipTransfer",
     "RevealDay",
     "ScoringRun",
+    "Sku",
+    "StockLevel",
     "StyleColor",
     "Tag",
     "TagChange",

@@ -3,10 +3,12 @@
 from .approvals.models import Approval, ApprovalStep
 from .attendance.models import Shift
 from .exports.models import Export, ExportFile
+from .footfall.models import Footfall
 from .notices.models import Notification
-from .org.models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store, StoreChange
+from .org.models import Dealer, OrgUnit, OrgUnitMove, RoleAssignment, SecondFactor, Staff, Store, StoreChange
 
 __all__ = [
+    "Footfall",
     "Approval",
     "ApprovalStep",
     "Dealer",
@@ -16,6 +18,7 @@ __all__ = [
     "OrgUnit",
     "OrgUnitMove",
     "RoleAssignment",
+    "SecondFactor",
     "Shift",
     "Staff",
     "Store",

@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "yejibao.settings")
 app = Celery("yejibao")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 ROOMS = [
-    "yejibao.core", "yejibao.wecom.inbox", "yejibao.wecom.mass", "guides.org", "guides.notices", "guides.exports", "guides.approvals", "crm.scoring", "crm.members", "crm.friends", "crm.tags", "crm.corptags", "tasks.cadences",
+    "yejibao.core", "yejibao.intake", "crm.quality", "yejibao.wecom.inbox", "yejibao.wecom.mass", "guides.org", "guides.notices", "guides.exports", "guides.approvals", "crm.scoring", "crm.members", "crm.friends", "crm.tags", "crm.privacy", "crm.corptags", "tasks.cadences",
     "tasks.followups", "tasks.review", "tasks.scripts",
 ]  # fmt: skip
 app.autodiscover_tasks(ROOMS, related_name="jobs")

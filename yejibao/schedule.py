@@ -38,6 +38,8 @@ ENTRIES = (
     Entry("清理导出文件", "guides.exports.jobs.forget_exports", seconds=600),
     Entry("好友同步", "crm.friends.jobs.go_on_with_sync", seconds=60),
     Entry("找新好友", "crm.friends.jobs.look_for_new_friends", cron={"minute": "40"}),
+    Entry("数据接入", "yejibao.intake.jobs.go_on_with_batches", seconds=15),
+    Entry("接入对账", "yejibao.intake.jobs.count_days", seconds=600),
     Entry("员工同步", "guides.org.jobs.go_on_with_people_sync", seconds=60),
     Entry("调店生效", "guides.org.jobs.move_staff", seconds=600),
     Entry("过期的申请", "guides.approvals.jobs.end_old_approvals", seconds=600),
@@ -53,6 +55,7 @@ ENTRIES = (
           queue="nightly"),
     Entry("复盘数字夜间重建", "tasks.review.jobs.rebuild_days", cron=daily(4, 10), queue="nightly"),
     Entry("话术使用统计", "tasks.scripts.jobs.count_script_uses", cron=daily(3, 10), queue="nightly"),
+    Entry("按会员要求清除", "crm.privacy.jobs.forget_members_nightly", cron=daily(3, 50), queue="nightly"),
     Entry("守恒核对", "tasks.cadences.jobs.prove_conservation", cron=daily(4, 40), queue="nightly"),
     Entry("清理发件箱", "yejibao.core.jobs.tidy_outbox", cron=daily(5, 30), queue="nightly"),
     Entry("清理回调收件箱", "yejibao.wecom.inbox.jobs.tidy_inbox", cron=daily(5, 20), queue="nightly"),
@@ -65,6 +68,8 @@ ENTRIES = (
     Entry("审计封存", "yejibao.core.jobs.seal_audit", cron=daily(0, 20), queue="nightly"),
     Entry("清理到期审计", "yejibao.core.jobs.thin_audit", cron=daily(5, 0), queue="nightly"),
     Entry("清理消息", "guides.notices.jobs.forget_notifications", cron=daily(5, 50), queue="nightly"),
+    Entry("数据质量", "crm.quality.jobs.check_quality", cron=daily(4, 50), queue="nightly"),
+    Entry("清理接入", "yejibao.intake.jobs.tidy_intake", cron=daily(5, 45), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip
 

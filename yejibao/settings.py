@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "csp",
     "yejibao.core",
     "yejibao.wecom",
+    "yejibao.intake",
     "guides",
     "crm",
     "tasks",
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
     "yejibao.demo",
 ]
 MIDDLEWARE = [
+    "yejibao.core.traffic.Shed",
     "yejibao.core.middleware.Trace",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -70,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "guides.org.middleware.ResolveActor",
+    "guides.org.middleware.KeepShares",
     "django.contrib.messages.middleware.MessageMiddleware",
     "yejibao.core.middleware.Problems",
 ]
@@ -230,6 +233,10 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'self'"],
     },
 }
+REQUESTS_PER_MINUTE = env_int("REQUESTS_PER_MINUTE", 600)  # of one person, whatever they are; 0: not counted
+MISSES_LOCK = env("MISSES_LOCK", "1") == "1"  # end a session that walks through addresses that do not exist
+# How many requests one web process takes in at a time, as --blocking-threads; beyond a rank's share of them it sheds.
+WEB_PLACES = env_int("WEB_PLACES", 64)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 METRICS_TOKEN = env("METRICS_TOKEN")
 METRICS_DIR = env("METRICS_DIR")  # where the web processes of a machine add up their counts; empty: each for itself

@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("tasks.urls")),  # first, since Django asks one after the other: what guides open all day
     path("", include("yejibao.core.urls")),
     path("", include("yejibao.wecom.urls")),
+    path("", include("yejibao.intake.urls")),
     path("", include("guides.urls")),
     path("", include("crm.urls")),
     path("", include("yejibao.cockpit.urls")),

@@ -1,36 +1,18 @@
 """The order feed: tills and malls post what was sold."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
-from django.db import OperationalError
-from django.utils.translation import gettext_lazy as _
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from crm.orders.models import FeedSource, Order
-from crm.orders.services import DUPLICATE_KEY, MAX_ROWS, ingest_orders, token_hash
-from yejibao.core import access, clock
-from yejibao.core.errors import Invalid, Malformed, SignInRequired, TooLarge, Unavailable
-
-MAX_BODY = 10 * 1024 * 1024
-
-
-class BadToken(SignInRequired):
-    code, title = "auth.token", _("令牌不对或已停用")
-
-
-class BodyTooLarge(TooLarge):
-    title = _("一次最多 10 MB，请分批提交")
-
+from crm.orders.models import Order
+from yejibao.core import access
+from yejibao.intake import kinds
+from yejibao.intake.api import KEY_HEADER, PROBLEMS, SourceToken, accept, row_answer
+from yejibao.intake.stage import Answer
 
 # ---------------------------------------------------------------- what goes in and out, for the schema
 
@@ -126,50 +108,17 @@ class FeedCounts(serializers.Serializer):
 
 
 class FeedAnswer(serializers.Serializer):
+    batch = serializers.IntegerField(help_text="批号")
     results = FeedResult(many=True, help_text="与提交的顺序相同，每张单一条")
     counts = FeedCounts()
-
-
-class FeedProblem(serializers.Serializer):
-    """RFC 9457 problem+json."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
 
 
 # ---------------------------------------------------------------- the route
 
 
-class FeedToken(BaseAuthentication):
-    """`Authorization: Bearer …`; the source it belongs to becomes `request.auth`."""
-
-    def authenticate(self, request: Request) -> tuple[AnonymousUser, FeedSource]:
-        scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-        found = None
-        if scheme.lower() == "bearer" and token.strip():
-            found = FeedSource.objects.filter(token_sha=token_hash(token.strip()), is_active=True).first()
-        if found is None:
-            raise BadToken(_("请在请求头里带上 Authorization: Bearer 令牌"))
-        return AnonymousUser(), found
-
-    def authenticate_header(self, request: Request) -> str:
-        return "Bearer"
-
-
-class FeedTokenScheme(OpenApiAuthenticationExtension):
-    target_class = FeedToken
-    name = "feedToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "bin/manage feed_token NAME 发放的令牌"}
-
-
 class OrderFeed(APIView):
     access = access.Token(why="a till or a mall, with the token of its source")
-    authentication_classes = [FeedToken]
+    authentication_classes = [SourceToken]
 
     @extend_schema(
         operation_id="feed_orders",
@@ -179,8 +128,9 @@ class OrderFeed(APIView):
             "有退货、换货、签收、更正或作废答 changed。有错的单逐张答 refused 并指出字段，其余照收。"
             "金额一律为整数分。"
         ),
+        parameters=[KEY_HEADER],
         request=FeedBatch,
-        responses={200: FeedAnswer} | {status: FeedProblem for status in (400, 401, 413, 422, 503)},
+        responses={200: FeedAnswer} | PROBLEMS,
         examples=[
             OpenApiExample(
                 "一张门店单",
@@ -198,54 +148,9 @@ class OrderFeed(APIView):
         ],
     )  # fmt: skip
     def post(self, request: Request) -> Response:
-        source: FeedSource = request.auth  # type: ignore[assignment]
-        rows = read_batch(request)
-        try:
-            results = ingest_orders(rows, source=source.name, now=clock.now())
-        except OperationalError as error:  # another batch holds the same orders, or the database is away
-            raise Unavailable(retry_after=2) from error
-        counts = Counter(result.result for result in results)
-        return Response(
-            {
-                "results": [result.as_dict() for result in results],
-                "counts": {word: counts[word] for word in ("created", "same", "changed", "refused")},
-            }
-        )
+        return accept(request, kinds.get("orders"), name="orders", answer_of=_answer)
 
 
-def read_batch(request: Request) -> list[Any]:
-    """Return the rows of a request. Raises BodyTooLarge, Malformed (not JSON, not a list) or Invalid (too many, none)."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
-        raise BodyTooLarge()
-    body = request._request.body
-    if len(body) > MAX_BODY:
-        raise BodyTooLarge()
-    try:
-        batch = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(_("请求内容不是正确的 JSON（UTF-8）")) from error
-    rows = batch.get("orders") if isinstance(batch, dict) else batch
-    if not isinstance(rows, list):
-        raise Malformed(_('应为 {"orders": [...]}'))
-    if not rows:
-        raise Invalid(_("这一批没有订单"), errors=[{"field": "orders", "code": "required", "message": "至少一张单"}])
-    if len(rows) > MAX_ROWS:
-        raise Invalid(
-            _("这一批有 %(count)d 张单，一批最多 1,000 张") % {"count": len(rows)},
-            errors=[{"field": "orders", "code": "too_many", "message": "一批最多 1,000 张"}],
-        )
-    return rows
-
-
-def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Keep a note when an object names a key twice: the row is refused, since nobody knows which one is meant."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            found[DUPLICATE_KEY] = key
-        found[key] = value
-    return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _answer(answer: Answer) -> dict[str, Any]:
+    told = row_answer(answer)
+    return {"number": told.pop("key"), **told}

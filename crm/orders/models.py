@@ -12,15 +12,6 @@ if TYPE_CHECKING:
     from yejibao.core.scope import Actor
 
 
-class FeedSource(models.Model):
-    """A system that may post orders, with a token of its own (only its hash is kept)."""
-
-    name = models.CharField(max_length=32, unique=True)
-    token_sha = models.CharField(max_length=64, unique=True)
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField()
-
-
 class OrderQuerySet(models.QuerySet["Order"]):
     def visible_to(self, actor: Actor) -> OrderQuerySet:
         """Orders of stores the actor sees, and of the members who are his own."""

@@ -2,8 +2,8 @@
 
 from .ingest import MAX_ROWS, TooManyRows, ingest_orders, release_orders
 from .owners import give_owners
+from .returns import ingest_returns
 from .rows import DUPLICATE_KEY, RowResult
-from .sources import issue_token, revoke_token, token_hash
 
 __all__ = [
     "DUPLICATE_KEY",
@@ -12,8 +12,6 @@ __all__ = [
     "TooManyRows",
     "give_owners",
     "ingest_orders",
-    "issue_token",
+    "ingest_returns",
     "release_orders",
-    "revoke_token",
-    "token_hash",
 ]

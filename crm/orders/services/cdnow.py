@@ -23,9 +23,9 @@ from typing import Any
 from crm.catalogue.models import StyleColor
 from guides.org.models import RoleAssignment, Staff
 from yejibao.core.clock import SHANGHAI
+from yejibao.intake.tables import FileRefused, Table, TableRow
 
 from .maps import FileOrder
-from .tables import FileRefused, Table, TableRow
 
 COLUMNS = ("customer_id", "date", "quantity", "amount_cents")
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金"

@@ -7,17 +7,22 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from yejibao.intake import kinds
+from yejibao.intake.kinds import RawRow
+from yejibao.intake.models import Batch
+from yejibao.intake.services import close_batch, file_source, open_batch, take
+from yejibao.intake.stage import Answer
+from yejibao.intake.tables import FileRefused, Table
+
 from .cdnow import CdnowMap
-from .ingest import MAX_ROWS, ingest_orders
+from .ingest import MAX_ROWS
 from .maps import FileOrder, load_map
-from .rows import RowResult, complaint, refused
-from .tables import FileRefused, Table
 
 TITLES = {
     "number": "单号", "store": "门店", "guide": "导购", "member": "会员", "member.phone": "会员手机号", "member.member_no": "会员号",
@@ -26,6 +31,7 @@ TITLES = {
     "line_no": "行号", "sku": "款色码", "item_name": "品名", "color": "颜色", "size": "尺码", "family": "品类",
     "care_key": "洗护类别", "quantity": "件数", "refund_fen": "退款金额", "returns": "退货", "at": "时间", "exchanges": "换货",
 }  # fmt: skip
+AGAIN = "文件前面已经有这个单号；同一张单的各行要连在一起"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -80,35 +86,41 @@ def import_orders(
     refused the second time. Raises FileRefused when the file as a whole cannot be read.
     """
     table = Table(path)
+    batch = open_batch(
+        kinds.get("orders"),
+        file_source(now=now, name=source),
+        way=Batch.Way.COMMAND,
+        now=now,
+        file_name=path.name[-128:],
+    )
     counts: Counter[str] = Counter(created=0, same=0, changed=0, refused=0)
     orders = _first_customers(order_map.orders(table), customers, stop=order_map.is_sorted_by_customer)
     with closing(_Seen()) as seen:
-        while batch := list(islice(orders, MAX_ROWS)):
-            for order, result in _ingest(batch, seen, source=source, now=now, hold=hold, is_dry_run=is_dry_run):
-                counts[result.result] += 1
-                for error in result.errors:
+        while part := list(islice(orders, MAX_ROWS)):
+            for order, answer in _take(part, seen, batch=batch, now=now, hold=hold, is_dry_run=is_dry_run):
+                counts[answer.outcome] += 1
+                for error in answer.errors if answer.outcome == "refused" else ():
                     line = order.line_of(error["field"])
-                    on_refusal(Refusal(line, result.number, error["field"], error["code"], error["message"]))
+                    on_refusal(Refusal(line, answer.key, error["field"], error["code"], error["message"]))
             on_progress(table.position, counts)
+    if is_dry_run:
+        batch.delete()
+    else:
+        close_batch(batch, now=now)
     return counts
 
 
-def _ingest(
-    batch: list[FileOrder], seen: _Seen, *, source: str, now: datetime, hold: bool, is_dry_run: bool
-) -> Iterator[tuple[FileOrder, RowResult]]:
-    again = seen.again([order.row["number"] for order in batch])
-    good = []
-    for place, order in enumerate(batch):
-        number = order.row["number"]
-        if order.fault:
-            yield order, refused(number, [complaint("", "input.malformed", order.fault)])
-        elif place in again:
-            message = "文件前面已经有这个单号；同一张单的各行要连在一起"
-            yield order, refused(number, [complaint("number", "order.duplicate_in_file", message)])
-        else:
-            good.append(order)
-    results = ingest_orders([order.row for order in good], source=source, now=now, hold=hold, is_dry_run=is_dry_run)
-    yield from zip(good, results, strict=True)
+def _take(
+    orders: list[FileOrder], seen: _Seen, *, batch: Batch, now: datetime, hold: bool, is_dry_run: bool
+) -> Iterator[tuple[FileOrder, Answer]]:
+    again = seen.again([order.row["number"] for order in orders])
+    rows = []
+    for place, order in enumerate(orders):
+        row = RawRow(order.line, order.row, order.fault, lines=tuple(order.lines))
+        if not order.fault and place in again:
+            row = replace(row, fault=AGAIN, fault_code="order.duplicate_in_file", fault_field="number")
+        rows.append(row)
+    yield from zip(orders, take(batch, rows, now=now, hold=hold, is_dry_run=is_dry_run), strict=True)
 
 
 def _first_customers(orders: Iterator[FileOrder], most: int | None, *, stop: bool) -> Iterator[FileOrder]:

@@ -121,7 +121,7 @@ class _Batch:
             stored |= self._stored({place: self.orders[place] for place in late})
         known = [place for place in self.orders if place not in results]
         changed = self._change(known, stored, results)
-        self._after(created, changed)
+        follow_up(created, changed, now=self.now)
 
     def _fill_from_catalogue(self) -> None:
         """Fill name, colour, family and care key of a line from the catalogue where the till left them out."""
@@ -225,27 +225,26 @@ class _Batch:
             or any((stored.pk, OrderChange.Kind.EXCHANGE, one.number) not in done for one in row.exchanges)
         )
 
-    def _after(self, created: list[OrderState], changed: list[OrderState]) -> None:
-        """Write what happened, tell the others, give owners and count again: all in the same transaction."""
-        states = created + changed
-        if any(state.changes for state in states):
-            write_changes(states, now=self.now)
-        arrived = [state for state in states if state.known_at]
-        paid = [state for state in created if state.known_at] + [state for state in changed if state.arrives]
-        paid.sort(key=lambda state: (state.paid_at, state.id or 0))
-        events: list[outbox.Event] = [OrderPaid(state.id or 0) for state in paid]
-        for state in arrived:
-            events += _events(state)
-        if events:
-            outbox.publish_many(events)
-        members = {state.links.member_id for state in arrived if state.links.member_id}
-        if members:
-            lock_members(members)
-            give_owners([state.id for state in paid if state.id], now=self.now)
-            refunded = {
-                s.links.member_id for s in arrived if s.links.member_id and any(c.refund_fen for c in s.changes)
-            }
-            recount_members(members, as_of=local_day(self.now), now=self.now, refunded=refunded)
+
+def follow_up(created: list[OrderState], changed: list[OrderState], *, now: datetime) -> None:
+    """Write what happened, tell the others, give owners and count again: all in the same transaction."""
+    states = created + changed
+    if any(state.changes for state in states):
+        write_changes(states, now=now)
+    arrived = [state for state in states if state.known_at]
+    paid = [state for state in created if state.known_at] + [state for state in changed if state.arrives]
+    paid.sort(key=lambda state: (state.paid_at, state.id or 0))
+    events: list[outbox.Event] = [OrderPaid(state.id or 0) for state in paid]
+    for state in arrived:
+        events += _events(state)
+    if events:
+        outbox.publish_many(events)
+    members = {state.links.member_id for state in arrived if state.links.member_id}
+    if members:
+        lock_members(members)
+        give_owners([state.id for state in paid if state.id], now=now)
+        refunded = {s.links.member_id for s in arrived if s.links.member_id and any(c.refund_fen for c in s.changes)}
+        recount_members(members, as_of=local_day(now), now=now, refunded=refunded)
 
 
 def _all_lines(order: OrderIn) -> Iterable[LineIn]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from crm.orders.models import Order
-
-from .tables import FileRefused, Table, TableRow
+from yejibao.intake.reading import fen, moment
+from yejibao.intake.tables import FileRefused, Table, TableRow
 
 MAPS = Path(__file__).resolve().parents[2] / "data" / "order_maps"
 REQUIRED = ("number", "store", "paid_at")
@@ -27,7 +26,6 @@ FIELDS = frozenset(
 KINDS: dict[str, str] = {str(label): value for value, label in Order.Kind.choices}
 STATUSES = {"已付款": "paid", "已完成": "paid", "正常": "paid", "已作废": "void", "作废": "void"}
 FLAGS = {"是": True, "否": False, "1": True, "0": False, "true": True, "false": False, "y": True, "n": False}
-MONEY = re.compile(r"[+]?\d{1,3}(,\d{3})+(\.\d{1,2})?|[+]?\d{1,12}(\.\d{1,2})?")
 
 
 @dataclass(slots=True)
@@ -144,28 +142,6 @@ def whole(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?\d{1,18}", text) else text
 
 
-def fen(text: str) -> Any:
-    """Return yuan as fen: `1,234.5` is 123450; the text itself where it is no amount or finer than a fen."""
-    text = text.removeprefix("¥").removeprefix("￥").strip()
-    sign, bare = (-1, text[1:]) if text.startswith("-") else (1, text)
-    if not MONEY.fullmatch(bare):
-        return text
-    yuan, _point, cents = bare.replace(",", "").removeprefix("+").partition(".")
-    return sign * (int(yuan) * 100 + int(cents.ljust(2, "0")))
-
-
-def moment(text: str) -> str:
-    """Return a wall-clock time of a till or of Excel (`2025/3/1 15:00`) as ISO 8601; other texts stay as they are."""
-    text = text.strip()
-    for pattern in ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M",
-                    "%Y年%m月%d日 %H:%M", "%Y.%m.%d %H:%M"):  # fmt: skip
-        try:
-            return datetime.strptime(text, pattern).isoformat()  # noqa: DTZ007  a wall clock of Shanghai
-        except ValueError:
-            continue
-    return text
-
-
 def load_map(name: str) -> ColumnMap:
     """Return a built-in map by name, or one from a YAML file. Raises FileRefused."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else MAPS / f"{name}.yaml"
@@ -189,3 +165,6 @@ def load_map(name: str) -> ColumnMap:
 
 def _aliases(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(str(title) for title in value)
+
+
+__all__ = ["ColumnMap", "FileOrder", "fen", "load_map", "moment", "whole"]

@@ -17,6 +17,7 @@ import yaml
 from crm.orders.models import Order
 from yejibao.core.clock import parse_iso
 from yejibao.core.personal import normal_phone
+from yejibao.intake.reading import DUPLICATE_KEY
 
 MAX_FEN = 10_000_000_000  # 1 亿元: beyond this it is a slip of the keyboard
 MAX_QUANTITY = 9999
@@ -24,7 +25,6 @@ MAX_LINE_NO = 32767
 MAX_LINES, MAX_CHANGES = 200, 50
 AHEAD = timedelta(minutes=10)  # tolerated difference of a till's clock
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
-DUPLICATE_KEY = "\x00duplicate"  # set by the JSON reader on an object that names a key twice
 STATUSES = ("paid", "void")
 GENDERS = ("m", "f", "u")
 KINDS = tuple(Order.Kind.values)

@@ -97,7 +97,7 @@ def advance(state: OrderState, row: OrderIn, links: Links, sha: str, *, now: dat
     for change in sorted(later, key=lambda one: (one.at, one.number)):
         match change:
             case ReturnIn() if (Kind.RETURN, change.number) not in state.done:
-                errors = _give_back(state, change)
+                errors = give_back(state, change)
             case ExchangeIn() if (Kind.EXCHANGE, change.number) not in state.done:
                 errors = _exchange(state, change)
             case _:
@@ -145,7 +145,8 @@ def _same(stored: LineIn | None, sent: LineIn | None) -> bool:
     return stored == replace(sent, **keep)
 
 
-def _give_back(state: OrderState, change: ReturnIn) -> Complaints:
+def give_back(state: OrderState, change: ReturnIn) -> Complaints:
+    """Let goods come back. A state for which it complains is spoilt."""
     left = {number: line.left for number, line in state.lines.items() if line.left}
     parts = change.lines or tuple((number, quantity, 0) for number, quantity in left.items())
     money_left = state.paid_fen - state.refunded_fen

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from crm.orders.models import FeedSource, Order
+from crm.orders.models import Order
 from tests.factories.crm import make_member, make_staff, make_store, order_row
+from yejibao.intake.models import Batch, Source
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/feed/orders"
@@ -46,7 +47,9 @@ def row(number: str = "A1", **facts: Any) -> dict[str, Any]:
 def test_each_row_gets_its_answer(post: Any) -> None:
     answer = post({"orders": [row("A1"), row("A2", store="S9"), row("A3")]})
     assert answer.status_code == 200
-    assert answer.json() == {
+    told = answer.json()
+    assert told.pop("batch") == Batch.objects.get().pk
+    assert told == {
         "results": [
             {"number": "A1", "result": "created"},
             {
@@ -81,7 +84,7 @@ def test_a_new_token_ends_the_old_one_and_revoking_ends_both(post: Any, token: s
     assert post([row()], token=out.getvalue().strip()).status_code == 200
     call_command("feed_token", "pos", "--revoke", stdout=StringIO())
     assert post([row()], token=out.getvalue().strip()).status_code == 401
-    assert FeedSource.objects.count() == 1
+    assert Source.objects.count() == 1
     with pytest.raises(CommandError):
         call_command("feed_token", "other", "--revoke")
 
