@@ -8,6 +8,7 @@ from .attendance import pages as roster
 from .attendance.api import RosterViewSet
 from .exports import pages as exports
 from .notices import pages as notices
+from .org import account_pages as account
 from .org import pages
 from .org.api import MeView, StaffViewSet, StoreViewSet, UnitViewSet
 from .org.backoffice import urls as backoffice
@@ -24,11 +25,19 @@ api.register("roster", RosterViewSet, basename="roster")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.front, name="front"),
     path("login/", pages.login, name="login"),
+    path("login/code/", account.login_code, name="login-code"),
     path("login/wecom/", pages.wecom_start, name="wecom-start"),
     path("login/wecom/callback/", pages.wecom_callback, name="wecom-callback"),
     path("logout/", pages.logout, name="logout"),
     path("me/", pages.me, name="me"),
     path("me/role/", pages.switch_role, name="switch-role"),
+    path("me/confirm/", account.confirm, name="confirm"),
+    path("me/confirm/wecom/", account.confirm_by_platform, name="confirm-by-platform"),
+    path("me/second/", account.second, name="second-factor"),
+    path("me/devices/", account.own_devices, name="devices"),
+    path("me/devices/end/", account.end_own_devices, name="devices-end"),
+    path("hq/people/<int:pk>/devices/", account.devices_of, name="staff-devices"),
+    path("hq/people/<int:pk>/devices/end/", account.end_devices_of, name="staff-devices-end"),
     path("me/notifications/", notices.notifications, name="notifications"),
     path("me/notifications/read/", notices.read_all, name="notifications-read"),
     path("me/notifications/opened/", notices.opened, name="notifications-opened"),

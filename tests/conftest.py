@@ -119,6 +119,7 @@ def _redis() -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def _forget_redis(_redis: Any, settings: Any) -> Iterator[None]:
     """Start with nothing of this slot in Redis: tokens, budgets, cache and broker are shared by what runs beside us."""
+    settings.REQUESTS_PER_MINUTE, settings.MISSES_LOCK = 0, False  # tests of these turn them on
     if keys := list(_redis.scan_iter(f"*yj:{settings.SLOT}:*", count=5000)):
         _redis.delete(*keys)
     yield

@@ -39,14 +39,19 @@ class ConfirmFirst(Forbidden):
     code, title = "auth.confirm_required", _("请先确认是你本人")
 
 
+def was_seen(actor: Actor, *ways: str) -> bool:
+    """Tell whether this person was seen in the last minutes, in one of these ways (none: in any)."""
+    way, at = actor.session_facts.get("confirmed_by", ""), actor.session_facts.get("confirmed_at", "")
+    if not at or (ways and way not in ways):
+        return False
+    return clock.system_now() - datetime.fromisoformat(at) <= LASTS
+
+
 def is_confirmed(actor: Actor) -> bool:
     """Tell whether an act that needs it may go on now."""
     if actor.is_system or not actor.has_role(*CONFIRMING):
         return True
-    way, at = actor.session_facts.get("confirmed_by", ""), actor.session_facts.get("confirmed_at", "")
-    if not at or (settings.SECOND_FACTOR == TOTP and way != TOTP):
-        return False
-    return clock.system_now() - datetime.fromisoformat(at) <= LASTS
+    return was_seen(actor, TOTP) if settings.SECOND_FACTOR == TOTP else was_seen(actor)
 
 
 def must_be_confirmed(actor: Actor) -> None:

@@ -15,6 +15,7 @@ from yejibao.core.errors import Forbidden, Invalid
 from yejibao.core.scope import Actor
 
 from .actors import role_facts, role_names
+from .devices import end_sessions
 from .models import Dealer, OrgUnit, RoleAssignment, Staff, Store
 from .scoped import EVERYBODY, under_grants
 
@@ -22,6 +23,7 @@ from .scoped import EVERYBODY, under_grants
 MOVERS = ("area_supervisor", "region_manager", "branch_manager")
 LENT_ROLES = ("guide", "store_manager")
 LONGEST_LOAN = timedelta(days=92)
+ROLE_CHANGED = "岗位变了"  # why sessions end: who comes in again sees the menu and the pages he has now
 
 
 class WrongPlace(Invalid):
@@ -93,6 +95,9 @@ def end_role(
     held.ends_on = last_day or local_day(now) - timedelta(days=1)
     held.save(update_fields=["ends_on"])
     audit.record(actor, "org.role_ended", held.staff, before=before, after=_facts(held), reason=reason)
+    others = RoleAssignment.objects.filter(RoleAssignment.in_force(local_day(now)), staff=held.staff)
+    if others.exists():  # who has none left is told so at his next request, and that ends it
+        end_sessions(held.staff, actor=actor, reason=ROLE_CHANGED)
     return held
 
 
@@ -155,4 +160,5 @@ def _hold(person: Staff, role: str, unit: OrgUnit, actor: Actor, *, reason: str,
     audit.record(
         actor, action, person, before=_facts(before) if before else None, after=_facts(held), reason=reason
     )  # fmt: skip
+    end_sessions(person, actor=actor, reason=ROLE_CHANGED)
     return held

@@ -175,7 +175,7 @@ class Staff(AbstractBaseUser):
     store = models.ForeignKey(Store, null=True, blank=True, on_delete=models.PROTECT, related_name="staff")
     unit = models.ForeignKey(OrgUnit, null=True, on_delete=models.PROTECT, related_name="staff")
     backup_guide = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    phone = EncryptedField(blank=True, default="")
+    phone = EncryptedField(blank=True, default="", index="phone_index")
     phone_index = models.CharField(max_length=32, blank=True, default="", db_index=True)
     joined_on = models.DateField(null=True)
     resigned_at = models.DateTimeField(null=True)
@@ -251,9 +251,25 @@ class StaffSession(AbstractBaseSession):
     """A browser that signed in, or is about to. The person stands in a column, so that one query reads both."""
 
     staff = models.ForeignKey(Staff, null=True, on_delete=models.CASCADE, related_name="sessions")
+    seen_at = models.DateTimeField(null=True)  # last used, to five minutes
+    began_at = models.DateTimeField(null=True)
+    device = models.CharField(max_length=32, blank=True, default="", db_default="")  # "Chrome · Windows 电脑"
+    ip = models.GenericIPAddressField(null=True)
 
     @classmethod
     def get_session_store_class(cls) -> type:
         from .sessions import SessionStore
 
         return SessionStore
+
+
+class SecondFactor(models.Model):
+    """动态码: what a person's authenticator app shares with us. Without `enrolled_at` it was shown and not yet proven."""
+
+    staff = models.OneToOneField(Staff, on_delete=models.CASCADE, related_name="second_factor")
+    secret = EncryptedField()
+    enrolled_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)  # half minutes since 1970: a code counts once
+    failure_count = models.PositiveSmallIntegerField(default=0)
+    locked_until = models.DateTimeField(null=True)
+    recovery_codes = models.JSONField(default=list)  # keyed hashes of those not used yet

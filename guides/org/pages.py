@@ -20,11 +20,12 @@ from yejibao.wecom.errors import GatewayError
 
 from . import sign_in
 from .actors import AccountEnded, role_names
-from .sign_in import CodeRefused, NoRoleYet, NotOurs, StateGone, home_of, safe_return
+from .directory import DISABLED, LEFT, status_of
+from .sessions import LOCKED
+from .sign_in import CodeRefused, NoRoleYet, NotOurs, SomebodyElse, StateGone, home_of, safe_return
 
 log = logging.getLogger(__name__)
 
-TRIES_PER_MINUTE = 10
 STALE_CODES = (40029, 42003, 42022)  # the platform does not know the code, or it is too old, or used
 
 
@@ -32,6 +33,22 @@ class PlatformDown(Unavailable):
     """Nobody can be asked who is there."""
 
     code, title = "auth.platform_down", _("企业微信现在连不上")
+
+
+class OutOfRange(NotOurs):
+    """A person of ours whom the console does not let use this app."""
+
+    code, title = "auth.out_of_range", _("你不在这个应用的可见范围里")
+
+
+class SessionLocked(DomainError):
+    """Too many addresses that do not exist were tried in this session (walking.py)."""
+
+    status, code, title = 401, "auth.locked", _("这次登录已经停止")
+
+
+class PasswordOff(DomainError):
+    status, code, title = 404, "auth.password_off", _("这里不用密码登录")
 
 
 # What a sign-in that failed says on /login/?why=…: a code never stays in the address bar or the history.
@@ -43,13 +60,18 @@ REFUSALS: dict[str, DomainError] = {
         NotOurs(_("请让店长或总部信息中心把你加进来，再重新打开。")),
         AccountEnded(_("如果有疑问，请联系你的店长或总部信息中心。")),
         NoRoleYet(_("请让店长或总部信息中心给你分配岗位。")),
+        OutOfRange(_("请让总部信息中心在企业微信后台把你加进应用的可见范围。")),
+        SomebodyElse(_("请用你自己的企业微信再确认一次。")),
+        SessionLocked(
+            _("短时间里打开了太多不存在的地址，这次登录已经停止。请重新登录；不是你本人操作的，请告诉总部信息中心。")
+        ),
         PlatformDown(_("已经登录的同事不受影响，请过几分钟再试。"), retry_after=60),
         TooMany(_("请等一分钟再登录。"), retry_after=60),
     )
 }
 
 
-def _inside_wecom(request: HttpRequest) -> bool:
+def inside_wecom(request: HttpRequest) -> bool:
     """Tell whether the page is shown by the client, or by the frame that stands in for it."""
     if "wxwork" in request.headers.get("User-Agent", "").lower():
         return True
@@ -58,7 +80,12 @@ def _inside_wecom(request: HttpRequest) -> bool:
 
 def _login_page(request: HttpRequest, refusal: DomainError | None = None, **facts: Any) -> HttpResponse:
     to = safe_return(request.POST.get("next", "") or request.GET.get("next", ""))
-    context = {"refusal": refusal, "next": to, "inside_wecom": _inside_wecom(request)} | facts
+    context = {
+        "refusal": refusal,
+        "next": to,
+        "inside_wecom": inside_wecom(request),
+        "has_password": settings.PASSWORD_SIGN_IN,
+    } | facts
     response = render(request, "org/login.html", context, status=refusal.status if refusal else 200)
     if refusal and "retry_after" in refusal.extra:
         response["Retry-After"] = str(refusal.extra["retry_after"])
@@ -78,27 +105,30 @@ def login(request: HttpRequest) -> HttpResponse:
     actor = access.actor_of(request)
     if request.method == "POST":
         return _by_password(request)
-    refusal = REFUSALS.get(request.GET.get("why", ""))
+    refusal = REFUSALS.get(request.session.pop(LOCKED, "") or request.GET.get("why", ""))
     if refusal is None:
         to = safe_return(request.GET.get("next", ""))
         if actor.grants:
             return redirect(to or home_of(actor))
-        if _inside_wecom(request):
+        if inside_wecom(request):
             return _start(request, to)
     return _login_page(request, refusal)
 
 
 def _by_password(request: HttpRequest) -> HttpResponse:
+    """The password is half of it: what opens is the page that asks for the code (account_pages)."""
     userid, password = request.POST.get("userid", "")[:64], request.POST.get("password", "")[:128]
     try:
-        limits.hit("login", limits.address_of(request), per_minute=TRIES_PER_MINUTE)
-        limits.hit("password", userid.casefold(), per_minute=TRIES_PER_MINUTE)
+        if not settings.PASSWORD_SIGN_IN:
+            raise PasswordOff()
+        limits.hit("login", limits.address_of(request))
+        limits.hit("password", userid.strip().casefold())
         person = sign_in.person_by_password(userid, password)
-        actor = sign_in.sign_in(request, person, way="password", now=clock.system_now())
     except DomainError as refusal:
         sign_in.note_failure(request, refusal, way="password", userid=userid)
         return _login_page(request, refusal, userid=userid)
-    return redirect(safe_return(request.POST.get("next", "")) or home_of(actor))
+    sign_in.begin_half(request, person, to=request.POST.get("next", ""), now=clock.system_now())
+    return redirect("guides:login-code")
 
 
 @never_cache
@@ -109,8 +139,12 @@ def wecom_start(request: HttpRequest) -> HttpResponse:
 
 
 def _start(request: HttpRequest, to: str) -> HttpResponse:
-    state = sign_in.begin_round(request, to=to, now=clock.system_now())
-    address = oauth.authorize_url if _inside_wecom(request) else oauth.scan_url
+    return ask_platform(request, sign_in.begin_round(request, to=to, now=clock.system_now()))
+
+
+def ask_platform(request: HttpRequest, state: str) -> HttpResponse:
+    """Send the browser to the platform: silently inside its client, to the QR code at the web."""
+    address = oauth.authorize_url if inside_wecom(request) else oauth.scan_url
     return redirect(address(state, _callback_address(request)))
 
 
@@ -124,16 +158,36 @@ def _callback_address(request: HttpRequest) -> str:
 @require_GET
 @access.anonymous("the platform sends the browser back here; state and code are checked")
 def wecom_callback(request: HttpRequest) -> HttpResponse:
-    """Swap the code for a session. Always answers with a redirect, so that the code leaves the address bar."""
+    """Swap the code for a session, or for a confirmation. Always a redirect, so that the code leaves the address bar."""
+    now = clock.system_now()
     try:
-        limits.hit("login", limits.address_of(request), per_minute=TRIES_PER_MINUTE)
-        to = sign_in.end_round(request, state=request.GET.get("state", ""), now=clock.system_now())
+        limits.hit("login", limits.address_of(request))
+        begun = sign_in.end_round(request, state=request.GET.get("state", ""), now=now)
         person = sign_in.person_of(_exchange(request.GET.get("code", "")))
-        actor = sign_in.sign_in(request, person, way="wecom", now=clock.system_now())
+        if begun.confirms is not None:
+            if {begun.confirms, access.actor_of(request).staff_id} != {person.pk}:
+                raise SomebodyElse()
+            sign_in.confirm(request, actor=access.actor_of(request), way="wecom", now=now)
+            return redirect(begun.to or "guides:me")
+        _must_be_in_range(person.wecom_user_id)
+        actor = sign_in.sign_in(request, person, way="wecom", is_phone=inside_wecom(request), now=now)
     except DomainError as refusal:
         sign_in.note_failure(request, refusal, way="wecom")
         return _refused(refusal)
-    return redirect(to or home_of(actor))
+    return redirect(begun.to or home_of(actor))
+
+
+def _must_be_in_range(userid: str) -> None:
+    """The swap names people outside the app's range too. Raises OutOfRange, AccountEnded or PlatformDown."""
+    try:
+        status = status_of(userid)
+    except GatewayError as error:
+        log.warning("sign-in could not ask for the person: %s", error)
+        raise PlatformDown() from None
+    if status in (DISABLED, LEFT):
+        raise AccountEnded()
+    if not status:
+        raise OutOfRange()
 
 
 def _exchange(code: str) -> str:

@@ -27,6 +27,8 @@ TOUCH_AFTER = timedelta(minutes=5)  # a page more in these minutes writes nothin
 STAFF = "staff_id"
 ROLE = "working_role"
 ENDS_AT = "ends_at"
+LOCKED = "locked"  # of a session that was ended for walking: what the sign-in page says about it
+ABOUT = "about"  # {"began_at", "device", "ip"}, kept in columns of the row too
 CONFIRMED = "confirmed"  # {"way", "at"}: when the person was last seen to be it (confirming.py)
 
 
@@ -55,7 +57,7 @@ PERSON_JOINS = """
           AND (assigned.ends_on IS NULL OR assigned.ends_on >= %(day)s)
     ) held ON true"""
 LOAD_SESSION = f"""
-    SELECT session.session_data, session.expire_date, {PERSON_COLUMNS}
+    SELECT session.session_data, session.seen_at, {PERSON_COLUMNS}
     FROM guides_staffsession session LEFT JOIN guides_staff person ON person.id = session.staff_id {PERSON_JOINS}
     WHERE session.session_key = %(key)s AND session.expire_date > %(now)s"""
 LOAD_PERSON = f"SELECT {PERSON_COLUMNS} FROM guides_staff person {PERSON_JOINS} WHERE person.id = %(staff_id)s"
@@ -96,7 +98,7 @@ class SessionStore(DatabaseSessionStore):
     """Django's store on our own table; `found` is the person, set by the query that loads the session."""
 
     found: Found | None = None
-    _expires_at: datetime | None = None
+    _seen_at: datetime | None = None
 
     @classmethod
     def get_model_class(cls) -> Any:
@@ -115,13 +117,16 @@ class SessionStore(DatabaseSessionStore):
         if row is None:
             self._session_key = None
             return {}
-        data, self._expires_at, staff_id, *_ = row
+        data, self._seen_at, staff_id, *_ = row
         self.found = Found.from_row(row[2:]) if staff_id else None
         return self.decode(data)
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         row: Any = super().create_model_instance(data)
         row.staff_id = data.get(STAFF)
+        row.seen_at = clock.system_now()
+        for name, value in data.get(ABOUT, {}).items():
+            setattr(row, name, value)
         return row
 
     def get_expiry_date(self, **_: Any) -> datetime:
@@ -140,10 +145,11 @@ class SessionStore(DatabaseSessionStore):
 
     def touch(self) -> None:
         """Note that the session is in use, at most once in five minutes."""
-        later = self.get_expiry_date()
-        if self._expires_at and later - self._expires_at >= TOUCH_AFTER:
-            self.model.objects.filter(session_key=self.session_key).update(expire_date=later)
-            self._expires_at = later
+        now = clock.system_now()
+        if self._seen_at is None or now - self._seen_at >= TOUCH_AFTER:
+            used = {"seen_at": now, "expire_date": self.get_expiry_date()}
+            self.model.objects.filter(session_key=self.session_key).update(**used)
+            self._seen_at = now
 
     def flush(self) -> None:
         self.found = None

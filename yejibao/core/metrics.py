@@ -15,7 +15,7 @@ if settings.METRICS_DIR:  # read by the library when it is imported
     Path(settings.METRICS_DIR).mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = settings.METRICS_DIR
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -28,6 +28,15 @@ _requests = Histogram(
     "yejibao_http_request_seconds", "Requests by the route's name and the status, and how long they took.",
     ["route", "status"], buckets=BUCKETS, registry=None,
 )  # fmt: skip
+_refused = Counter(
+    "yejibao_http_refused", "Requests refused before a view, by why: overload (with the rank of the route), too often, locked.",
+    ["why", "what"], registry=None,
+)  # fmt: skip
+
+
+def count_refused(why: str, what: str) -> None:
+    """Count what was turned away at the door: `shed`, `limited` or `locked`, and of which rank or class."""
+    _refused.labels(why, what).inc()
 
 
 def count_request(route: str, status: int, seconds: float) -> None:
@@ -42,6 +51,7 @@ def exposition(now: datetime) -> bytes:
         MultiProcessCollector(registry, settings.METRICS_DIR)
     else:
         registry.register(_requests)
+        registry.register(_refused)
     registry.register(_FromDatabase(now))
     return generate_latest(registry)
 

@@ -33,6 +33,9 @@ def test_a_role_ends_at_the_next_request_and_stays_written_down(org: Org, client
     assert client.get("/m/shifts/").status_code == 200
     end_role(boss, actor=SYSTEM, now=clock.now(), reason="代理店长结束")
     answer = client.get("/m/shifts/", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "auth.required")
+    sign_in(client, org.guide)
+    answer = client.get("/m/shifts/", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (403, "perm.role")
     assert RoleAssignment.objects.filter(pk=boss.pk).exists()
     last = AuditEntry.objects.get(action="org.role_ended")

@@ -1,7 +1,7 @@
 """The door: who comes in, who does not, and what a session lives through."""
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -159,6 +159,27 @@ def test_a_person_without_a_role_today_is_refused(client: Client, org: Org, code
     assert answer["Location"] == "/login/?why=auth.no_role"
 
 
+def test_who_is_outside_the_apps_range_does_not_come_in(client: Client, org: Org, code_of: Any, sandbox: Any) -> None:
+    code = code_of(org.guide.wecom_user_id)
+    sandbox.fault("user/get", errcode=60011)
+    answer = come_back(client, begin(client), code)
+    assert answer["Location"] == "/login/?why=auth.out_of_range"
+    assert not StaffSession.objects.filter(staff=org.guide).exists()
+
+
+@pytest.mark.parametrize(("client_headers", "hours"), [(WECOM, 24), (HTML, 12)])
+def test_the_web_ends_earlier_than_the_phone(
+    client: Client, org: Org, code_of: Any, client_headers: dict[str, str], hours: int
+) -> None:
+    state = begin(client)
+    query = {"code": code_of(org.guide.wecom_user_id), "state": state}
+    client.get("/login/wecom/callback/", query, **client_headers)
+    session = StaffSession.objects.get(staff=org.guide)
+    ends_at = datetime.fromisoformat(session.get_decoded()["ends_at"])
+    assert abs(ends_at - product_clock.system_now() - timedelta(hours=hours)) < timedelta(seconds=30)
+    assert (session.device, session.ip) == ("企业微信 · iPhone" if hours == 24 else "", "127.0.0.1")
+
+
 @pytest.mark.parametrize("state", [Staff.State.RESIGNED, Staff.State.DISABLED])
 def test_who_left_or_is_barred_does_not_come_in(client: Client, org: Org, code_of: Any, state: str) -> None:
     Staff.objects.filter(pk=org.guide.pk).update(state=state)
@@ -198,15 +219,24 @@ def test_without_redis_each_process_lets_half_as_many_through(client: Client, se
 # ---------------------------------------------------------------- at the web
 
 
-def test_hq_signs_in_with_a_password(client: Client, org: Org) -> None:
+def test_a_password_alone_opens_nothing(client: Client, org: Org) -> None:
     operator = make_staff("hq_operator", unit=org.hq, wecom_user_id="zhoulan")
     operator.set_password("缝纫机与茶")
     operator.save()
     answer = client.post("/login/", {"userid": " ZhouLan", "password": "缝纫机与茶", "next": "/me/"})
-    assert (answer.status_code, answer["Location"]) == (302, "/me/")
-    assert AuditEntry.objects.get(action="auth.login").after == {"way": "password"}
-    session = StaffSession.objects.get(staff=operator).get_decoded()
-    assert session["ends_at"] < (product_clock.system_now() + timedelta(hours=12, seconds=5)).isoformat()
+    assert (answer.status_code, answer["Location"]) == (302, "/login/code/")
+    assert client.get("/me/").status_code == 401
+    assert not StaffSession.objects.filter(staff=operator).exists()
+    assert not AuditEntry.objects.filter(action="auth.login").exists()
+
+
+def test_a_brand_may_do_without_passwords(client: Client, org: Org, settings: Any) -> None:
+    settings.PASSWORD_SIGN_IN = False
+    org.guide.set_password("缝纫机与茶")
+    org.guide.save()
+    assert "password" not in client.get("/login/", **HTML).content.decode()
+    page = client.post("/login/", {"userid": org.guide.wecom_user_id, "password": "缝纫机与茶"}, **HTML)
+    assert (page.status_code, "这里不用密码登录" in page.content.decode()) == (404, True)
 
 
 @pytest.mark.parametrize(("userid", "password"), [("zhoulan", "wrong"), ("nobody", "secret-words"), ("", "")])
