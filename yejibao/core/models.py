@@ -14,7 +14,9 @@ __all__ = [
     "KeyRotation",
     "OutboxEvent",
     "OutboxMessage",
+    "SecretMark",
     "SendingGate",
+    "SettingChange",
 ]
 
 
@@ -109,3 +111,29 @@ class Erasure(models.Model):
 
     subject_id = models.BigIntegerField(primary_key=True)
     erased_at = models.DateTimeField()
+
+
+class SettingChange(models.Model):
+    """One change of a setting of the brand (tunables.py): never edited, at most taken back before it begins."""
+
+    key = models.CharField(max_length=40)
+    number = models.PositiveIntegerField()
+    value = models.JSONField()
+    starts_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    changed_by_id = models.BigIntegerField(null=True)
+    changed_by_name = models.CharField(max_length=64)
+    reason = models.CharField(max_length=255)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "number"], name="setting_key_number")]
+        indexes = [models.Index(fields=["key", "-starts_at"], name="setting_in_force")]
+
+
+class SecretMark(models.Model):
+    """That a secret is set, and since when; `mark` is a keyed hash, empty for one that is not set."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    mark = models.CharField(max_length=32)
+    since = models.DateTimeField()
