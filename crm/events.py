@@ -64,7 +64,7 @@ class MemberChanged(Event):
 
     topic: ClassVar[str] = "crm.member_changed"
     member_id: int
-    what: str  # closed | do_not_contact | opt_out | owner | not_transferred
+    what: str  # closed | corrected | do_not_contact | opt_out | owner | not_transferred | phone_consent | profiling
 
 
 @dataclass(frozen=True)

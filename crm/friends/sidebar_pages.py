@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from crm.members.customers import customer_of, find_members, member_of
 from crm.members.pages import beside
@@ -28,12 +28,15 @@ def _external(request: HttpRequest) -> str:
 
 
 @never_cache
-@require_GET
+@require_POST
 @access.roles(*WHO)
 def find(request: HttpRequest) -> HttpResponse:
-    """Members whose card she may open, by name or by the whole phone number; for a friend of hers only."""
+    """Members whose card she may open, by name or by the whole phone number; for a friend of hers only.
+
+    The words come in the body: addresses are kept by histories and logs, and these may be a phone.
+    """
     customer = customer_of(access.actor_of(request), _external(request))
-    words = request.GET.get("q", "").strip()[:32]
+    words = request.POST.get("q", "").strip()[:32]
     found = []
     if words:
         limits.hit("search", str(access.actor_of(request).staff_id), per_minute=SEARCHES_A_MINUTE)

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
-from yejibao.core import access, clock, hx, nav, panels
+from yejibao.core import access, clock, hx, limits, nav, panels
 from yejibao.wecom import jssdk
 
 from . import panels as own_panels  # noqa: F401  hangs the room's panels
@@ -16,6 +16,7 @@ from .customers import Customer, NotYourCustomer, customer_of, find_members, mem
 
 WHO = ("guide", "store_manager")
 PAGE = 30
+SEARCHES_A_MINUTE = 60  # reliability-security §11
 
 
 @never_cache
@@ -79,15 +80,20 @@ def _slot(customer: Customer) -> str:
 # ---------------------------------------------------------------- 会员
 
 
-@require_GET
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 @access.roles(*WHO)
 def members(request: HttpRequest) -> HttpResponse:
     """会员: a guide's own, a manager's store's; htmx asks for the next page or for what a search finds.
 
-    What rooms hang on it stands above the unsearched list.
+    What rooms hang on it stands above the unsearched list. What is searched for is often a phone, so it comes in the body,
+    never in the address: histories, proxies and logs keep addresses.
     """
-    words = request.GET.get("q", "").strip()[:32]
-    page = int(number) if (number := request.GET.get("page", "1")).isdigit() and len(number) < 5 else 1
+    words = request.POST.get("q", "").strip()[:32]
+    asked = request.POST if request.method == "POST" else request.GET
+    page = int(number) if (number := asked.get("page", "1")).isdigit() and len(number) < 5 else 1
+    if words:
+        limits.hit("search", str(access.actor_of(request).staff_id), per_minute=SEARCHES_A_MINUTE)
     found = list(find_members(access.actor_of(request), words)[max(0, page - 1) * PAGE :][: PAGE + 1])
     context = {
         "members": found[:PAGE],

@@ -19,7 +19,7 @@ from .models import KeyRotation
 from .scope import Actor
 
 log = logging.getLogger("yejibao.keys")
-AT_ONCE = 2_000
+AT_ONCE, BYTES_AT_ONCE = 2_000, 32 * 2**20  # some rows hold a whole file
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,15 @@ def _batch(table: Table, walk: KeyRotation, at_once: int) -> KeyRotation:
     walk = KeyRotation.objects.select_for_update().get(pk=walk.pk)  # two runs take turns
     if walk.done_at is not None:
         return walk
+    columns, size = ", ".join(table.columns), " + ".join(f"octet_length(coalesce({name}, ''))" for name in table.columns)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {table.key}, {', '.join(table.columns)} FROM {table.name} "
-            + (f"WHERE {table.key} > %(after)s::{table.key_type} " if walk.after else "")
-            + f"ORDER BY {table.key} LIMIT %(at_once)s",
-            {"after": walk.after, "at_once": at_once},
+            f"""SELECT {table.key}, {columns} FROM (
+                SELECT {table.key}, {columns}, row_number() OVER walk AS place, sum({size}) OVER walk AS bytes
+                FROM {table.name} {f"WHERE {table.key} > %(after)s::{table.key_type}" if walk.after else ""}
+                WINDOW walk AS (ORDER BY {table.key}) ORDER BY {table.key} LIMIT %(at_once)s) found
+            WHERE place = 1 OR bytes <= %(bytes)s ORDER BY {table.key}""",
+            {"after": walk.after, "at_once": at_once, "bytes": BYTES_AT_ONCE},
         )
         rows = cursor.fetchall()
         changed = [(row, anew) for row in rows if (anew := _anew(table, row, walk.key_id)) != tuple(row[1:])]
@@ -90,7 +93,7 @@ def _batch(table: Table, walk: KeyRotation, at_once: int) -> KeyRotation:
             walk.changed += _write(cursor, table, changed)
     walk.rows += len(rows)
     walk.after = str(rows[-1][0]) if rows else walk.after
-    if len(rows) < at_once:
+    if not rows:
         walk.done_at = clock.now()
         facts = {"key": walk.key_id, "rows": walk.rows, "changed": walk.changed}
         audit.record(Actor.system("rotate_keys"), "keys.rotation_finished", walk, after=facts)

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from crm.members.models import Member
 from crm.orders.models import Order, OrderLine
+from crm.privacy.loading import load_texts
 from guides.org.loading import load_org, made_up_org
 from guides.org.models import Staff
 from tasks.cadences.enrolling import enroll_orders
@@ -72,6 +73,7 @@ def seed_due(count: int) -> Seeded:
     if not CadenceVersion.objects.filter(cadence__key="3369", state="published").exists():
         load_3369(now=now)
         load_scripts(now=now)
+        load_texts(now=now)
     wanted = max(GUIDES, ceil(count / EACH))
     if len(_guides(now)) < wanted:
         people = wanted + STORES + AREAS  # the heads of stores and areas count too

@@ -19,6 +19,7 @@ from crm.catalogue.models import StyleColor
 from crm.corptags.services import want_all
 from crm.members.models import FriendLink, Member
 from crm.orders.services import ingest_orders
+from crm.privacy.loading import load_texts
 from crm.scoring.services import rank_tiers
 from crm.tags.loading import load_tags
 from guides.attendance.models import Shift
@@ -105,6 +106,7 @@ def build_company(*, say: Callable[[str], None], began: datetime) -> list[Staff]
     say("  规则、话术、商品 …")
     load_3369(now=began)
     load_scripts(now=began)
+    load_texts(now=began)
     load_tags(now=began)
     load_catalogue()
     say("  组织和人 …")

@@ -95,8 +95,10 @@ def set_channels(member: Member, *, refused: Collection[str], channel: str, acto
             _("没有这种渠道"), errors=[{"field": "refused", "code": "unknown", "message": str(sorted(unknown))}]
         )
     _check(member, actor)
-    if set(refused) == CHANNELS.keys():
-        set_consent(member, kind=ConsentKind.MARKETING, is_given=False, channel=channel, actor=actor, now=now)
+    is_given = set(refused) != CHANNELS.keys()
+    said = ConsentRecord.objects.filter(member=member, kind=ConsentKind.MARKETING).order_by("-at", "-pk").first()
+    if not is_given or (said and not said.is_given):  # all gone, or some come back
+        set_consent(member, kind=ConsentKind.MARKETING, is_given=is_given, channel=channel, actor=actor, now=now)
     words = _("会员说的，记在%(where)s") % {"where": ConsentRecord.Channel(channel).label}
     opt_in(member, channels=CHANNELS.keys() - set(refused), actor=actor, reason=str(words), now=now)
     return opt_out(member, channels=refused, actor=actor, reason=str(words), now=now)

@@ -10,6 +10,7 @@ from crm.aftersale.models import Ticket
 from crm.members.models import Member
 from crm.privacy.models import MemberParticulars
 from guides.notices.services import Notice, tell
+from guides.org import matrix
 from guides.org.models import RoleAssignment, Staff
 from yejibao.core import audit, limits, words
 from yejibao.core.clock import local_day
@@ -17,8 +18,9 @@ from yejibao.core.errors import Forbidden, Invalid, NotFound, TooMany
 from yejibao.core.scope import Actor
 
 PER_MINUTE, ALARM_PER_DAY, STOP_PER_DAY = 10, 50, 100  # reliability-security §11
-# Who may see a number at all (§3, row "phone reveal"); customer service only of members with an unfinished ticket.
-MAY = ("guide", "store_manager", "branch_member_manager", "hq_operator", "hq_crm", "customer_service")
+# Who may see a number at all; some only of members with an unfinished ticket (access_matrix.yaml).
+MAY = matrix.holders("member.reveal")
+BY_TICKET = matrix.leaders("member.reveal", "ticket")
 TOLD_AT_HQ = ("hq_crm", "sys_admin")
 REASONS = ("电话回访", "约到店", "改衣、取衣通知", "售后处理", "核对会员资料")  # what pages offer; other words are fine
 _READ: dict[str, Callable[[Member], str]] = {
@@ -57,7 +59,7 @@ def reveal(member: Member, what: str, *, actor: Actor, reason: str, now: datetim
         raise NotFound()
     if not reason.strip():
         raise Invalid(_("请写明为什么要看号码"))
-    by_ticket = not actor.has_role(*(role for role in MAY if role != "customer_service"))
+    by_ticket = not actor.has_role(*(role for role in MAY if role not in BY_TICKET))
     if by_ticket and not Ticket.objects.unfinished().filter(member_id=member.pk).exists():
         raise NoTicket()
     held = Member.objects.only("phone", "birth_year").get(pk=member.pk)

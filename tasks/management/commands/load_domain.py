@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from crm.privacy.loading import load_texts
 from crm.tags.loading import load_tags
 from tasks.cadences.loading import load_3369
 from tasks.scripts.loading import load_scripts
@@ -26,4 +27,5 @@ class Command(BaseCommand):
         tally = load_scripts(now=now, replace_edited=replace_edited)
         self.stdout.write("scripts: " + ", ".join(f"{count} {word}" for word, count in tally.items()))
         tags = load_tags(now=now)
+        self.stdout.write(f"consent texts: {load_texts(now=now)} new")
         self.stdout.write("tags: " + ", ".join(f"{count} {word}" for word, count in tags.items()))

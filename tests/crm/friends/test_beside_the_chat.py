@@ -93,7 +93,7 @@ def test_the_search_finds_her_own_only(guide: Client, org: Org, friend: FriendLi
     make_member(owner=org.stranger, name="王启明", phone="13900001111")
 
     def found(words: str) -> str:
-        return guide.get("/g/sidebar/find/", {"external_user_id": "wm1", "q": words}, headers=HTMX).content.decode()
+        return guide.post("/g/sidebar/find/", {"external_user_id": "wm1", "q": words}, headers=HTMX).content.decode()
 
     assert ("王建平" in found("王"), "王启明" in found("王")) == (True, False)
     assert "王建平" in found("138 0013 2075")
@@ -107,7 +107,7 @@ def test_only_her_own_friend_and_member(guide: Client, org: Org, friend: FriendL
     answers = [say(guide, mine, "wm2"), say(guide, mine, "wmNobody"), say(guide, other), open_card(guide, "wm2")]
     assert [answer.status_code for answer in answers] == [404] * 4
     assert answers[0].content == answers[1].content  # somebody else's friend and nobody's read the same
-    assert guide.get("/g/sidebar/find/", {"external_user_id": "wm2", "q": "王"}).status_code == 404
+    assert guide.post("/g/sidebar/find/", {"external_user_id": "wm2", "q": "王"}).status_code == 404
     assert (FriendLink.objects.exclude(member=None).exists(), Member.objects.count()) == (False, 2)
 
 

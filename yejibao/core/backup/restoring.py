@@ -1,8 +1,8 @@
-"""A backup into a database of its own, counted against its note; and the drill that proves the newest one every week."""
+"""A backup into a database of its own, counted against its note."""
 
 import hashlib
 import subprocess
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +11,9 @@ import psycopg
 import pyrage
 from psycopg import sql
 
+from .. import erasing
 from . import databases, tallies
-from .dumping import BackupError, Note, dump
+from .dumping import BackupError, Note
 
 # What was due between the backup and now may have left: only the platform knows, and it forgets after four hours.
 _UNSURE = """
@@ -30,12 +31,16 @@ class Restored:
     database: str
     rows: int
     differing: dict[str, tuple[int, int]] = field(default_factory=dict)
+    erased_again: int = 0  # members forgotten on request, who were forgotten here too
 
 
-def restore(bundle: Path, *, identity: str, database: str, now: datetime) -> Restored:
+def restore(
+    bundle: Path, *, identity: str, database: str, now: datetime, erased: Mapping[int, str] | None = None
+) -> Restored:
     """Put a backup into a new database and count it; then shut the gate there. Raises BackupError, leaving no half database.
 
-    `identity` is the text of an age key (AGE-SECRET-KEY-1…).
+    `identity` is the text of an age key (AGE-SECRET-KEY-1…). Whoever stands on the list `erased` was forgotten on request
+    and is forgotten here too, before anybody can look (core/erasing.py).
     """
     note = Note.of(bundle)
     with open(bundle, "rb") as file:
@@ -51,30 +56,14 @@ def restore(bundle: Path, *, identity: str, database: str, now: datetime) -> Res
                 for name in note.tallies.keys() | found.keys()
                 if note.tallies.get(name) != found.get(name)
             }
+            with there.cursor() as cursor:
+                again = erasing.erase_again(cursor, erased or {}, now=now)
             there.execute(_UNSURE, {"taken": datetime.fromisoformat(note.taken_at), "now": now})
             there.execute(_SHUT, {"now": now, "why": f"恢复自 {bundle.name}"})
     except BaseException:
         drop(database)
         raise
-    return Restored(database, sum(found.values()), differing)
-
-
-def drill(*, now: datetime, database: str) -> Restored:
-    """Take a backup of this moment with a key of its own, restore it, count it, check its tables, and drop it again."""
-    key = pyrage.x25519.Identity.generate()
-    with tempfile.TemporaryDirectory() as folder:
-        note = dump(Path(folder), recipients=[str(key.to_public())], now=now)
-        restored = restore(Path(folder) / note.name, identity=str(key), database=database, now=now)
-    try:
-        checked = subprocess.run(
-            [databases.tool("pg_amcheck"), "--install-missing", database],
-            env=databases.environment(database), capture_output=True, text=True,
-        )  # fmt: skip
-        if checked.returncode:
-            raise BackupError(f"恢复出来的库有坏页：{(checked.stdout + checked.stderr).strip().splitlines()[0]}")
-    finally:
-        drop(database)
-    return restored
+    return Restored(database, sum(found.values()), differing, again)
 
 
 def drop(database: str) -> None:

@@ -18,6 +18,11 @@ def register_tally(name: str, statement: str) -> None:
     _tallies[name] = statement
 
 
+def registered() -> list[str]:
+    """Return the names of the sums."""
+    return sorted(_tallies)
+
+
 def count(connection: psycopg.Connection) -> dict[str, int]:
     """Return rows by table and the registered sums, as of the connection's snapshot."""
     found: dict[str, int] = {}

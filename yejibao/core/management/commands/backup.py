@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from yejibao.core import clock, heart
+from yejibao.core import clock, erasing, heart
 from yejibao.core.backup import dumping
 from yejibao.core.models import Heartbeat
 
@@ -29,6 +29,7 @@ class Command(BaseCommand):
             note = dumping.dump(folder, recipients=settings.BACKUP_RECIPIENTS, now=now)
         except dumping.BackupError as error:
             raise CommandError(str(error)) from None
+        erasing.write_list(folder / erasing.FILE)  # goes away with the backups: who must be forgotten again
         forgotten = dumping.forget_old(folder, now=now)
         heart.beat(f"{Heartbeat.JOB}backup")
         if options["json"]:

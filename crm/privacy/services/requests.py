@@ -1,0 +1,200 @@
+"""A member asks for a copy, a correction or to be forgotten: recorded, identity checked, answered within 15 days."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from crm.events import MemberChanged
+from crm.members.models import Member, MemberIdentity
+from crm.members.services import lock_members, note_identities
+from crm.privacy.models import ConsentRecord, MemberRequest
+from yejibao.core import audit, limits, outbox
+from yejibao.core.clock import local_day
+from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound
+from yejibao.core.personal import blind_index, columns, normal_phone
+from yejibao.core.scope import Actor
+
+ANSWERED_WITHIN = timedelta(days=15)  # reliability-security §10
+SEARCHES_A_MINUTE = 60
+# What a member may have corrected, by itself; a birthday comes as a whole.
+CORRECTED = ("name", "salutation", "gender", "phone", "birth_month", "birth_day", "birth_year", "birthday_calendar")
+State, Kind = MemberRequest.State, MemberRequest.Kind
+
+
+class AlreadyAsked(Conflict):
+    code, title = "member_request.open", _("他已经提过同样的要求，还没办完")
+
+
+class NotChecked(Conflict):
+    code, title = "member_request.not_checked", _("先核实是不是本人")
+
+
+class NeedsAnother(Forbidden):
+    code, title = "perm.member_request.second_person", _("删除要换一位同事来定，登记和核实的人不能自己定")
+
+
+class PhoneTaken(Conflict):
+    code, title = "member.phone_taken", _("这个手机号已经是另一位会员的，先合并再改")
+
+
+def find_member(words: str, *, actor: Actor) -> Member | None:
+    """Return the member of a whole card number or phone, whoever's he is: a member who calls has no ticket and no guide there.
+
+    Raises Forbidden; TooMany beyond 60 a minute.
+    """
+    if not actor.has_role(*MemberRequest.HANDLED_BY):
+        raise Forbidden()
+    limits.hit("search", str(actor.staff_id), per_minute=SEARCHES_A_MINUTE)
+    words = words.strip()
+    phone = normal_phone(words)
+    condition = Q(member_no=words) if not phone else Q(phone_index=blind_index(phone, purpose="phone"))
+    living = Member.objects.filter(status=Member.Status.ACTIVE).select_related("main_store")
+    return living.filter(condition).order_by("pk").first() if words else None
+
+
+@transaction.atomic
+def record_request(
+    member: Member, *, kind: str, channel: str, actor: Actor, now: datetime, wish: str = ""
+) -> MemberRequest:
+    """Note what a member asks; due in 15 days. Raises AlreadyAsked while the same is open."""
+    if kind not in Kind.values or channel not in ConsentRecord.Channel.values:
+        raise Invalid(_("选一下他要什么、从哪里提的"))
+    if not actor.is_system:
+        _may(actor)
+    try:
+        with transaction.atomic():
+            request = MemberRequest.objects.create(
+                member=member, kind=kind, channel=channel, wish=wish.strip()[:500], asked_at=now,
+                due_on=local_day(now) + ANSWERED_WITHIN, asked_by_id=actor.staff_id,
+            )  # fmt: skip
+    except IntegrityError:
+        raise AlreadyAsked() from None
+    audit.record(actor, "member_request.recorded", request, after={"kind": kind, "member": member.pk})
+    return request
+
+
+@transaction.atomic
+def confirm_identity(request: MemberRequest, *, proof: str, actor: Actor, now: datetime) -> MemberRequest:
+    """Note how it was made sure that it is he who asks."""
+    if proof not in MemberRequest.Proof.values:
+        raise Invalid(_("选一下怎么核实的"))
+    _may(actor)
+    request.move_to(State.CHECKED, proof=proof, checked_at=now, checked_by_id=actor.staff_id)
+    audit.record(actor, "member_request.identity_checked", request, after={"proof": proof})
+    return request
+
+
+@transaction.atomic
+def refuse_request(request: MemberRequest, *, reason: str, actor: Actor, now: datetime) -> MemberRequest:
+    """Say no, with a reason that he is told; his words are not kept longer."""
+    _may(actor)
+    if len(reason.strip()) < 5:
+        raise Invalid(_("写明为什么不能办，要告诉会员"))
+    request.move_to(
+        State.REFUSED, answer=reason.strip()[:200], done_at=now, decided_at=now, decided_by_id=actor.staff_id
+    )
+    _over(request, "member_request.refused", actor, reason=reason)
+    return request
+
+
+@transaction.atomic
+def withdraw_request(request: MemberRequest, *, actor: Actor, now: datetime) -> MemberRequest:
+    """He thought better of it; a deletion can be taken back until the night it happens."""
+    if not actor.is_system:
+        _may(actor)
+    request.move_to(State.WITHDRAWN, done_at=now)
+    _over(request, "member_request.withdrawn", actor)
+    return request
+
+
+@transaction.atomic
+def approve_deletion(request: MemberRequest, *, actor: Actor, now: datetime) -> MemberRequest:
+    """Let the night's run forget him. By somebody who neither recorded nor checked it: it cannot be undone."""
+    _may(actor)
+    if request.kind != Kind.DELETE or request.state != State.CHECKED:
+        raise NotChecked()
+    if actor.staff_id in (request.asked_by_id, request.checked_by_id):
+        raise NeedsAnother()
+    request.move_to(State.APPROVED, decided_at=now, decided_by_id=actor.staff_id)
+    audit.record(actor, "member_request.deletion_approved", request, after={"member": request.member_id})
+    return request
+
+
+@transaction.atomic
+def correct_member(request: MemberRequest, values: Mapping[str, Any], *, actor: Actor, now: datetime) -> Member:
+    """Write what he had corrected and close the request. Raises Invalid, NotChecked, PhoneTaken."""
+    _may(actor)
+    if request.kind != Kind.CORRECT or request.state != State.CHECKED:
+        raise NotChecked()
+    wanted = {name: values[name] for name in CORRECTED if name in values}
+    if not wanted or (extra := values.keys() - set(CORRECTED)):
+        raise Invalid(_("写明要改成什么") if not wanted else _("这些不在这里改：%s") % sorted(extra))
+    lock_members([request.member_id])
+    member = Member.objects.get(pk=request.member_id)
+    if "name" in wanted and not str(wanted["name"]).strip():
+        raise Invalid(_("名字不能空"), errors=[{"field": "name", "code": "required", "message": "写一下名字"}])
+    if "phone" in wanted:
+        wanted |= _new_phone(member, str(wanted.pop("phone")), now=now)
+    Member.objects.filter(pk=member.pk).update(**wanted)
+    if "phone" in wanted:
+        note_identities([member.pk], now=now, source="hq")
+    request.move_to(State.DONE, done_at=now, decided_at=now, decided_by_id=actor.staff_id, answer="已按本人说的改好")
+    _over(request, "member_request.corrected", actor, fields=sorted(wanted.keys() & set(CORRECTED)))
+    outbox.publish(MemberChanged(member.pk, "corrected"))
+    return Member.objects.get(pk=member.pk)
+
+
+def _new_phone(member: Member, typed: str, *, now: datetime) -> dict[str, str]:
+    phone = normal_phone(typed) if typed.strip() else ""
+    if typed.strip() and not phone:
+        raise Invalid(_("手机号不对"), errors=[{"field": "phone", "code": "invalid", "message": "手机号不对"}])
+    fresh = columns(Member, "phone", phone)
+    index = fresh["phone_index"]
+    others = MemberIdentity.objects.filter(kind=MemberIdentity.Kind.PHONE, value=index).exclude(member=member)
+    same = Member.objects.filter(phone_index=index, status=Member.Status.ACTIVE).exclude(pk=member.pk)
+    if index and (others.exists() or same.exists()):
+        raise PhoneTaken()
+    if member.phone_index and member.phone_index != index:
+        MemberIdentity.objects.filter(member=member, kind=MemberIdentity.Kind.PHONE, value=member.phone_index).delete()
+    return fresh
+
+
+@transaction.atomic
+def hand_over_copy(request: MemberRequest, *, actor: Actor, now: datetime) -> MemberRequest:
+    """Close a request for a copy as its file is handed out; each file that leaves is on record."""
+    _may(actor)
+    if request.kind != Kind.COPY or request.state not in (State.CHECKED, State.DONE):
+        raise NotChecked()
+    if request.state == State.CHECKED:
+        request.move_to(State.DONE, done_at=now, decided_at=now, decided_by_id=actor.staff_id, answer="已交给本人一份")
+        _over(request, "member_request.copied", actor)
+    audit.record(
+        actor, "member.copy_taken", "crm.Member", resource_id=str(request.member_id), reason=f"会员要求 {request.pk}"
+    )
+    return request
+
+
+def _over(
+    request: MemberRequest, action: str, actor: Actor, *, reason: str = "", fields: list[str] | None = None
+) -> None:
+    MemberRequest.objects.filter(pk=request.pk).update(wish="")
+    request.wish = ""
+    audit.record(actor, action, request, after={"member": request.member_id, "fields": fields or []}, reason=reason)
+
+
+def _may(actor: Actor) -> None:
+    if not actor.has_role(*MemberRequest.HANDLED_BY):
+        raise Forbidden()
+
+
+def read_request(pk: int, *, actor: Actor) -> MemberRequest:
+    """Return a request the actor may work on. Raises NotFound."""
+    people = ("member__main_store", "asked_by", "checked_by", "decided_by")
+    found = MemberRequest.objects.visible_to(actor).select_related(*people).filter(pk=pk).first()
+    if found is None:
+        raise NotFound()
+    return found
