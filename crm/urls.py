@@ -12,5 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.friends.urls")),
     path("", include("crm.corptags.urls")),
     path("", include("crm.tags.urls")),
+    path("", include("crm.privacy.urls")),
     path("api/v1/feed/orders", OrderFeed.as_view(), name="feed-orders"),
 ]
