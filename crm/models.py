@@ -15,6 +15,7 @@ from .members.models import (
 )
 from .orders.models import Order, OrderChange, OrderLine
 from .privacy.models import ConsentRecord, ConsentText, MemberParticulars, MemberRequest, RevealDay
+from .quality.models import QualityCount, QualityFinding, QualityRun
 from .scoring.models import ScoringRun, TierRank
 from .tags.models import MemberTag, Tag, TagChange, TagGroup, TagValue
 
@@ -42,6 +43,9 @@ __all__ = [
     "OwnershipTransfer",
     "RevealDay",
     "ScoringRun",
+    "QualityCount",
+    "QualityFinding",
+    "QualityRun",
     "Sku",
     "StockLevel",
     "StyleColor",

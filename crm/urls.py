@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from crm.orders import panels  # noqa: F401  hangs the room's panels
 from crm.orders.api import OrderFeed
+from crm.quality import pages as quality
 
 app_name = "crm"
 
@@ -13,5 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.corptags.urls")),
     path("", include("crm.tags.urls")),
     path("", include("crm.privacy.urls")),
+    path("hq/quality/", quality.overview, name="quality"),
+    path("hq/quality/<slug:key>/", quality.findings, name="quality-check"),
     path("api/v1/feed/orders", OrderFeed.as_view(), name="feed-orders"),
 ]

@@ -25,6 +25,7 @@ def daily(hour: int, minute: int = 0, **rest: str) -> dict[str, str]:
 ENTRIES = (
     Entry("心跳", "yejibao.core.jobs.heartbeat", seconds=15),
     Entry("看健康", "yejibao.core.jobs.watch_health", seconds=60),
+    Entry("看密钥换没换", "yejibao.core.jobs.notice_secrets", seconds=600),
     Entry("跟进引擎", "tasks.followups.jobs.open_due_tasks", seconds=30),
     Entry("群发和朋友圈", "yejibao.wecom.mass.jobs.go_on_with_mass_sends", seconds=30),
     Entry("回调收件箱", "yejibao.wecom.inbox.jobs.work_inbox", seconds=30),
@@ -68,7 +69,7 @@ ENTRIES = (
     Entry("审计封存", "yejibao.core.jobs.seal_audit", cron=daily(0, 20), queue="nightly"),
     Entry("清理到期审计", "yejibao.core.jobs.thin_audit", cron=daily(5, 0), queue="nightly"),
     Entry("清理消息", "guides.notices.jobs.forget_notifications", cron=daily(5, 50), queue="nightly"),
-    Entry("数据质量", "crm.quality.jobs.check_quality", cron=daily(4, 50), queue="nightly"),
+    Entry("数据质量", "crm.quality.jobs.check_quality", cron={"hour": "4-5", "minute": "*/10"}, queue="nightly"),
     Entry("清理接入", "yejibao.intake.jobs.tidy_intake", cron=daily(5, 45), queue="nightly"),
     Entry("清理会话", "guides.org.jobs.purge_sessions", cron=daily(5, 10), queue="nightly"),
 )  # fmt: skip

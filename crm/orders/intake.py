@@ -16,6 +16,7 @@ from yejibao.intake.tables import Table
 
 from .models import Order
 from .services import MAX_ROWS, ingest_orders, ingest_returns
+from .services.importing import TITLES
 from .services.maps import load_map
 from .services.rows import RowResult
 
@@ -121,6 +122,7 @@ kinds.register(
         rows_of=rows_of,
         reopen=open_order,
         shown=show_order,
+        titles=TITLES,
         about="金额已摊完优惠、不含运费；退货、换货、签收、作废随原单号再送一次。字段同 feed_orders。",
         template=(
             ("单号", "门店编码", "导购账号", "会员号", "手机号", "姓名", "订单类型", "付款时间", "行号", "款色码", "尺码", "件数",

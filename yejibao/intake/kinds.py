@@ -94,6 +94,14 @@ class Kind:
     reopen: Callable[[Mapping[str, Any]], Any] | None = None  # cells -> the row as it came, for another try
     shown: Callable[[Mapping[str, Any]], list[tuple[str, str]]] | None = None  # cells for people, masked
 
+    titles: Mapping[str, str] = field(default_factory=dict)  # what people call fields that are not among `fields`
+
+    def title(self, name: str) -> str:
+        """Return what people call a field; one of an item (`lines.2.paid_fen`) is called as on any item."""
+        own = self.by_name.get(name)
+        last = name.rpartition(".")[2]
+        return own.label if own else self.titles.get(name) or self.titles.get(last) or last
+
     @property
     def by_name(self) -> Mapping[str, Field]:
         return {one.name: one for one in self.fields}

@@ -192,6 +192,14 @@ class RefusedRow(models.Model):
         indexes = [models.Index(fields=["kind", "-id"], name="intake_refused_open", condition=Q(state="open"))]
 
 
+class DayQuerySet(OfKinds):
+    def visible_to(self, actor: Actor) -> Any:
+        """Sums of the kinds the actor's roles take care of; the system's keeper sees all sums."""
+        from .kinds import KEEPERS
+
+        return self if actor.has_role(*KEEPERS) else super().visible_to(actor)
+
+
 class SourceDay(models.Model):
     """What a source says it sent on a day, and what came: received = taken over + refused, or a row was lost."""
 
@@ -204,7 +212,7 @@ class SourceDay(models.Model):
     committed = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
 
-    objects = OfKinds.as_manager()
+    objects = DayQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "kind", "day"], name="intake_source_day")]

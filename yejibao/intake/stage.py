@@ -217,10 +217,10 @@ class Stage:
             WHERE batch = {int(self.batch_id)} AND place BETWEEN {int(self.first)} AND {int(self.last)} ORDER BY place
             """
         )
-        return [Answer(*row[:4], _errors(row[4])) for row in rows]
+        return [Answer(*row[:4], errors_of(row[4])) for row in rows]
 
 
-def _errors(value: Any) -> list[dict[str, str]]:
+def errors_of(value: Any) -> list[dict[str, str]]:
     found: list[dict[str, str]] = (json.loads(value) if isinstance(value, str) else value) or []
     return found
 

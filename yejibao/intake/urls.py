@@ -1,9 +1,24 @@
 """Routes of the intake."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
+from . import pages
 from .api import routes
 
 app_name = "intake"
 
-urlpatterns: list[URLPattern | URLResolver] = [*routes()]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("hq/intake/", pages.home, name="home"),
+    path("hq/intake/upload/", pages.send_file, name="upload"),
+    path("hq/intake/templates/<slug:key>.xlsx", pages.template, name="template"),
+    path("hq/intake/batches/<int:pk>/", pages.batch, name="batch"),
+    path("hq/intake/batches/<int:pk>/decide/", pages.decide, name="decide"),
+    path("hq/intake/batches/<int:pk>/errors.csv", pages.batch_errors, name="batch-errors"),
+    path("hq/intake/refused/", pages.refused, name="refused"),
+    path("hq/intake/refused/settle/", pages.settle_cause, name="settle-cause"),
+    path("hq/intake/refused/<int:pk>/", pages.refused_row, name="refused-row"),
+    path("hq/intake/days/", pages.reconciliation, name="days"),
+    path("hq/intake/sources/", pages.sources, name="sources"),
+    path("hq/intake/sources/edit/", pages.edit_source, name="source-edit"),
+    *routes(),
+]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import audit
@@ -121,18 +120,3 @@ def close_refused(rows: Sequence[int], *, reason: str, actor: Actor, now: dateti
         for pk in ids[:50]:
             audit.record(actor, "intake.row_closed", "intake.RefusedRow", resource_id=str(pk), reason=reason)
     return len(ids)
-
-
-def sums_of_open(kind_keys: Sequence[str]) -> list[dict[str, Any]]:
-    """Return how many open rows there are by kind, source and cause, the most first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT r.kind, r.source_id, s.name, s.label, r.code, count(*), min(r.refused_at)
-            FROM intake_refusedrow r JOIN intake_source s ON s.id = r.source_id
-            WHERE r.state = 'open' AND r.kind = ANY(%s) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC LIMIT 100
-            """,
-            [list(kind_keys)],
-        )
-        names = ("kind", "source_id", "source", "label", "code", "count", "since")
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,82 @@
+"""数据质量: what cannot be right, how many, whose matter it is; a tap opens the newest examples, masked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from yejibao.core import access, nav
+from yejibao.core.errors import NotFound
+from yejibao.core.personal import mask_name
+
+from .models import QualityCount, QualityFinding, QualityRun
+from .services import CHECKS, KEPT
+
+WHO = ("hq_operator", "hq_crm")
+PAGE = 50
+
+
+@never_cache
+@require_GET
+@access.roles(*WHO)
+def overview(request: HttpRequest) -> HttpResponse:
+    """All checks with last night's counts and what has changed in a week."""
+    run = QualityRun.objects.exclude(done_at=None).order_by("-day").first()
+    latest: dict[str, int] = {}
+    before: dict[str, int] = {}
+    if run:
+        latest = dict(QualityCount.objects.filter(day=run.day).values_list("check_key", "count"))
+        week = QualityCount.objects.filter(day=run.day - timedelta(days=7))
+        before = dict(week.values_list("check_key", "count"))
+    lines = [
+        {"check": one, "count": latest.get(one.key, 0), "change": latest.get(one.key, 0) - before[one.key] if one.key in before else None}
+        for one in CHECKS.values()
+    ]  # fmt: skip
+    lines.sort(key=lambda line: -line["count"])  # type: ignore[operator]
+    return render(request, "quality/overview.html", {"lines": lines, "run": run})
+
+
+@never_cache
+@require_GET
+@access.roles(*WHO)
+def findings(request: HttpRequest, key: str) -> HttpResponse:
+    """The newest examples of one check."""
+    check = CHECKS.get(key)
+    if check is None:
+        raise NotFound()
+    after = request.GET.get("after", "")
+    rows = QualityFinding.objects.visible_to(access.actor_of(request)).filter(check_key=key)
+    rows = rows.select_related(
+        "member__main_store", "member__owner_guide", "order__store", "order__guide", "order__member"
+    )
+    if after.isdigit() and len(after) < 7:
+        rows = rows.filter(place__gt=int(after))
+    found = list(rows.order_by("place")[: PAGE + 1])
+    count = QualityCount.objects.filter(check_key=key).order_by("-day").values_list("count", flat=True).first() or 0
+    facts = {
+        "check": check, "count": count, "kept": KEPT, "lines": [_facts(one) for one in found[:PAGE]],
+        "next": found[PAGE - 1].place if len(found) > PAGE else None,
+    }  # fmt: skip
+    return render(request, "quality/findings.html", facts)
+
+
+def _facts(one: QualityFinding) -> dict[str, Any]:
+    if one.order:
+        return {
+            "pk": None, "title": one.order.number, "who": mask_name(one.order.member.name) if one.order.member else "散客",
+            "store": one.order.store, "guide": one.order.guide, "at": one.order.paid_at, "fen": one.order.paid_fen, "shared": "",
+        }  # fmt: skip
+    member = one.member
+    assert member is not None
+    return {
+        "pk": member.public_id, "title": mask_name(member.name), "who": f"***{member.phone_last4}" if member.phone_last4 else "没有手机号",
+        "store": member.main_store, "guide": member.owner_guide, "at": member.registered_at, "fen": None, "shared": one.shared,
+    }  # fmt: skip
+
+
+nav.add("hq", key="quality", label="数据质量", icon="shield-check", url="crm:quality", order=63, roles=WHO)
