@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 import crm
+from yejibao.core import audit
 from yejibao.core.errors import NotFound
 from yejibao.core.personal import blind_index, normal_phone
 from yejibao.core.scope import Actor
@@ -63,6 +64,7 @@ def member_of(actor: Actor, public_id: UUID) -> Customer:
     member = found.first()
     if member is None:
         raise NotFound(_("这位会员找不到，或者不归你看。"))
+    audit.saw_members(actor, [member.pk])
     link = FriendLink.objects.filter(member=member, guide_id=actor.staff_id).order_by("-added_at", "-pk").first()
     return Customer(link, member, may_see_card=True)
 

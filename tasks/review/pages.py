@@ -21,7 +21,7 @@ from tasks.followups import hours
 from tasks.followups.models import SkipRequest, SpotCheck, Task
 from tasks.followups.services import decide_skip, judge_spot_check, move_due, reassign
 from tasks.followups.services import urge as urge_tasks
-from yejibao.core import access, clock, hx, idempotency, nav, words
+from yejibao.core import access, audit, clock, hx, idempotency, nav, words
 from yejibao.core.errors import Forbidden, Invalid, NotFound
 from yejibao.core.scope import Actor
 
@@ -311,6 +311,7 @@ def _names(request: HttpRequest, asked: dict[str, str]) -> HttpResponse:
     tab = asked.get("tab", "")
     if tab not in TABS:
         tab = next((key for key in ("late", "todo", "done") if drill.lists[key]), "late")
+    audit.saw_members(actor, sorted({one.member_id for one in drill.lists[tab]}), where="任务复盘名单")
     facts = {"unit": store.unit_id, "guide": guide.pk if guide else None, "type": task_type}
     can_pick = tab in ("late", "todo") and bool(drill.lists[tab]) and (drill.can_urge or drill.can_move)
     context = {

@@ -3,10 +3,15 @@
 from django.urls import URLPattern, URLResolver, path
 
 from . import doctor, health, inbox, inbox_replay, pages
+from .audit import pages as audit
 
 app_name = "cockpit"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("hq/audit/", audit.page, name="audit"),
+    path("hq/audit/people/", audit.people, name="audit-people"),
+    path("hq/audit/members/", audit.find_member, name="audit-find-member"),
+    path("hq/audit/members/<uuid:public_id>/", audit.member, name="audit-member"),
     path("hq/doctor/", doctor.page, name="doctor"),
     path("hq/doctor/report/", doctor.report, name="doctor-report"),
     path("hq/health/", health.page, name="health"),

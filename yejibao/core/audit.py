@@ -1,6 +1,7 @@
 """The audit trail: one row per act on money, ownership, rights or personal data, in the transaction of the act."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Model
@@ -11,7 +12,10 @@ from .personal import mask_phone
 from .scope import Actor
 
 REVEALS = ("member.phone_revealed", "member.revealed")  # kept for five years; the manager sees her store's
-VIEWED, FOUND = "member.viewed", "member.found"  # by HQ: one member's card; a list or search that showed members
+VIEWED, LISTED = "member.viewed", "member.listed"  # by people above the store: one member; names on a list
+EXPORTED = "export.made"
+IN_STORE = ("guide", "store_manager")
+MEMBER = "crm.Member"
 _MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 _PERSONAL = {"phone", "mobile", "address", "id_number", "birthday", "birth_year", "password", "secret", "token"}
 
@@ -50,6 +54,16 @@ def record(
         request_id=actor.session_facts.get("request_id", ""),
         result=AuditEntry.Result.REFUSED if is_refused else AuditEntry.Result.OK,
     )
+
+
+def saw_members(actor: Actor, ids: Sequence[int], *, where: str = "") -> None:
+    """Record that somebody above the store saw these members; in a store that is the day's work, and leaves no row."""
+    if actor.is_system or actor.working_role in IN_STORE or not ids:
+        return
+    if len(ids) == 1:
+        record(actor, VIEWED, MEMBER, resource_id=str(ids[0]), after={"where": where} if where else None)
+    else:
+        record(actor, LISTED, MEMBER, after={"where": where, "count": len(ids), "ids": list(ids)})
 
 
 def scope_of(actor: Actor) -> str:

@@ -1,0 +1,176 @@
+"""Which rows of the trail an actor may read, and how they are found among ten million.
+
+Who reads what: reliability-security §3, row "audit log". Newest first, by cursor: each filter has its index, and no page
+counts. Lines name people by themselves, members by their number and, to those who may open the card, by a masked name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db.models import Q, QuerySet
+
+from crm.members.models import Member
+from guides.org.models import Staff
+from guides.org.scoped import NOBODY, under_grants
+from yejibao.core import audit
+from yejibao.core.clock import local_moment
+from yejibao.core.models import AuditEntry
+from yejibao.core.personal import mask_name
+from yejibao.core.scope import Actor
+
+from .wording import RESOURCES, action_words, actions_of, facts_words, scope_words
+
+PAGE = 50
+CAMPAIGNS = ("campaign.", "mass_message.")
+MONEY = ("wallet.", "stored_value.", "money.", "coupon.", "refund.")
+SEEN_IN = (audit.EXPORTED, audit.LISTED)  # their rows hold the ids of all they showed
+SAW = (*audit.REVEALS, audit.VIEWED)
+
+
+def entries_for(actor: Actor) -> QuerySet[AuditEntry]:
+    """The rows an actor may read."""
+    rows = AuditEntry.objects.all()
+    if actor.is_system or actor.has_role("sys_admin"):
+        return rows
+    condition = NOBODY
+    if actor.has_role("guide"):
+        condition |= Q(actor_id=actor.staff_id, action__in=audit.REVEALS)
+    if grants := actor.reach("store_manager"):
+        people = Staff.objects.filter(under_grants(grants, path="unit__path", store="store_id"))
+        condition |= Q(actor_id__in=people.values("pk"), action__in=audit.REVEALS)
+    if actor.has_role("branch_member_manager", "hq_operator", "hq_crm"):
+        condition |= Q(actor_id=actor.staff_id) & _any_of(CAMPAIGNS)
+    if actor.has_role("finance"):
+        condition |= _any_of(MONEY)
+    if actor.has_role("customer_service"):
+        condition |= Q(actor_id=actor.staff_id, resource="crm.Ticket")
+    return rows.filter(condition)
+
+
+def _any_of(prefixes: Sequence[str]) -> Q:
+    condition = Q()
+    for prefix in prefixes:
+        condition |= Q(action__startswith=prefix)
+    return condition
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What was asked for. Days are local, both ends in."""
+
+    since: date
+    until: date
+    person: int | None = None
+    group: str = ""
+    resource: str = ""
+
+    def apply(self, rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        rows = rows.filter(
+            at__gte=local_moment(self.since, time()), at__lt=local_moment(self.until + timedelta(days=1), time())
+        )
+        if self.person is not None:
+            rows = rows.filter(actor_id=self.person)
+        if self.group:
+            rows = rows.filter(action__in=actions_of(self.group))
+        if self.resource:
+            rows = rows.filter(resource=self.resource)
+        return rows
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row as the screen has it."""
+
+    entry: AuditEntry
+    what: str
+    about: str
+    before: str
+    after: str
+    on_behalf_of: str
+    scope: str
+
+
+Cursor = tuple[datetime, int]
+
+
+def page_of(rows: QuerySet[AuditEntry], actor: Actor, *, after: Cursor | None) -> tuple[list[Line], Cursor | None]:
+    """Return one page, newest first, and where the next begins. Three statements, however long the page."""
+    if after is not None:
+        at, pk = after
+        rows = rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk), at__lte=at)
+    found = list(rows.order_by("-at", "-pk")[: PAGE + 1])
+    more = (found[PAGE - 1].at, found[PAGE - 1].pk) if len(found) > PAGE else None
+    return lines_of(found[:PAGE], actor), more
+
+
+def lines_of(entries: Sequence[AuditEntry], actor: Actor) -> list[Line]:
+    staff = {_number(one.resource_id) for one in entries if one.resource == "guides.Staff"}
+    staff |= {one.on_behalf_of_id for one in entries}
+    names = dict(Staff.objects.filter(pk__in=staff - {None}).values_list("pk", "name"))
+    ids = {_number(one.resource_id) for one in entries if one.resource == audit.MEMBER} - {None}
+    members = _members(ids, actor) if ids else {}
+    return [
+        Line(
+            one, action_words(one.action), _about(one, names, members), facts_words(one.before), facts_words(one.after),
+            names.get(one.on_behalf_of_id or 0, ""), scope_words(one.scope),
+        )
+        for one in entries
+    ]  # fmt: skip
+
+
+def _members(ids: set[int | None], actor: Actor) -> dict[int, str]:
+    """Return members by their number; whoever may open the card reads a masked name as well."""
+    rows = Member.objects.filter(pk__in=ids)
+    seen = Member.objects.visible_to(actor).filter(pk__in=ids).values("pk")
+    named = rows.filter(pk__in=seen).values_list("pk", "member_no", "name")
+    plain = rows.exclude(pk__in=seen).values_list("pk", "member_no")
+    return {pk: f"{number} {mask_name(name)}" for pk, number, name in named} | {pk: number for pk, number in plain}
+
+
+def _about(one: AuditEntry, names: dict[int, str], members: dict[int, str]) -> str:
+    kind, pk = RESOURCES.get(one.resource, ""), _number(one.resource_id)
+    if pk is not None and one.resource == "guides.Staff":
+        return f"{kind} {names.get(pk, f'编号 {pk}')}"
+    if pk is not None and one.resource == audit.MEMBER:
+        return f"{kind} {members.get(pk, f'编号 {pk}')}"
+    return f"{kind} {one.resource_id}".strip() if kind else one.resource_id
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def who_saw(member: Member, actor: Actor) -> QuerySet[AuditEntry]:
+    """Return the rows that tell of somebody who saw a member: opened, revealed, on a list at HQ, in an exported file."""
+    itself = Q(resource=audit.MEMBER, resource_id=str(member.pk), action__in=SAW)
+    among = Q(action__in=SEEN_IN, after__ids__contains=[member.pk])
+    mine = entries_for(actor)
+    return mine.filter(
+        pk__in=mine.filter(itself).order_by().values("pk").union(mine.filter(among).order_by().values("pk"), all=True)
+    )
+
+
+def find_member(words: str, actor: Actor) -> Member | None:
+    """Return the member with a card number. Whom the actor may not look up does not exist."""
+    members = Member.objects.filter(member_no=words).defer("phone", "birth_year")
+    return (
+        members.first()
+        if actor.has_role("sys_admin")
+        else members.filter(pk__in=Member.objects.visible_to(actor).values("pk")).first()
+    )
+
+
+def find_people(words: str, actor: Actor) -> list[Staff]:
+    """Return people whose doings the actor may read, by a part of the name or the whole WeCom id."""
+    if not words:
+        return []
+    if actor.has_role("sys_admin"):
+        people = Staff.objects.all()
+    else:
+        people = Staff.objects.answering_to(actor)
+    return list(
+        people.filter(Q(name__contains=words) | Q(wecom_user_id=words.lower()))
+        .select_related("store")
+        .order_by("name", "pk")[:20]
+    )
