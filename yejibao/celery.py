@@ -20,7 +20,9 @@ app.autodiscover_tasks(ROOMS, related_name="jobs")
 
 @beat_init.connect
 def bring_schedule_up_to_date(**_: Any) -> None:
-    """Upsert the schedule when beat starts, so that a new entry needs no hand."""
+    """Upsert the schedule when beat starts, so that a new entry needs no hand. Workers check by themselves."""
+    from yejibao.core.checks import refuse_unsafe_start
     from yejibao.schedule import install
 
+    refuse_unsafe_start()
     install()

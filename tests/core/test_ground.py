@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from django.core.checks import run_checks
 
 from yejibao.core import clock, errors, idempotency, money, personal
 from yejibao.core.models import IdempotencyKey
@@ -94,15 +93,3 @@ def test_a_refusal_is_remembered_a_crash_is_not():
     with pytest.raises(ZeroDivisionError):
         idempotency.run(actor="staff:1", key="k3", request_sha="a", work=crash)
     assert not IdempotencyKey.objects.filter(key="k3").exists()
-
-
-def test_production_refuses_a_laptops_values(settings):
-    settings.PRODUCTION = True
-    settings.DEBUG = True
-    refused = {error.msg for error in run_checks() if (error.id or "").startswith("yejibao.E")}
-    assert {
-        "DEBUG is on",
-        "YEJIBAO_SECRET_KEY is missing",
-        "ALLOWED_HOSTS lets any host in",
-        "WECOM_SANDBOX_CONTROL is set",
-    } <= refused

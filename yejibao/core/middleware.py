@@ -43,7 +43,7 @@ class Trace:
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         if request.path.startswith("/api/"):
-            response.setdefault("Cache-Control", "no-store")
+            response["Cache-Control"] = "no-store"
         self._note(request, response.status_code, perf_counter() - began)
         return response
 
@@ -67,12 +67,17 @@ def _route_of(request: HttpRequest) -> str:
 
 
 class ContentPolicy(CSPMiddleware):
-    """django-csp, which would put the same policy together for each answer anew: built once, the nonce put in."""
+    """django-csp, which would put the same policy together for each answer anew: built once, the nonce put in.
 
+    And what pages may ask the device for, which Django has no header of its own for.
+    """
+
+    PERMISSIONS = "geolocation=(self), camera=(self)"
     NONCE = "fill-me-in"  # no nonce of its own looks like this: those are base64
     TOO_LATE = CheckableLazyObject(CSPMiddleware._csp_nonce_post_response)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", self.PERMISSIONS)
         if settings.DEBUG or HEADER in response or any(name.startswith("_csp") for name in response.__dict__):
             return super().process_response(request, response)
         nonce = getattr(request, "_csp_nonce", None)
