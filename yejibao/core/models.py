@@ -8,6 +8,7 @@ from .outbox.models import OutboxEvent, OutboxMessage, SendingGate
 __all__ = [
     "AuditEntry",
     "AuditSeal",
+    "DrillReport",
     "Erasure",
     "Heartbeat",
     "IdempotencyKey",
@@ -65,6 +66,18 @@ class AuditSeal(models.Model):
     digest = models.CharField(max_length=64)  # SHA-256, hex
     sealed_at = models.DateTimeField()
     version = models.PositiveSmallIntegerField(default=2, db_default=1)  # which columns were hashed (sealing.py)
+
+
+class DrillReport(models.Model):
+    """What one restore drill proved, or where it failed (backup/drilling.py)."""
+
+    at = models.DateTimeField()
+    seconds = models.FloatField()
+    bundle = models.CharField(max_length=128)
+    rows = models.BigIntegerField(default=0)
+    is_well = models.BooleanField()
+    error = models.CharField(max_length=255, blank=True)
+    facts = models.JSONField(default=dict)
 
 
 class IdempotencyKey(models.Model):
