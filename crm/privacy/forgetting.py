@@ -4,7 +4,10 @@ Orders, order lines and amounts stay: the law wants them for their term, and wit
 the records of consent and of the request itself: they prove that we did what he asked.
 """
 
+from datetime import timedelta
+
 from yejibao.core.erasing import forget
+from yejibao.core.wearing import wear_out
 
 # For merges: what the kept member has himself stays with the one who goes.
 HAS_PARTICULARS = "EXISTS (SELECT 1 FROM crm_memberparticulars k WHERE k.member_id = %(kept)s)"
@@ -70,3 +73,10 @@ forget(
     """,
     order=90,
 )
+
+# What wears out by itself (pii_catalogue.yaml, retention).
+wear_out(
+    "core_idempotencykey", "created_at", timedelta(days=30), None
+)  # the answers of commands name whom they were about
+wear_out("wecom_welcomemessage", "happened_at", timedelta(days=180), "text = '', external_userid = ''")
+wear_out("crm_ticket", "opened_at", timedelta(days=1096), "description = ''", only="closed_at IS NOT NULL")
