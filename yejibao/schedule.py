@@ -57,6 +57,7 @@ ENTRIES = (
     Entry("复盘数字夜间重建", "tasks.review.jobs.rebuild_days", cron=daily(4, 10), queue="nightly"),
     Entry("话术使用统计", "tasks.scripts.jobs.count_script_uses", cron=daily(3, 10), queue="nightly"),
     Entry("按会员要求清除", "crm.privacy.jobs.forget_members_nightly", cron=daily(3, 50), queue="nightly"),
+    Entry("到期清除", "crm.privacy.jobs.forget_worn_out", cron=daily(6, 0), queue="nightly"),
     Entry("守恒核对", "tasks.cadences.jobs.prove_conservation", cron=daily(4, 40), queue="nightly"),
     Entry("清理发件箱", "yejibao.core.jobs.tidy_outbox", cron=daily(5, 30), queue="nightly"),
     Entry("清理回调收件箱", "yejibao.wecom.inbox.jobs.tidy_inbox", cron=daily(5, 20), queue="nightly"),
