@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from guides.org.address_book import start_people_sync
 from guides.org.models import Staff, Store
 from guides.org.scoped import under_grants
-from yejibao.core import access, clock, hx, idempotency, nav
+from yejibao.core import access, clock, hx, idempotency, limits, nav
 from yejibao.core.errors import NotFound
 from yejibao.wecom import gateway
 from yejibao.wecom.errors import GatewayError
@@ -176,6 +176,7 @@ def friends(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 @access.roles("store_manager", *HQ)
+@limits.by("search", given="q")
 def codes(request: HttpRequest) -> HttpResponse:
     """The codes an actor looks after, with what each brought; POST wants another one."""
     actor, now = access.actor_of(request), clock.now()

@@ -44,8 +44,8 @@ TODAY, CASHIER, PAYMENTS = Rank.TODAY, Rank.CASHIER, Rank.PAYMENTS
 # By the beginning of a path, for routes that declare nothing; the first that fits.
 BY_PLACE = (
     ("/wecom/callback/", PAYMENTS), ("/healthz", PAYMENTS), ("/readyz", PAYMENTS), ("/metrics", PAYMENTS), ("/statusz", PAYMENTS),
-    ("/api/v1/feed/", CASHIER),
-    ("/login/", TODAY), ("/static/", TODAY), ("/g/today", TODAY),
+    ("/api/v1/feed/", CASHIER), ("/api/v1/intake/", CASHIER), ("/me/exports/", EXPORTS),
+    ("/login/", TODAY), ("/static/", TODAY), ("/g/today", TODAY), ("/g/tasks/", TODAY), ("/g/sidebar/", TODAY),
     ("/hq/", DASHBOARDS), ("/m/", DASHBOARDS), ("/api/docs", DASHBOARDS), ("/api/schema", DASHBOARDS),
 )  # fmt: skip
 
