@@ -4,7 +4,7 @@
 a guard: one that is neither here nor among the REASONS fails.
 """
 
-from . import guards_wecom
+from . import guards_sign_in, guards_wecom
 from .declaring import advisory, alone, condition, lock, on_conflict, skipping, turned
 from .declaring import guard as _guard
 from .stories import acts, core, engine, exports, masses, orders, people
@@ -218,7 +218,7 @@ EXPORTS = [
            exports.two_tabs_and_one_link),
 ]
 
-GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_wecom.GUARDS]
+GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_sign_in.GUARDS, *guards_wecom.GUARDS]
 
 # Guards whose race needs more than two connections: a test of their own runs it with and without them.
 SHOWN_ELSEWHERE = {
@@ -239,6 +239,7 @@ REASONS = {
     "guides/exports/services.py:forget_old": "safe to run twice; it leaves alone who is just taking",
     "guides/org/loading.py:_load_dealers": _BY_HAND,
     "guides/org/granting.py:_hold": _LAST,
+    "guides/org/second_factor.py:begin_enrolment": "the unique key lets one be made; the other reads it",
     "guides/org/moving.py:_apply": _HELD,
     "guides/notices/services.py:TOLD_AGAIN": "of one key one is unread: the later words stand",
     "guides/notices/services.py:mark_all_read": "the order of locks beside those who tell",
