@@ -144,6 +144,6 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('source', 'kind', 'day'), name='intake_source_day'),
         ),
         migrations.RunSQL(
-            "ALTER TABLE intake_stagedrow SET UNLOGGED", "ALTER TABLE intake_stagedrow SET LOGGED"
+            "ALTER TABLE intake_stagedrow SET UNLOGGED, SET (fillfactor = 60)", "ALTER TABLE intake_stagedrow SET LOGGED"
         ),
     ]

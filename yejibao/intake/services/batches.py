@@ -255,7 +255,7 @@ def _next_part(batch: Batch, *, now: datetime) -> bool:
         if held is None:
             return False
         first, last = held.hand + 1, min(held.hand + kind.step, held.row_count)
-        if held.hand == 0 and not _is_whole(held):
+        if not _is_there(held, first, last):
             _read_again(held, kind)
         is_check = held.state == State.CHECKING
         part = Stage(held.pk, kind, batch.source.name, now, first, last, is_dry_run=is_check)
@@ -284,12 +284,14 @@ def _next_part(batch: Batch, *, now: datetime) -> bool:
     return True
 
 
-def _is_whole(batch: Batch) -> bool:
-    """Tell whether all staged rows are there; a crash of the database empties the table."""
+def _is_there(batch: Batch, first: int, last: int) -> bool:
+    """Tell whether the staged rows of a range are there; a crash of the database empties the table."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {stage.TABLE} WHERE batch = %s", [batch.pk])
+        cursor.execute(
+            f"SELECT count(*) FROM {stage.TABLE} WHERE batch = %s AND place BETWEEN %s AND %s", [batch.pk, first, last]
+        )
         (count,) = cursor.fetchone()
-    return bool(count == batch.row_count)
+    return bool(count == last - first + 1)
 
 
 def _read_again(batch: Batch, kind: Kind) -> None:

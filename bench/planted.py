@@ -32,7 +32,9 @@ FAULTS: tuple[Fault, ...] = (  # what is named, and how the line is spoilt
 )
 
 
-def member_lines(rows: int, faults: int, *, stores: int, guides: int, seed: int = 7) -> tuple[list[str], dict[int, str]]:
+def member_lines(
+    rows: int, faults: int, *, stores: int, guides: int, seed: int = 7
+) -> tuple[list[str], dict[int, str]]:
     """Return the lines of a file, and line -> field of each planted fault. The first row is always in order."""
     at = set(random.Random(seed).sample(range(1, rows), faults))
     named: dict[int, str] = {}
