@@ -5,11 +5,16 @@ from datetime import datetime, time, timedelta
 from django.db import connection
 
 from yejibao.core import clock, health
+from yejibao.core.backup.tallies import register_tally
 
 QUIET = timedelta(hours=3)
 OPEN = (time(12), time(21, 30))  # a pause within these hours is one: at noon the morning's orders are there
 BUSY_ORDERS = 200  # so many within a day before the newest one: a feed whose silence says something
 BUSY = timedelta(days=1)
+
+# Money of the till: must come out to the fen after a restore.
+register_tally("orders: net_amount_fen", "SELECT coalesce(sum(net_amount_fen), 0) FROM crm_order")
+register_tally("order lines: paid_fen", "SELECT coalesce(sum(paid_fen), 0) FROM crm_orderline")
 
 
 def _newest() -> tuple[datetime | None, datetime | None]:

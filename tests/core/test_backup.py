@@ -9,10 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from tests.factories.crm import make_member
 from tests.factories.guides import make_staff
-from yejibao.core import clock
+from yejibao.core import audit, clock
 from yejibao.core.backup import databases, dumping, restoring
-from yejibao.core.models import AuditEntry, Heartbeat, OutboxMessage, SendingGate
+from yejibao.core.models import AuditEntry, DrillReport, Heartbeat, OutboxMessage, SendingGate
 from yejibao.core.outbox import NewMessage, enqueue, gate, messages
 from yejibao.core.scope import Actor
 
@@ -108,13 +109,49 @@ def test_backups_are_kept_for_35_days_and_the_newest_always(tmp_path, key):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_the_drill_proves_a_backup_and_leaves_nothing_behind(capsys):
-    call_command("drill_restore", "--json")
-    assert json.loads(capsys.readouterr().out)["differing"] == {}
-    assert Heartbeat.objects.filter(name="job:restore_drill").exists()
+def drills() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE %s", [f"{databases.name()}_drill_%"])
-        assert cursor.fetchone() == (0,)
+        return int(cursor.fetchone()[0])
+
+
+def test_the_drill_proves_a_backup_and_leaves_a_report_and_nothing_else(capsys):
+    make_member(owner=make_staff(), phone="13800132075")
+    audit.record(Actor.system(), "auth.login", "guides.Staff", resource_id="1")
+    call_command("drill_restore", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["is_well"] and all(proof["is_well"] for proof in told["proofs"])
+    assert [proof["name"] for proof in told["proofs"]] == [
+        "行数和金额", "数据页", "数据库结构", "个人信息", "最新一条", "操作记录", "已删除的会员", "发送",
+    ]  # fmt: skip
+    assert "随机打开 1 条" in told["proofs"][3]["said"]
+    assert Heartbeat.objects.filter(name="job:restore_drill").exists()
+    report = DrillReport.objects.get()
+    assert (report.is_well, report.rows, report.error, drills()) == (True, told["rows"], "", 0)
+
+
+def test_a_drill_that_fails_says_so_and_does_not_count(monkeypatch):
+    make_member(owner=make_staff(), phone="13800132075")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE crm_member SET phone = replace(phone, '$', '$AAAA')")
+    with pytest.raises(CommandError, match="打不开"):
+        call_command("drill_restore", "--json")
+    report = DrillReport.objects.get()
+    assert not report.is_well and "crm_member.phone" in report.error
+    assert not Heartbeat.objects.filter(name="job:restore_drill").exists() and drills() == 0
+
+
+def test_a_bundle_that_is_kept_is_drilled_with_its_key(tmp_path, key, capsys):
+    make_staff(name="林晓雯")
+    bundle = taken(tmp_path, key)
+    (tmp_path / "key").write_text(f"# a comment\n{key}\n")
+    call_command("drill_restore", "--bundle", str(bundle), "--identity", str(tmp_path / "key"))
+    assert "演练通过" in capsys.readouterr().out and DrillReport.objects.get().bundle == bundle.name
+    bundle.write_bytes(bundle.read_bytes()[:-2000])
+    with pytest.raises(CommandError, match="没有拷全"):
+        call_command("drill_restore", "--bundle", str(bundle), "--identity", str(tmp_path / "key"))
+    with pytest.raises(CommandError, match="一起给"):
+        call_command("drill_restore", "--bundle", str(bundle))
 
 
 def test_the_backup_command_wants_a_key_first(tmp_path, key, settings, capsys):

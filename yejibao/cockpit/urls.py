@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import doctor, health, inbox, inbox_replay, pages
+from . import backups, doctor, health, inbox, inbox_replay, pages
 from .audit import pages as audit
 
 app_name = "cockpit"
@@ -12,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/audit/people/", audit.people, name="audit-people"),
     path("hq/audit/members/", audit.find_member, name="audit-find-member"),
     path("hq/audit/members/<uuid:public_id>/", audit.member, name="audit-member"),
+    path("hq/backups/", backups.page, name="backups"),
+    path("hq/backups/open/", backups.open_gate, name="open-gate"),
     path("hq/doctor/", doctor.page, name="doctor"),
     path("hq/doctor/report/", doctor.report, name="doctor-report"),
     path("hq/health/", health.page, name="health"),

@@ -22,6 +22,7 @@ CLOCK_OFF_SECONDS = 2.0  # beyond it the sender sends nothing (§6, crash window
 SLOW_MILLISECONDS = 200  # for a question that takes one
 LONG_TRANSACTION_SECONDS = 600
 CONNECTION_SHARE = 0.8
+BACKUP_OLD, DRILL_OLD = 26 * 3600, 8 * 86400  # seconds: a night and two hours; a week and a day
 CELERY_QUEUES = ("default", "nightly")
 LONG_CELERY_QUEUE = 500  # every job is a hint, and old ones expire: so many mean that nobody takes them
 DISK_SLOW, DISK_FULL = (0.80, 50), (0.90, 20)  # share used, and fewer GiB free than this
@@ -190,6 +191,27 @@ def heartbeats(now: datetime) -> health.Facts:
 def sending_gate(now: datetime) -> health.Facts:
     shut = SendingGate.objects.filter(opened_at=None).order_by("pk").values("why", "shut_at").first()
     return {"ok": shut is None, "why": shut["why"] if shut else "", "since": shut["shut_at"] if shut else None}
+
+
+def newest_backup() -> Heartbeat | None:
+    return Heartbeat.objects.filter(name=f"{Heartbeat.JOB}backup").first()
+
+
+@health.sign("backups")
+def backups(now: datetime) -> health.Facts:
+    """The age of the newest backup and drill; an installation without a backup key has none, and says so by `is_wanted`."""
+    ages = {
+        name: heart.age for name, heart in hearts().items() if name in (f"{Heartbeat.JOB}backup", f"{Heartbeat.JOB}restore_drill")
+    }  # fmt: skip
+    backup, drill = ages.get(f"{Heartbeat.JOB}backup"), ages.get(f"{Heartbeat.JOB}restore_drill")
+    is_wanted = bool(settings.BACKUP_RECIPIENTS) or settings.PRODUCTION
+    is_ok = not is_wanted or (backup is not None and backup <= BACKUP_OLD and drill is not None and drill <= DRILL_OLD)
+    return {
+        "state": "ok" if is_ok else "slow",
+        "is_wanted": is_wanted,
+        "backup_age_seconds": None if backup is None else round(backup),
+        "drill_age_seconds": None if drill is None else round(drill),
+    }
 
 
 @health.figures("heartbeats")

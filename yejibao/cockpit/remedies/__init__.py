@@ -8,8 +8,8 @@ from typing import Any
 
 from yejibao.core import words
 
-from . import chain, figures, ground, processes
-from .fault import OPS, SAFE, Facts, Fault, Part, Step, answers, share
+from . import chain, doors, figures, ground, processes
+from .fault import OPS, SAFE, Facts, Fault, Part, Step, answers, long, share
 
 __all__ = ["PARTS", "Fault", "Part", "unread"]
 
@@ -48,6 +48,8 @@ PARTS = (
     Part("redis", "Redis", "传话和计数，丢了不要紧", "redis", ground.redis, answers),
     Part("disk", "磁盘", "放图片和日志", "disk", ground.disk,
          lambda facts: f"用了 {share(facts['used_share'])}，还剩 {words.count(round(facts['free_gigabytes']))} GB"),
+    Part("backups", "备份", "每晚一份，每周演练恢复", "backups", ground.backups,
+         lambda facts: f"最近一份在 {long(facts['backup_age_seconds'])} 前", shows=lambda facts: facts["is_wanted"]),
     Part("beat", "定时器", "到点叫醒后台任务", "heartbeats", processes.beat, **_of("beat")),
     Part("worker", "后台任务", "建任务、算看板", "heartbeats", processes.worker, **_of("worker")),
     Part("sender", "发送器", "把提醒发到企业微信", "heartbeats", processes.sender, **_of("sender")),
@@ -67,6 +69,8 @@ PARTS = (
          shows=lambda facts: not facts["ok"]),
     Part("wecom", "企业微信接口", "发消息、登录", "wecom", chain.wecom, chain.wecom_note),
     Part("inbox", "回调收件箱", "企业微信来的通知", "inbox", chain.inbox, _queue_note),
+    Part("walking", "登录安全", "有没有人挨个试编号", "walking", doors.walking, since=lambda facts: facts["since"],
+         shows=lambda facts: not facts["ok"]),
     Part("boards", "看板汇总", "复盘和看板的数字", "boards", figures.boards,
          lambda facts: f"{words.clock_time(facts['counted_at'])} 的数字" if facts["counted_at"] else "还没有数字"),
     Part("scoring", "会员统计", "消费、等级、分层", "scoring", figures.scoring, lambda facts: "算完了" if facts["runs"] else "还没算过"),

@@ -96,3 +96,26 @@ def disk(facts: Facts, signs: Facts) -> Fault | None:
             Step(OPS, "清掉旧日志；图片多就把 MEDIA_ROOT 搬到大盘。", "journalctl --vacuum-time=200d"),
         ),
     )  # fmt: skip
+
+
+def backups(facts: Facts, signs: Facts) -> Fault | None:
+    if facts["ok"]:
+        return None
+    backup, drill = facts["backup_age_seconds"], facts["drill_age_seconds"]
+    if backup is None or backup > vitals.BACKUP_OLD:
+        return Fault(
+            "待处理", "还没有备份过" if backup is None else f"最近一次备份在 {long(backup)} 前",
+            "现在什么都照常；万一数据库坏了，只能回到那时候。",
+            (
+                Step(OPS, "看定时备份为什么没跑成。", "journalctl -u yejibao-backup -n 50"),
+                Step(OPS, "修好后马上备份一次。", "systemctl start yejibao-backup"),
+            ),
+        )  # fmt: skip
+    return Fault(
+        "待处理", "还没有演练过恢复" if drill is None else f"最近一次演练通过在 {long(drill or 0)} 前",
+        "备份在做，但没有证明过能恢复。",
+        (
+            Step(OPS, "看上次演练哪一项没通过。", to="cockpit:backups", link="看演练"),
+            Step(OPS, "修好后再演练一次，原来的库一行不动。", "systemctl start yejibao-drill"),
+        ),
+    )  # fmt: skip

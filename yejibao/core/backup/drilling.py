@@ -101,7 +101,7 @@ def _pages(database: str) -> Proof:
 
 
 def _migrations(there: psycopg.Connection) -> Proof:
-    known = set(MigrationLoader(None, ignore_no_initial=True).disk_migrations)
+    known = set(MigrationLoader(None).disk_migrations)
     applied = set(there.execute("SELECT app, name FROM django_migrations").fetchall())
     missing = known - applied
     return Proof("数据库结构", not missing, f"还差 {len(missing)} 步升级" if missing else "和程序同一个版本")
@@ -133,7 +133,7 @@ def _personal(there: psycopg.Connection) -> Proof:
 
 def _encrypted() -> list[tuple[str, str]]:
     return [
-        (model._meta.db_table, field.column)
+        (model._meta.db_table, str(field.column))
         for model in apps.get_models()
         for field in model._meta.concrete_fields
         if isinstance(field, personal.EncryptedField)

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         erasing.write_list(folder / erasing.FILE)  # goes away with the backups: who must be forgotten again
         forgotten = dumping.forget_old(folder, now=now)
-        heart.beat(f"{Heartbeat.JOB}backup")
+        heart.beat(f"{Heartbeat.JOB}backup", file=note.name, bytes=note.bytes, rows=sum(note.tallies.values()))
         if options["json"]:
             said = {"name": note.name, "bytes": note.bytes, "rows": sum(note.tallies.values()), "forgotten": forgotten}
             self.stdout.write(json.dumps(said))
