@@ -36,11 +36,12 @@ class TakerLine:
     count: int
     known: int
     friends: int
+    room: int  # friends a person may have
 
     @property
     def over_room(self) -> bool:
         """Tell whether the platform's usual ceiling of friends may not hold what he gets."""
-        return self.friends + self.count > ROOM
+        return self.friends + self.count > self.room
 
 
 @dataclass(frozen=True)
@@ -198,11 +199,11 @@ def _plan_facts(actor: Actor, found: GuideHandover, now: datetime) -> dict[str, 
     shares = shares_of(found, current) if current.heir_id else []
     people = {one.person.pk: one for one in waiting.candidates}
     names = {pk: one.person.name for pk, one in people.items()} | {found.guide_id: f"跟{found.guide.name}走"}
-    has = friend_counts([*people])
+    has, room = friend_counts([*people]), ROOM.at(now)
     takers = [
         TakerLine(
             one, pk in current.takers, sum(s.count for s in shares if s.taker_id == pk),
-            sum(s.known for s in shares if s.taker_id == pk), has.get(pk, 0),
+            sum(s.known for s in shares if s.taker_id == pk), has.get(pk, 0), room,
         )
         for pk, one in people.items()
     ]  # fmt: skip

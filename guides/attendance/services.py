@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from guides.events import StaffAwayChanged
 from guides.org.models import Staff
 from guides.org.scoped import under_grants
-from yejibao.core import audit, outbox
+from yejibao.core import audit, outbox, tunables
 from yejibao.core.errors import Forbidden, Invalid
 from yejibao.core.scope import Actor
 
@@ -17,7 +17,10 @@ from .models import Shift
 from .queries import AWAY
 
 # 排班 is the store manager's; a manager's own leave is decided one level up (org_and_roles.yaml, 店长请假审批).
-LONGEST_LEAVE = 184  # days: a leave without an end is a handover
+LONGEST_LEAVE = tunables.number(
+    "longest-leave", group="请假和调店", name="一次请假最长几天", unit="天", default=184, least=7, most=366,
+    why="更长的要走转交会员：会员不能几个月没人管",
+)  # fmt: skip
 ROSTER_ROLES = ("store_manager", "area_supervisor")
 
 
@@ -47,8 +50,9 @@ def set_leave(
     Her members stay hers: the work goes to the backup by the rules of each task. Raises NotYourRoster or Invalid.
     """
     length = (ends_on - starts_on).days + 1
-    if not 0 < length <= LONGEST_LEAVE:
-        raise Invalid(_("起止日期不对，最长半年"))
+    most = LONGEST_LEAVE.at(now)
+    if not 0 < length <= most:
+        raise Invalid(_("起止日期不对，一次最长 %(most)d 天") % {"most": most})
     if backup is not None and (backup.pk == person.pk or backup.store_id != person.store_id or not backup.is_active):
         raise Invalid(_("代办人要是同一家店在职的同事"))
     days = [starts_on + timedelta(days=number) for number in range(length)]

@@ -33,7 +33,7 @@ def exports(request: HttpRequest) -> HttpResponse:
     today = clock.local_day(now)
     used = [one for one in own if one.asked_on == today and one.state not in Export.NOT_COUNTED]
     context = {
-        "exports": own, "offered": offered_to(actor), "used": len(used), "most": services.A_DAY,
+        "exports": own, "offered": offered_to(actor), "used": len(used), "most": services.A_DAY.at(now),
         "rows_today": sum(one.rows_total for one in used if not one.is_going_on), "most_rows": services.MOST_ROWS,
         "shell": shell_of(actor), "nav_current": "exports",
     }  # fmt: skip

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import audit, clock, desk
@@ -249,8 +248,3 @@ def edit_dealer(dealer: Dealer, *, name: str, contract_until: date | None, seen:
 def _check_dealer(code: str, name: str) -> None:
     if not 0 < len(code) <= 32 or not 0 < len(name) <= 64:
         raise Invalid(errors=[_wrong("name", _("编号和名称都要填"))])
-
-
-def ending_contracts(*, day: date, within: timedelta) -> Q:
-    """Return the filter for dealers whose contract ends soon or has ended."""
-    return Q(contract_until__lte=day + within)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from django.db.models import Case, CharField, F, Q, Value, When
 from django.db.models.functions import Cast
 
+from yejibao.core.outbox import messages
 from yejibao.core.outbox.models import OutboxMessage
 from yejibao.wecom.errors import ADMIN_CODES
 
@@ -70,6 +71,7 @@ CAUSES = _causes(
     ("40003", "企业微信里没有这个人", "核对这个人的企业微信账号；离职的关闭", "never"),
     ("46004", "企业微信里没有这个人", "核对这个人的企业微信账号；离职的关闭", "never"),
     ("60111", "企业微信里没有这个人", "核对这个人的企业微信账号；离职的关闭", "never"),
+    ("hand", "有人叫停了", "看是谁、为什么叫停的，再重发或关闭", "after"),
     ("84061", "会员已删除导购，不是客户了", "任务改打电话；30 天内没加回就停", "never"),
 )  # fmt: skip
 
@@ -98,6 +100,7 @@ def while_retried(cause: Cause) -> Cause:
 # The key as SQL, so that lists, counts and the buttons behind them always speak of the same rows.
 CAUSE = Case(
     When(errmsg__in=["invaliduser", "unlicenseduser"], then=F("errmsg")),
+    When(errmsg=messages.HELD, then=Value("hand")),
     When(errmsg__startswith="render:", then=Value("render")),
     When(Q(first_unknown_at__isnull=False) & ~Q(errcode__in=[*ADMIN_CODES, 48001, 48002], errcode__isnull=False),
          then=Value("unknown")),

@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import backups, doctor, health, inbox, inbox_replay, pages
+from . import (
+    backups,
+    doctor,
+    health,
+    inbox,
+    inbox_replay,
+    integrations,
+    messages_page,
+    pages,
+    schedule_page,
+    settings_page,
+)
 from .audit import pages as audit
 
 app_name = "cockpit"
@@ -21,6 +32,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/inbox/entries/", inbox_replay.entries, name="inbox-entries"),
     path("hq/inbox/lines/", inbox.lines, name="inbox-lines"),
     path("hq/inbox/replay/", inbox_replay.replay, name="inbox-replay"),
+    path("hq/integrations/", integrations.page, name="integrations"),
+    path("hq/jobs/", schedule_page.page, name="jobs"),
+    path("hq/jobs/<int:pk>/", schedule_page.job, name="job"),
+    path("hq/jobs/<int:pk>/switch/", schedule_page.switch, name="job-switch"),
+    path("hq/jobs/<int:pk>/run/", schedule_page.run, name="job-run"),
+    path("hq/messages/", messages_page.page, name="messages"),
+    path("hq/messages/<int:pk>/", messages_page.message, name="message"),
+    path("hq/messages/<int:pk>/park/", messages_page.park, name="message-park"),
+    path("hq/messages/news/", messages_page.news, name="news"),
+    path("hq/messages/news/<int:pk>/retry/", messages_page.retry_one, name="news-retry"),
+    path("hq/settings/", settings_page.page, name="settings"),
+    path("hq/settings/<slug:key>/", settings_page.setting, name="setting"),
+    path("hq/settings/<slug:key>/change/", settings_page.change, name="setting-change"),
+    path("hq/settings/<slug:key>/<int:number>/withdraw/", settings_page.withdraw, name="setting-withdraw"),
     path("hq/push/", pages.push, name="push"),
     path("hq/push/causes/<slug:key>/", pages.cause, name="push-cause"),
     path("hq/push/resend/", pages.resend, name="push-resend"),

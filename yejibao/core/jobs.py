@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import audit_keeping, clock, health, heart, sealing
+from . import audit_keeping, clock, health, heart, sealing, secret_marks
 from .outbox import keeping
 
 
@@ -36,3 +36,9 @@ def thin_audit(**_: object) -> dict[str, int]:
 def tidy_outbox(**_: object) -> dict[str, int]:
     """Clear old bodies, delete old messages and events. Nightly; stops by itself after ten minutes."""
     return keeping.tidy_up(now=clock.now())
+
+
+@shared_task
+def notice_secrets(**_: object) -> dict[str, int]:
+    """Note and record which secrets were replaced. Every ten minutes."""
+    return secret_marks.notice(now=clock.now())

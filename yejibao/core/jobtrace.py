@@ -7,6 +7,7 @@ the health page know that the nightly jobs ran: the workers themselves are asked
 import json
 import logging
 import time
+from collections.abc import Mapping
 from logging.config import dictConfig
 from typing import Any
 
@@ -57,17 +58,19 @@ def _end(task: Any = None, retval: Any = None, state: str = "", **_: Any) -> Non
         is_news = any(counts.values()) or ms >= QUIET_MS
         log.log(logging.INFO if is_news else logging.DEBUG, "job", extra={"facts": facts})
     try:
-        note_run(task.name, ms=ms, error="" if is_well else type(retval).__name__)
+        note_run(task.name, ms=ms, error="" if is_well else type(retval).__name__, counts=counts)
     except (DatabaseError, InterfaceError) as error:  # the job is over; only its mark is missing
         log.warning("no mark of this run: %s", type(error).__name__)
     logs.start()
 
 
-def note_run(name: str, *, ms: float, error: str = "") -> None:
-    """Note how a job went. `at` is when it last went well; facts hold ms, failures in a row, the last error's type."""
+def note_run(name: str, *, ms: float, error: str = "", counts: Mapping[str, int] | None = None) -> None:
+    """Note how a job went. `at` is when it last went well; facts hold ms, failures in a row, the last error's type, counts."""
     from .models import Heartbeat  # here: Celery connects us before Django has its models
 
-    facts = {"ms": ms, "failures": 1 if error else 0} | ({"error": error} if error else {})
+    facts: dict[str, Any] = {"ms": ms, "failures": 1 if error else 0} | ({"error": error} if error else {})
+    if told := {key: n for key, n in (counts or {}).items() if n}:
+        facts["counts"] = told
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO core_heartbeat (name, at, facts)"

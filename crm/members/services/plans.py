@@ -17,9 +17,14 @@ from django.db import connection
 
 from crm.members.models import GuideHandover
 from crm.members.services.transfers import MOVED_TWICE, ON_JOB_SPAN, UNDER_WAY
+from yejibao.core import tunables
 
 TIERS = ("core", "potential", "common", "lapsed", "unconsumed")  # models.yaml: tier_631, the best first
-ROOM = 5_000  # friends a person may have unless the company asked for more (domain README, platform facts)
+# Friends a person may have unless the company asked for more (domain README, platform facts).
+ROOM = tunables.number(
+    "friends-room", group="好友", name="一位导购最多加多少好友", unit="位", default=5_000, least=1_000, most=20_000,
+    why="企业向企业微信申请过提额的才改；交接方案按它提醒装不下",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date, parse_time
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from yejibao.core import access, clock, desk, hx, nav
+from yejibao.core import access, clock, desk, hx, nav, tunables
 from yejibao.core.errors import DomainError, Invalid, NotFound
 from yejibao.core.models import AuditEntry
 
@@ -27,6 +27,10 @@ READERS = ("sys_admin", "hq_retail", "hq_crm", "hq_operator", "hq_franchise")
 MANAGE = "account.manage"
 LOWER_LEVEL = {upper: lower for lower, upper in UPPER_LEVEL.items()}
 CHANGES_SHOWN = 12
+CONTRACT_WARNING = tunables.number(
+    "contract-warning", group="组织", name="经销商合同到期前几天提醒", unit="天", default=60, least=7, most=365,
+    why="合同到期第二天起，经销商的账号就看不到门店了",
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------- the tree
@@ -317,9 +321,9 @@ def _dealers(request: HttpRequest, refusal: DomainError | None = None, about: in
     before = desk.number(request.GET.get("before"))
     rows = Dealer.objects.prefetch_related("stores").order_by("-pk")
     found = list((rows.filter(pk__lt=before) if before else rows)[: overview.PAGE + 1])
-    today = clock.today()
+    today, warning = clock.today(), CONTRACT_WARNING.at(clock.now())
     context = {
-        "lines": [(one, desk.seen(one, units.DEALER_FACTS), _contract(one, today)) for one in found[: overview.PAGE]],
+        "lines": [(one, desk.seen(one, units.DEALER_FACTS), _contract(one, today, warning)) for one in found[: overview.PAGE]],
         "next_url": f"?before={found[overview.PAGE - 1].pk}" if len(found) > overview.PAGE else "",
         "may": access.actor_of(request).may(MANAGE), "refusal": desk.sentence(refusal) if refusal else "",
         "about": about, "post": request.POST, "nav_current": "org",
@@ -327,12 +331,12 @@ def _dealers(request: HttpRequest, refusal: DomainError | None = None, about: in
     return render(request, "backoffice/dealers.html", context, status=refusal.status if refusal else 200)
 
 
-def _contract(dealer: Dealer, today: date) -> str:
+def _contract(dealer: Dealer, today: date, warning: int) -> str:
     """Return over, soon or "" for the end of a contract."""
     if dealer.contract_until is None:
         return ""
     left = (dealer.contract_until - today).days
-    return "over" if left < 0 else "soon" if left <= 60 else ""
+    return "over" if left < 0 else "soon" if left <= warning else ""
 
 
 @require_POST

@@ -29,7 +29,7 @@ def _ask(world: World) -> Any:
 
 def two_who_ask_for_the_last_of_the_day(world: World) -> None:
     _fresh(world)
-    for _ in range(services.A_DAY - 2):
+    for _ in range(services.A_DAY.default - 2):
         _ask(world)
     both = overtaken(lambda: _ask(world), lambda: _ask(world))
     assert (type(both.first).__name__, type(both.second).__name__) == ("Export", "TooMany")

@@ -365,6 +365,36 @@ def close(message: OutboxMessage, *, actor: Actor, reason: str) -> None:
         raise Conflict("这条刚被处理过")
 
 
+HELD = "held by hand"  # errmsg of a message a person has stopped; cockpit/causes.py has the words
+
+
+@transaction.atomic
+def park_many(ids: Sequence[int], *, actor: Actor, reason: str) -> int:
+    """Stop messages that wait or are tried again, with a reason, until a person resends or closes them. Returns how many.
+
+    One that is being sent just now is left alone: it may be out already.
+    """
+    from .. import audit, desk
+
+    reason = desk.needs_reason(reason)
+    held = list(
+        OutboxMessage.objects.filter(pk__in=ids, state__in=[State.PENDING, State.UNKNOWN])
+        .order_by("pk")
+        .select_for_update()
+        .values_list("pk", flat=True)
+    )
+    if held:
+        OutboxMessage.objects.filter(pk__in=held, first_unknown_at=None).update(
+            state=State.PARKED, errmsg=HELD, errcode=None
+        )
+        OutboxMessage.objects.filter(pk__in=held, first_unknown_at__isnull=False).update(state=State.PARKED)
+        audit.record(
+            actor, "message.parked", OutboxMessage._meta.label, resource_id=str(held[0]) if len(held) == 1 else "",
+            after={"count": len(held), "ids": held}, reason=reason,
+        )  # fmt: skip
+    return len(held)
+
+
 @transaction.atomic
 def close_many(ids: Sequence[int], *, actor: Actor, reason: str) -> int:
     """Give up on failed and parked messages, with one reason for all. Returns how many were closed."""
