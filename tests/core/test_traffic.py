@@ -60,6 +60,21 @@ def test_in_quiet_times_no_route_is_looked_up(shed: Shed, settings: Any, monkeyp
     assert status(shed, "/g/today/", inside=16) == 200
 
 
+def test_who_is_turned_away_takes_no_place_from_others(settings: Any) -> None:
+    settings.WEB_PLACES = 8
+    seen: list[int] = []
+
+    def page(request: HttpRequest) -> HttpResponse:
+        seen.append(shed.inside)
+        return HttpResponse("in")
+
+    shed = Shed(page)
+    shed.inside = 5
+    assert [shed(RequestFactory().get("/m/review/")).status_code for _ in range(20)] == [503] * 20
+    assert shed(RequestFactory().get("/api/v1/feed/orders")).status_code == 200
+    assert (seen, shed.inside) == ([6], 5)
+
+
 def test_who_leaves_by_an_error_frees_his_place() -> None:
     def fail(request: HttpRequest) -> HttpResponse:
         raise RuntimeError
@@ -163,3 +178,14 @@ def _with(inner: Callable[[Shed, HttpRequest], HttpResponse]) -> Callable[[Shed,
         return own(self, request)
 
     return call
+
+
+def test_the_server_lets_in_as_many_as_the_door_counts() -> None:
+    from django.conf import settings
+
+    from yejibao.core.management.commands.run_product import web_command
+
+    unit = (settings.BASE_DIR / "deploy" / "systemd" / "yejibao-web.service").read_text()
+    told = web_command("127.0.0.1", 8000)
+    assert told[told.index("--blocking-threads") + 1] == str(settings.WEB_PLACES)
+    assert f"--blocking-threads {settings.WEB_PLACES} " in unit

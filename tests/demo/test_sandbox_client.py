@@ -20,6 +20,7 @@ from yejibao.wecom import gateway, tokens
 
 pytestmark = pytest.mark.django_db
 HTML = {"Accept": "text/html"}
+IN_FRAME = {"headers": {"Sec-Fetch-Dest": "iframe"}}  # as the client shows the product's pages
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_the_named_and_hq_come_before_any_number_of_made_up_people(
 
 def test_a_person_signs_in_by_the_real_round(client: Any, org: Org) -> None:
     choose(client, org.guide)
-    start = client.get("/login/wecom/", {"next": "/g/sidebar/"})
+    start = client.get("/login/wecom/", {"next": "/g/sidebar/"}, **IN_FRAME)
     asked = urlsplit(start.url)
     assert asked.path == "/sandbox/connect/oauth2/authorize"
     authorized = client.get(f"{asked.path}?{asked.query}")
@@ -112,13 +113,41 @@ def test_a_person_signs_in_by_the_real_round(client: Any, org: Org) -> None:
 
 
 def test_without_a_choice_the_round_asks_first(client: Any, org: Org) -> None:
-    asked = urlsplit(client.get("/login/wecom/").url)
+    asked = urlsplit(client.get("/login/wecom/", **IN_FRAME).url)
     choice = client.get(f"{asked.path}?{asked.query}")
     assert choice.url.startswith("/sandbox/people/?next=")
     chosen = client.post("/sandbox/people/", {"userid": org.guide.wecom_user_id, "next": f"{asked.path}?{asked.query}"})
     assert chosen.url == f"{asked.path}?{asked.query}"
     elsewhere = client.post("/sandbox/people/", {"userid": org.guide.wecom_user_id, "next": "https://evil.example/"})
     assert elsewhere.url == "/sandbox/"
+
+
+def test_at_the_web_a_code_is_scanned_with_the_phone_one_chooses(client: Any, org: Org) -> None:
+    keeper = holder_of("sys_admin", org)
+    asked = client.get("/login/wecom/", {"next": "/me/"}).url
+    assert urlsplit(asked).path == "/sandbox/wwlogin/sso/login"
+    page = client.get(asked)
+    assert "data:image/svg+xml" in page.content.decode()
+    chosen = client.post("/sandbox/people/", {"userid": keeper.wecom_user_id, "next": page.context["next"]})
+    done = client.get(client.get(chosen.url).url)
+    assert (done.status_code, done.url) == (302, "/me/")
+    assert StaffSession.objects.get(staff=keeper)
+
+
+def test_in_the_demo_a_scan_confirms_the_same_person_and_nobody_else(client: Any, org: Org) -> None:
+    keeper, other = holder_of("sys_admin", org), holder_of("sys_admin", org)
+
+    def scan(person: Any) -> str:
+        sign_in(client, keeper, confirmed=False)
+        page = client.get(client.post("/me/confirm/wecom/", {"next": "/me/devices/"}).url)
+        chosen = client.post("/sandbox/people/", {"userid": person.wecom_user_id, "next": page.context["next"]})
+        return str(client.get(client.get(chosen.url).url).url)
+
+    assert scan(other).startswith("/login/?why=")
+    sign_in(client, keeper, confirmed=False)
+    assert client.get("/me/second/", headers=HTML).url == "/me/confirm/?next=/me/second/"
+    assert scan(keeper) == "/me/devices/"
+    assert client.get("/me/second/", headers=HTML).status_code == 200
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/cb", "//evil.example/cb", "javascript:alert(1)", ""])

@@ -14,9 +14,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.views.defaults import page_not_found
 
 from . import logs, metrics
-from .errors import DomainError, Internal, as_domain_error, problem_response
+from .errors import DomainError, Internal, NotFound, as_domain_error, problem_response
 
 log = logging.getLogger("yejibao.request")
 
@@ -109,6 +110,13 @@ class Problems:
             log.exception("unhandled error", extra={"facts": {"route": _route_of(request), "method": request.method}})
             problem = Internal()
         return answer(request, problem)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that there is no such address: to programs as any other refusal, to people with a page (`handler404`)."""
+    if request.path.startswith("/api/"):
+        return answer(request, NotFound())
+    return page_not_found(request, exception)
 
 
 def answer(request: HttpRequest, problem: DomainError) -> HttpResponse:

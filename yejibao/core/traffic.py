@@ -12,7 +12,7 @@ the route is looked up only when the process is as full as the least rank allows
 import threading
 from collections.abc import Callable
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -66,6 +66,7 @@ def rank(value: Rank) -> Callable[[View], View]:
     return declare
 
 
+@lru_cache(maxsize=2048)
 def rank_of(path: str, method: str) -> Rank:
     """Return the rank of what a path leads to: as declared, else by its kind."""
     try:
@@ -96,18 +97,24 @@ class Shed:
         self.inside = 0
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with self.lock:
-            self.inside += 1
-            inside = self.inside
+        if not self._enter(EXPORTS):
+            value = rank_of(request.path_info, request.method or "GET")
+            if not self._enter(value):
+                return _turned_away(request, value)
         try:
-            if inside > settings.WEB_PLACES * EXPORTS // 8:
-                value = rank_of(request.path_info, request.method or "GET")
-                if inside > settings.WEB_PLACES * value // 8 and value != PAYMENTS:
-                    return _turned_away(request, value)
             return self.get_response(request)
         finally:
             with self.lock:
                 self.inside -= 1
+
+    def _enter(self, value: Rank) -> bool:
+        """Take a place if this rank may have one more. Who is turned away takes none, however many they are."""
+        most = settings.WEB_PLACES * value // 8
+        with self.lock:
+            if self.inside >= most and value != PAYMENTS:
+                return False
+            self.inside += 1
+            return True
 
 
 def _turned_away(request: HttpRequest, value: Rank) -> HttpResponse:

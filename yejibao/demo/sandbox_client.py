@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import segno
 from django.conf import settings
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -252,19 +253,51 @@ def authorize(request: HttpRequest) -> HttpResponse:
     """Send the browser back with a one-time code of the chosen person, as the platform does inside its client."""
     back = request.GET.get("redirect_uri", "")
     parts = urlsplit(back)
-    if request.GET.get("appid") != settings.WECOM_CORP_ID or request.GET.get("response_type") != "code":
-        raise Malformed(_("appid 或 response_type 不对"))
-    if parts.scheme not in ("http", "https") or parts.netloc not in (
-        request.get_host(),
-        urlsplit(settings.PUBLIC_BASE_URL).netloc,
-    ):
-        raise Malformed(_("redirect_uri 不在这个应用的可信域名里"))
+    if request.GET.get("response_type") != "code":
+        raise Malformed(_("response_type 不对"))
+    _must_be_ours(request, back)
     person = person_of(request)
     if person is None:
         return redirect(f"{reverse('demo:sandbox-people')}?{urlencode({'next': request.get_full_path()})}")
     code = control.call_about(person, "POST", "code", body={"userid": person.wecom_user_id})["code"]
     query = urlencode({"code": code, "state": request.GET.get("state", "")})
     return HttpResponseRedirect(f"{back}{'&' if parts.query else '?'}{query}")
+
+
+def _must_be_ours(request: HttpRequest, back: str) -> None:
+    parts = urlsplit(back)
+    if request.GET.get("appid") != settings.WECOM_CORP_ID:
+        raise Malformed(_("appid 不对"))
+    if parts.scheme not in ("http", "https") or parts.netloc not in (
+        request.get_host(),
+        urlsplit(settings.PUBLIC_BASE_URL).netloc,
+    ):
+        raise Malformed(_("redirect_uri 不在这个应用的可信域名里"))
+
+
+@never_cache
+@require_GET
+@access.anonymous("the platform's QR code page, played by the stand-in; without one it answers 404")
+@only_with_stand_in
+def scan_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The QR code of a sign-in at the web. Nobody has a phone here: one chooses whose phone scans it."""
+    if request.GET.get("login_type") != "CorpApp":
+        raise Malformed(_("login_type 不对"))
+    _must_be_ours(request, request.GET.get("redirect_uri", ""))
+    query = {"response_type": "code", "scope": "snsapi_base"} | {
+        name: request.GET.get(name, "") for name in ("appid", "redirect_uri", "state", "agentid")
+    }
+    onward = f"{reverse('demo:sandbox-authorize')}?{urlencode(query)}"
+    groups, _is_cut = _groups("")
+    current = person_of(request)
+    starters = [row for group in groups if group["place"] == STARTERS for row in group["people"]]
+    context = {
+        "picture": segno.make(f"{settings.PUBLIC_BASE_URL}{onward}", micro=False).svg_data_uri(scale=4, border=2),
+        "people": sorted(starters, key=lambda row: current is None or row["person"].pk != current.pk),
+        "current": current,
+        "next": onward,
+    }
+    return render(request, "sandbox/sign_in.html", context)
 
 
 # ---------------------------------------------------------------- what the client shows and does

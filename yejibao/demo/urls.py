@@ -14,6 +14,7 @@ urlpatterns = [
     path("sandbox/", client.home, name="sandbox"),
     path("sandbox/people/", client.people, name="sandbox-people"),
     path("sandbox/connect/oauth2/authorize", client.authorize, name="sandbox-authorize"),
+    path("sandbox/wwlogin/sso/login", client.scan_to_sign_in, name="sandbox-sign-in"),
     path("sandbox/api/poll", client.poll, name="sandbox-poll"),
     path("sandbox/api/chat", client.say, name="sandbox-chat"),
     path("sandbox/api/press", client.press, name="sandbox-press"),

@@ -38,12 +38,13 @@ def exchange(code: str, *, door: Gateway | None = None) -> str:
 
 
 def scan_url(state: str, redirect: str) -> str:
-    """Return the address of the QR code page, for a desktop browser; the stand-in asks in its own way.
+    """Return the address of the QR code page, for a desktop browser; the stand-in has one of its own.
 
     Source: WeCom docs, 企业微信登录, wwlogin. The code that comes back is swapped as any other.
     """
-    if settings.WECOM_SANDBOX_CONTROL:
-        return authorize_url(state, redirect)
+    base = (
+        settings.WECOM_OAUTH_BASE.rstrip("/") if settings.WECOM_SANDBOX_CONTROL else "https://login.work.weixin.qq.com"
+    )
     query = urlencode(
         {
             "login_type": "CorpApp",
@@ -53,4 +54,4 @@ def scan_url(state: str, redirect: str) -> str:
             "state": state,
         }
     )
-    return f"https://login.work.weixin.qq.com/wwlogin/sso/login?{query}"
+    return f"{base}/wwlogin/sso/login?{query}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -38,6 +39,19 @@ class NeedsAnother(Forbidden):
 
 class PhoneTaken(Conflict):
     code, title = "member.phone_taken", _("这个手机号已经是另一位会员的，先合并再改")
+
+
+def found_member(public_id: str, *, actor: Actor) -> Member:
+    """Return the member of an earlier find, by what stands in its form. Raises Forbidden or NotFound."""
+    _may(actor)
+    try:
+        key = UUID(public_id)
+    except ValueError:
+        raise NotFound() from None
+    member = Member.objects.filter(public_id=key, status=Member.Status.ACTIVE).select_related("main_store").first()
+    if member is None:
+        raise NotFound()
+    return member
 
 
 def find_member(words: str, *, actor: Actor) -> Member | None:

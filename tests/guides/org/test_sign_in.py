@@ -167,6 +167,31 @@ def test_who_is_outside_the_apps_range_does_not_come_in(client: Client, org: Org
     assert not StaffSession.objects.filter(staff=org.guide).exists()
 
 
+def confirm_by_platform(client: Client, code: str) -> str:
+    """Return where a confirmation leads that the platform answers with this code."""
+    asked = urlsplit(client.post("/me/confirm/wecom/", {"next": "/me/devices/"}, **WECOM)["Location"])
+    return str(come_back(client, parse_qs(asked.query)["state"][0], code)["Location"])
+
+
+def test_the_platform_confirms_the_same_person_only(client: Client, org: Org, code_of: Any) -> None:
+    signed_in(client, org.manager, confirmed=False)
+    assert confirm_by_platform(client, code_of(org.guide.wecom_user_id)) == "/login/?why=auth.somebody_else"
+    assert client.get("/me/second/", **HTML)["Location"].startswith("/me/confirm/")
+    before = session_key(client)
+    assert confirm_by_platform(client, code_of(org.manager.wecom_user_id)) == "/me/devices/"
+    assert (client.get("/me/second/", **HTML).status_code, session_key(client)) == (200, before)
+    assert AuditEntry.objects.get(action="auth.confirmed").after == {"way": "wecom"}
+
+
+def test_a_confirmation_signs_nobody_in(client: Client, org: Org, code_of: Any) -> None:
+    signed_in(client, org.manager, confirmed=False)
+    asked = urlsplit(client.post("/me/confirm/wecom/", **WECOM)["Location"])
+    client.post("/logout/")
+    state = parse_qs(asked.query)["state"][0]
+    come_back(client, state, code_of(org.manager.wecom_user_id))
+    assert client.get("/me/").status_code == 401
+
+
 @pytest.mark.parametrize(("client_headers", "hours"), [(WECOM, 24), (HTML, 12)])
 def test_the_web_ends_earlier_than_the_phone(
     client: Client, org: Org, code_of: Any, client_headers: dict[str, str], hours: int

@@ -17,6 +17,7 @@ from guides.org.pages import shell_of
 from yejibao.core import access, audit, clock, hx, limits, nav
 from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.models import AuditEntry, AuditSeal
+from yejibao.core.panels import Answer, panel
 
 from . import queries
 from .wording import GROUPS, RESOURCES
@@ -106,6 +107,14 @@ def member(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "is_admin": actor.has_role("sys_admin"),
     }
     return render(request, "cockpit/audit_member.html", context)
+
+
+@panel("member", order=95, name="who-saw")
+def who_saw_panel(request: HttpRequest, *, customer: Any, **_: Any) -> Answer:
+    """The way there from a member's page; a guide's own looks stand on her 我的."""
+    if customer.member is None or not access.actor_of(request).has_role("store_manager", "sys_admin"):
+        return None
+    return "cockpit/part_who_saw.html", {"member": customer.member}
 
 
 # ---------------------------------------------------------------- what was asked for

@@ -29,7 +29,6 @@ from yejibao import house
 from yejibao.core import clock
 from yejibao.core.supervisor import Supervisor
 
-WEB_THREADS = 8  # per web process: as many as its database pool has connections
 PATIENCE_SECONDS = 150  # for the first answer of the web process
 # After so long without a heartbeat a process hangs. The worker also does the nightly jobs, and may for once be busy.
 SILENCE_SECONDS = {"sender": 90, "beat": 120, "worker": 300, "inbox": 90}
@@ -225,7 +224,7 @@ def web_command(host: str, port: int, *, application: str = "yejibao.wsgi:applic
     workers = min(4, max(2, os.cpu_count() or 2))
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
-        "--workers", str(workers), "--blocking-threads", str(WEB_THREADS), "--respawn-failed-workers",
+        "--workers", str(workers), "--blocking-threads", str(settings.WEB_PLACES), "--respawn-failed-workers",
         "--workers-kill-timeout", "5", "--no-ws", "--log-level", "warning", application,
     ]  # fmt: skip
 
