@@ -56,7 +56,7 @@ def show_order(cells: Mapping[str, Any]) -> list[tuple[str, str]]:
         found += [("会员姓名", mask_name(str(member.get("name") or "")))]
     elif member:
         found.append(("会员", mask_phone(str(member))))
-    found += [("付款时间", row.get("paid_at")), ("订单类型", row.get("kind"))]
+    found += [("付款时间", str(row.get("paid_at") or "").replace("T", " ")), ("订单类型", row.get("kind"))]
     lines = row.get("lines")
     if isinstance(lines, list):
         fen: list[Any] = [line.get("paid_fen") for line in lines if isinstance(line, dict)]

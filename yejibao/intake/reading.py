@@ -257,6 +257,13 @@ def shown_cells(kind: Kind, cells: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _of_wall_clock(text: str) -> str:
+    try:
+        return clock.parse_iso(text).astimezone(clock.SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return text
+
+
 def shown_value(one: Field, value: Any) -> str:
     """Return a value as a list of errors shows it."""
     if value in (None, ""):
@@ -273,6 +280,8 @@ def shown_value(one: Field, value: Any) -> str:
             return "****"
     if one.form == "fen" and isinstance(value, int):
         return f"{value / 100:,.2f}"
+    if one.form == "moment" and len(text) > 10 and text[4] == "-":
+        return _of_wall_clock(text)
     if one.form == "flag" and isinstance(value, bool):
         return "是" if value else "否"
     if one.form == "choice":

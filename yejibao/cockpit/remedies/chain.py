@@ -20,6 +20,30 @@ def orders(facts: Facts, signs: Facts) -> Fault | None:
     )  # fmt: skip
 
 
+def intake(facts: Facts, signs: Facts) -> Fault | None:
+    if facts["state"] == "ok":
+        return None
+    steps = []
+    if facts["breaks"]:
+        steps.append(
+            Step(HQ, "看哪个来源哪天对不上，请它的负责人补送；补送不会重复。", link="看对账", to="intake:days")
+        )
+    if facts["waiting_rows"]:
+        steps.append(Step(HQ, "有错的行放了三天以上：改好再补，或者写明原因关闭。", link="去处理", to="intake:refused"))
+    if facts["stands_still"]:
+        steps.append(Step(OPS, "有文件停着不动：看后台任务。", "journalctl -u yejibao-worker -n 100 | grep intake"))
+    what = "、".join(
+        text
+        for count, text in (
+            (facts["breaks"], f"{facts['breaks']} 天对不上"), (facts["waiting_rows"], f"{words.count(facts['waiting_rows'])} 行没人处理"),
+            (facts["stands_still"], f"{facts['stands_still']} 个文件停着"),
+        ) if count
+    )  # fmt: skip
+    return Fault(
+        "待处理", what, "少了的会员、商品、订单不会自己来，跟着它们的任务也不会有；已经收到的都在。", tuple(steps)
+    )
+
+
 def events(facts: Facts, signs: Facts) -> Fault | None:
     if facts["oldest_due_seconds"] > LATE_SECONDS:
         return Fault(
