@@ -4,7 +4,7 @@
 a guard: one that is neither here nor among the REASONS fails.
 """
 
-from . import guards_sign_in, guards_wecom
+from . import guards_intake, guards_office, guards_sign_in, guards_wecom
 from .declaring import advisory, alone, condition, lock, on_conflict, skipping, turned
 from .declaring import guard as _guard
 from .stories import acts, core, engine, exports, masses, orders, people
@@ -218,7 +218,7 @@ EXPORTS = [
            exports.two_tabs_and_one_link),
 ]
 
-GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_sign_in.GUARDS, *guards_wecom.GUARDS]
+GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_intake.GUARDS, *guards_office.GUARDS, *guards_sign_in.GUARDS, *guards_wecom.GUARDS]
 
 # Guards whose race needs more than two connections: a test of their own runs it with and without them.
 SHOWN_ELSEWHERE = {
@@ -250,7 +250,7 @@ REASONS = {
     "yejibao/core/rotation.py:rotate": "one row a table; the batch takes its lock",
     "yejibao/core/rotation.py:_batch": "two runs would do the same work twice; what they write is the same",
     "crm/members/services/handing_over.py:open_handover": "a handler of events: one drain",
-    "crm/orders/services/sources.py:issue_token": _LAST,
+    **guards_intake.REASONS,
     "crm/orders/services/writing.py:write_lines": _HELD,
     "crm/orders/services/writing.py:write_changes": _HELD,
     "crm/scoring/services/tiers.py:_write": "the order of locks beside a batch of orders; one run a night writes tiers",
