@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from crm.members.models import Member
 from guides.org.models import Store
 from yejibao.core import access, clock, hx, idempotency, nav
 from yejibao.core.errors import Invalid
@@ -45,7 +46,10 @@ def new_request(request: HttpRequest) -> HttpResponse:
     """登记: find him by his whole phone or card number, which travels in the body, never in the address; then what he asks."""
     actor, now = access.actor_of(request), clock.now()
     words = request.POST.get("words", "").strip()[:32]
-    member = services.find_member(words, actor=actor) if words else None
+    if known := request.POST.get("member", ""):
+        member: Member | None = services.found_member(known, actor=actor)
+    else:
+        member = services.find_member(words, actor=actor) if words else None
     if member and request.POST.get("kind"):
 
         def work() -> dict[str, Any]:

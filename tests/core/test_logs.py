@@ -22,6 +22,7 @@ from yejibao.core import access, logs
 from yejibao.core.models import Heartbeat
 from yejibao.urls import urlpatterns as product
 
+pytestmark = pytest.mark.logs_people
 PHONE, NAME = "13800132075", "欧阳建平"
 
 
