@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_date
@@ -15,8 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from guides.attendance.services import set_leave
 from guides.org.granting import MOVERS
-from guides.org.models import Staff, StoreChange
+from guides.org.models import Staff, Store, StoreChange
 from guides.org.moving import cancel_transfer, movable_people, planned_moves, stores_to_move_to, transfer_staff
+from guides.org.overview import find_stores
 from guides.org.scoped import under_grants
 from yejibao.core import access, clock, hx, idempotency, nav
 from yejibao.core.errors import DomainError, Invalid, NotFound
@@ -28,7 +29,8 @@ KINDS = {"leave": "请假", "give": "转交会员", "move": "调店"}
 WHY_GIVE = {"long_leave": "他要休长假，几个月不在", "given": "他还在店里，会员由同事照顾更合适"}
 MAY_MOVE = (*MOVERS, "sys_admin")  # who manages accounts moves anybody (org_and_roles.yaml, account.manage)
 ROLES = {"leave": ("store_manager", "area_supervisor"), "give": ("store_manager",), "move": MAY_MOVE}
-SHOWN = 200  # people or stores to choose from
+SHOWN = 200  # people to choose from
+STORES_SHOWN = 8  # before one types
 
 
 def _kinds(actor: Actor) -> list[str]:
@@ -80,7 +82,7 @@ def new_handover(request: HttpRequest) -> HttpResponse:
         "reasons": WHY_GIVE.items(),
         "people": people,
         "moves": planned_moves([one.pk for one in people]),
-        "stores": list(stores_to_move_to(actor, day=today).order_by("code")[:SHOWN]) if kind == "move" else [],
+        "stores": _stores(actor, today, post=request.POST) if kind == "move" else [],
         "refusal": refusal,
         "today": today,
         "post": request.POST,
@@ -88,6 +90,13 @@ def new_handover(request: HttpRequest) -> HttpResponse:
         "now": clock.now(),
     }
     return render(request, "members/absence.html", facts, status=refusal.status if refusal else 200)
+
+
+def _stores(actor: Actor, day: date, *, post: QueryDict) -> list[Store]:
+    """Return the stores a form begins with: what was chosen before it was refused, then the first few; others are found."""
+    stores = stores_to_move_to(actor, day=day)
+    chosen = list(stores.filter(pk=_number(post.get("store", ""))))
+    return chosen + [one for one in find_stores(stores, "")[:STORES_SHOWN] if one not in chosen]
 
 
 def _act(request: HttpRequest, actor: Actor, kind: str) -> tuple[str, str]:

@@ -5,14 +5,16 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from guides.org.models import Staff
 from yejibao.core import access, clock
 from yejibao.core.panels import Answer, panel
 
 from .customers import Customer, level_names
-from .models import Member
+from .models import GuideHandover, Member
 from .queries import Card, card
 
 DAYS_OF_A_YEAR = 365
+DECIDERS = ("store_manager", "region_manager")  # of hand-overs (handover_pages.WHO)
 # What a guide asks for, and the garments that answer it, the surest first.
 SIZES = {
     "上衣": ("西服", "大衣", "夹克", "羽绒", "针织", "T恤POLO"),
@@ -87,3 +89,16 @@ def member_for(figures: Card | None, now: datetime) -> str:
     if days >= DAYS_OF_A_YEAR:
         return f"会员 {days // DAYS_OF_A_YEAR} 年"
     return f"会员 {days // 30} 个月" if days >= 30 else "新会员"
+
+
+@panel("person", order=10, name="members")
+def members_of_person(request: HttpRequest, *, person: Staff, **_: Any) -> Answer:
+    """How many members are a colleague's, and who decides about them where a hand-over waits. Figures only."""
+    owned = Member.objects.filter(owner_guide=person, status=Member.Status.ACTIVE).count()
+    waits = (
+        GuideHandover.objects.filter(guide=person, state=GuideHandover.State.PROPOSED).select_related("store").first()
+    )
+    if not owned and waits is None:
+        return None
+    may_open = waits is not None and access.actor_of(request).has_role(*DECIDERS)
+    return "members/person_panel.html", {"owned": owned, "waits": waits, "may_open": may_open}

@@ -218,7 +218,10 @@ EXPORTS = [
            exports.two_tabs_and_one_link),
 ]
 
-GUARDS = [*CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_intake.GUARDS, *guards_office.GUARDS, *guards_sign_in.GUARDS, *guards_wecom.GUARDS]
+GUARDS = [
+    *CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_intake.GUARDS, *guards_office.GUARDS,
+    *guards_sign_in.GUARDS, *guards_wecom.GUARDS,
+]  # fmt: skip
 
 # Guards whose race needs more than two connections: a test of their own runs it with and without them.
 SHOWN_ELSEWHERE = {
