@@ -12,3 +12,4 @@ urlpatterns = [
     path("", include("yejibao.cockpit.urls")),
     path("", include("yejibao.demo.urls")),
 ]
+handler404 = "yejibao.core.middleware.not_found"

@@ -40,6 +40,10 @@ class ScriptCardOut(serializers.Serializer[Any]):
     may_send = serializers.BooleanField()
 
 
+class ScriptListOut(serializers.Serializer[Any]):
+    results = ScriptCardOut(many=True)
+
+
 class FavouriteIn(serializers.Serializer[Any]):
     is_favourite = serializers.BooleanField()
 
@@ -54,7 +58,7 @@ class ScriptListView(APIView):
             OpenApiParameter("task", OpenApiTypes.INT),
             *(OpenApiParameter(name, OpenApiTypes.STR) for name in ("q", "topic", "node", "product")),
         ],
-        responses=ScriptCardOut(many=True),
+        responses=ScriptListOut,
         summary="话术：推荐给一个任务，或按条件找",
     )
     def get(self, request: Request) -> Response:

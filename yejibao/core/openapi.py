@@ -1,0 +1,84 @@
+"""The API's own description: every operation names the refusals it may answer with, in one format, without saying so itself."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+from .access import Anonymous, Rule
+
+PROBLEM = "application/problem+json"
+WORDS = {
+    400: _("请求读不懂"),
+    401: _("没有登录，或者令牌不对"),
+    403: _("没有这个权限；code 说是哪个"),
+    404: _("找不到，或者不归你看"),
+    409: _("现在不能这样做；code 说为什么"),
+    413: _("内容太大"),
+    422: _("有几处要改；errors 说是哪几处"),
+    429: _("太快了；Retry-After 说等多久"),
+    503: _("系统忙；Retry-After 说等多久"),
+}
+
+
+class TimesOfDay(OpenApiSerializerFieldExtension):
+    """A time of a shop's day, in its own zone: what the format `time` means has a zone in it."""
+
+    target_class = "rest_framework.serializers.TimeField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2})?$", "example": "22:00:00"}
+
+
+class ProblemField(serializers.Serializer[Any]):
+    field = serializers.CharField(allow_blank=True)
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ProblemDetails(serializers.Serializer[Any]):
+    """RFC 9457 problem+json (core/errors.py). Programs switch on `code`, people read `title` and `detail`."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    instance = serializers.CharField(allow_blank=True)
+    request_id = serializers.CharField(allow_blank=True)
+    retryable = serializers.BooleanField()
+    errors = ProblemField(many=True, required=False)  # type: ignore[assignment]
+
+
+class ApiSchema(AutoSchema):
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Return what the framework says of an operation, with the refusals added."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        content = {PROBLEM: {"schema": self.resolve_serializer(ProblemDetails, "response").ref}}
+        responses = operation["responses"]
+        for status in self._refusals(operation) | {int(status) for status in responses if status >= "400"}:
+            responses[str(status)] = {"description": str(WORDS.get(status, "")), "content": content}
+        operation["responses"] = dict(sorted(responses.items()))
+        return operation
+
+    def _refusals(self, operation: dict[str, Any]) -> set[int]:
+        places = {parameter["in"] for parameter in operation.get("parameters", ())}
+        found = {429, 503}
+        if not isinstance(self._rule(), Anonymous):
+            found |= {401, 403}
+        if places:  # an id, or a cursor
+            found |= {400, 404, 422}
+        if self.method != "GET":
+            found |= {400, 409, 413, 422}
+        return found
+
+    def _rule(self) -> Rule | None:
+        """Return who may call the operation; a viewset may say it for each of its actions."""
+        rule = getattr(self.view, "access", None)
+        if isinstance(rule, dict):
+            rule = rule.get(getattr(self.view, "action", ""), rule.get("*"))
+        return rule
