@@ -17,6 +17,7 @@ from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as runs
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
@@ -119,6 +120,8 @@ def test_no_operation_breaks_or_answers_what_it_does_not_declare(org: Org, who: 
 
 def _fuzz(operation: Any, asks: dict[str, Any], ids: dict[str, list[Any]], *, cases: int) -> None:
     inputs = operation.as_strategy()
+    if operation.body or operation.query or operation.path_parameters:  # there is something to get wrong
+        inputs = st.one_of(inputs, operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
 
     @seed(20250304)
     @runs(max_examples=cases, deadline=None, database=None, phases=[Phase.generate],
