@@ -174,5 +174,12 @@ def _day(text: str) -> date:
 
 nav.add("manager", key="moves", label="调店", icon="store", url="crm:handover-new", order=42, roles=MOVERS)
 nav.add(
-    "hq", key="moves", label="调店", icon="store", url="crm:handover-new", order=98, group="系统", roles=("sys_admin",)
+    "hq",
+    key="moves",
+    label="调店",
+    icon="store",
+    url="crm:handover-new",
+    order=73,
+    group="组织与权限",
+    roles=("sys_admin",),
 )

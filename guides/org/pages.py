@@ -26,6 +26,7 @@ from .sign_in import CodeRefused, NoRoleYet, NotOurs, SomebodyElse, StateGone, h
 
 log = logging.getLogger(__name__)
 
+BEGIN_AT = {"sys_admin": "push"}  # whose first page is not the first of his menu: the house, not the company
 STALE_CODES = (40029, 42003, 42022)  # the platform does not know the code, or it is too old, or used
 
 
@@ -231,9 +232,10 @@ def front(request: HttpRequest) -> HttpResponse:
 @access.signed_in
 def hq_home(request: HttpRequest) -> HttpResponse:
     """Lead to the first page of HQ this person may open; those without one are told so."""
-    for entry in nav.entries("hq", request):
-        if entry.key not in ("home", "me"):
-            return redirect(entry.href)
+    places = [entry for entry in nav.entries("hq", request) if entry.key not in ("home", "me")]
+    begins_at = BEGIN_AT.get(access.actor_of(request).working_role, "")
+    for entry in sorted(places, key=lambda one: one.key != begins_at):
+        return redirect(entry.href)
     return render(request, "org/no_pages.html")
 
 

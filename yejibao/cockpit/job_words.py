@@ -50,7 +50,7 @@ WHAT_FOR = {
 COUNTS = {
     "opened": "开了", "skipped": "跳过", "moved": "生效", "deleted": "删除", "sent": "发出", "done": "完成", "rows": "行",
     "settled": "已读", "handled": "处理", "parked": "搁置", "failed": "失败", "created": "新建", "states": "改状态",
-    "renamed": "改名", "not_well": "处不正常", "members": "位会员", "sampled": "抽了", "queued": "排队", "forgotten": "清理",
+    "renamed": "改名", "not_well": "不正常的", "members": "位会员", "sampled": "抽了", "queued": "排队", "forgotten": "清理",
 }  # fmt: skip
 
 

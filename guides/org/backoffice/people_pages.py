@@ -444,5 +444,5 @@ def _day(text: str | None) -> date | None:
 
 
 nav.add(
-    "hq", key="people", label="人员", icon="users", url="guides:people", order=111, group="组织与权限", roles=READERS
+    "hq", key="people", label="人员", icon="users", url="guides:people", order=71, group="组织与权限", roles=READERS
 )

@@ -48,6 +48,6 @@ def role(request: HttpRequest, key: str) -> HttpResponse:
 
 
 nav.add(
-    "hq", key="roles", label="角色与权限", icon="shield-check", url="guides:roles", order=112, group="组织与权限",
+    "hq", key="roles", label="角色与权限", icon="shield-check", url="guides:roles", order=72, group="组织与权限",
     roles=READERS,
 )  # fmt: skip

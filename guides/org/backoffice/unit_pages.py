@@ -394,5 +394,5 @@ def _time(text: str | None, default: time) -> time:
 
 
 nav.add(
-    "hq", key="org", label="组织架构", icon="building-2", url="guides:org", order=110, group="组织与权限", roles=READERS
+    "hq", key="org", label="组织架构", icon="building-2", url="guides:org", order=70, group="组织与权限", roles=READERS
 )
