@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from yejibao.core import access, clock, hx, nav
+from yejibao.core import access, clock, hx, limits, nav
 from yejibao.core.errors import DomainError, Forbidden, Invalid, NotFound
 
 from . import kinds
@@ -94,6 +94,7 @@ def _tabs(request: HttpRequest, here: str) -> dict[str, Any]:
 
 @require_POST
 @access.roles(*CARERS)
+@limits.by("upload")
 def send_file(request: HttpRequest) -> HttpResponse:
     """Take a file in; the page of its batch shows what becomes of it."""
     actor, now = access.actor_of(request), clock.now()

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
+
 from crm.members.models import Member
 from crm.quality.models import QualityCount, QualityRun
 from crm.quality.services import look_on
@@ -31,6 +33,7 @@ def _part(number: int) -> bool:
     return batches._next_part(Batch.objects.select_related("source").get(pk=number), now=NOON)
 
 
+@transaction.atomic
 def _post(source: Source, *rows: dict[str, Any]) -> list[str]:
     batch = new_batch(kinds.get("members"), source, way=Batch.Way.API, now=NOON)
     answers = take(batch, [RawRow(place, row) for place, row in enumerate(rows, 1)], now=NOON)
