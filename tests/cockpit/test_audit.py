@@ -173,6 +173,7 @@ def test_who_saw_this_member(org: Org, as_: Any, now: Any) -> None:
     assert AuditEntry.objects.filter(action="audit.member_viewed", resource_id=str(member.pk)).exists()
     assert keeper.post("/hq/audit/members/", {"member_no": "M89"}).status_code == 404
     manager = as_(org.manager)
+    assert led["Location"] in manager.get(f"/g/members/{member.public_id}/").text
     assert [line.entry.action for line in manager.get(led["Location"]).context["lines"]] == ["member.phone_revealed"]
     assert as_(make_staff("store_manager", store=org.other_store)).get(led["Location"]).status_code == 404
 

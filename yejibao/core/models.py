@@ -54,6 +54,12 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor_id", "-at"], name="audit_by_actor"),
             models.Index(fields=["action", "-at"], name="audit_by_action"),
             models.Index(fields=["-at", "-id"], name="audit_newest"),
+            # A manager reads only these of her people, who have done much else.
+            models.Index(
+                fields=["actor_id", "-at"],
+                name="audit_reveals",
+                condition=models.Q(action__in=("member.phone_revealed", "member.revealed")),
+            ),
         ]
 
 

@@ -143,12 +143,11 @@ def _number(text: str) -> int | None:
 
 def who_saw(member: Member, actor: Actor) -> QuerySet[AuditEntry]:
     """Return the rows that tell of somebody who saw a member: opened, revealed, on a list at HQ, in an exported file."""
-    itself = Q(resource=audit.MEMBER, resource_id=str(member.pk), action__in=SAW)
-    among = Q(action__in=SEEN_IN, after__ids__contains=[member.pk])
-    mine = entries_for(actor)
-    return mine.filter(
-        pk__in=mine.filter(itself).order_by().values("pk").union(mine.filter(among).order_by().values("pk"), all=True)
-    )
+    itself = AuditEntry.objects.filter(resource=audit.MEMBER, resource_id=str(member.pk), action__in=SAW)
+    among = AuditEntry.objects.filter(action__in=SEEN_IN, after__ids__contains=[member.pk])
+    # First the few rows that tell of him, then whether they are the reader's: the other way round reads all of his.
+    ids = itself.order_by().values("pk").union(among.order_by().values("pk"), all=True)
+    return entries_for(actor).filter(pk__in=ids)
 
 
 def find_member(words: str, actor: Actor) -> Member | None:
