@@ -129,3 +129,12 @@ nav.add(
     "hq", key="exports", label="导出", icon="download", url="guides:exports", order=84, group="系统",
     roles=("hq_operator", "branch_member_manager", "finance"),
 )  # fmt: skip
+nav.add(
+    "me",
+    key="exports",
+    label="我的导出",
+    icon="download",
+    url="guides:exports",
+    order=75,
+    permission="task.progress_view",
+)

@@ -103,8 +103,12 @@ def ask_export(
             after={"list": one.title, "what": one.describe(params), "rows": count, "with_phone": with_phone},
         )  # fmt: skip
         if kind:
+            before = rows_of_day(
+                actor.staff_id, now=now
+            )  # whoever approves sees the sum of the day, however it was split
+            said = f"导出 {count:,} 行：{title}" + (f"（今天已经导出 {before:,} 行）" if before else "")
             ask_approval(
-                kind, key=f"export:{export.pk}", title=f"导出 {count:,} 行：{title}"[:120], reason=reason, unit=_unit_of(actor, one),
+                kind, key=f"export:{export.pk}", title=said[:120], reason=reason, unit=_unit_of(actor, one),
                 facts={"export": export.pk}, url="", actor=actor, now=now,
             )  # fmt: skip
         else:

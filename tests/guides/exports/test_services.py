@@ -226,6 +226,8 @@ def test_a_members_list_is_masked_approved_and_every_row_noted(org: Org) -> None
     assert "13800132075" not in str(rows)
     assert AuditEntry.objects.get(action="export.made").after["ids"] == [member.pk]
     assert Notification.objects.filter(staff=operator, title__startswith="导出好了").exists()
+    ask_export("members", {}, actor=who, now=NOW, reason="到店邀约")
+    assert Approval.objects.filter(title="导出 1 行：会员名单（今天已经导出 1 行）").exists()
 
 
 def test_with_phones_it_takes_two_more_people(org: Org) -> None:
