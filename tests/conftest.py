@@ -116,6 +116,14 @@ def _redis() -> Iterator[Any]:
         yield client
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_list_of_erased(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the re-delete list of this run: a restore would forget other runs' members by their numbers."""
+    from django.conf import settings
+
+    settings.ERASED_LIST = str(tmp_path_factory.mktemp("erased") / "members.txt")
+
+
 @pytest.fixture(autouse=True)
 def _forget_redis(_redis: Any, settings: Any) -> Iterator[None]:
     """Start with nothing of this slot in Redis: tokens, budgets, cache and broker are shared by what runs beside us."""

@@ -23,6 +23,15 @@ class MemberQuerySet(models.QuerySet["Member"]):
 
         return self.filter(member_filter(actor))
 
+    def may_be_told(self, channel: str) -> MemberQuerySet:
+        """Members to whom marketing may go by a channel. Every audience begins here, in its own statement."""
+        living = self.filter(status=Member.Status.ACTIVE, do_not_contact=False)
+        return living.exclude(marketing_opt_out__contains=[channel])
+
+    def may_be_profiled(self) -> MemberQuerySet:
+        """Members who may be chosen by what they bought or seem to like; the others get what everybody gets, or nothing."""
+        return self.filter(no_profiling=False)
+
 
 class Member(models.Model):
     """会员. Scores (tier, level, node) are written by set-based jobs only."""

@@ -6,7 +6,9 @@ the records of consent and of the request itself: they prove that we did what he
 
 from datetime import timedelta
 
+from crm.orders.intake import SEALED
 from yejibao.core.erasing import forget
+from yejibao.core.rotation import also_in
 from yejibao.core.wearing import wear_out
 
 # For merges: what the kept member has himself stays with the one who goes.
@@ -73,6 +75,16 @@ forget(
     """,
     order=90,
 )
+
+# Rows a source sent of him and that were refused.
+forget(
+    "intake_refusedrow",
+    "DELETE FROM intake_refusedrow WHERE kind = 'members' AND key IN (SELECT member_no FROM crm_member WHERE id = ANY(%(ids)s))",
+    order=20,
+)
+also_in(
+    "intake_refusedrow", "cells", places=(SEALED,)
+)  # their personal cells are encrypted for the columns they were meant for
 
 # What wears out by itself (pii_catalogue.yaml, retention).
 wear_out(

@@ -94,7 +94,8 @@ class Situation:
 def situation_of(subject: Subject, facts: Mapping[str, str]) -> Situation:
     """Return the contexts and requirements that hold for a subject."""
     member, context = subject.member, subject.context
-    is_vip = member.tier_631 == "core" or member.member_level in ("V4", "V5")
+    is_profiled = not member.no_profiling  # 不看个性化推荐: what is said is chosen by the occasion alone
+    is_vip = is_profiled and (member.tier_631 == "core" or member.member_level in ("V4", "V5"))
     buyer = {str(context.get("buyer") or member.purchase_node)}
     buyer |= {
         word
@@ -107,9 +108,9 @@ def situation_of(subject: Subject, facts: Mapping[str, str]) -> Situation:
         word
         for word, holds in (
             ("vip", is_vip),
-            ("repeat", member.purchase_count >= 2),
-            ("old_member", member.purchase_count >= 1),
-            ("dormant", member.lifecycle_stage == "dormant"),
+            ("repeat", is_profiled and member.purchase_count >= 2),
+            ("old_member", is_profiled and member.purchase_count >= 1),
+            ("dormant", is_profiled and member.lifecycle_stage == "dormant"),
             ("lunar", member.birthday_calendar == "lunar"),
             ("female", member.gender == "f"),
             ("gift", context.get("gift")),

@@ -15,9 +15,10 @@ from django.db import connection
 
 from crm.members.models import Member
 from tests.conftest import CHECKOUT
-from yejibao.core import rotation
+from yejibao.core import clock, rotation
 from yejibao.core.models import AuditEntry, KeyRotation
-from yejibao.core.personal import columns, encrypt
+from yejibao.core.personal import columns, decrypt, encrypt
+from yejibao.intake.models import Batch, RefusedRow, Source
 
 ROWS = 300
 
@@ -49,7 +50,9 @@ def make_members() -> None:
 def only_members(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = rotation.tables
     monkeypatch.setattr(
-        rotation, "tables", lambda: [one for one in everything() if one.name in ("crm_member", "wecom_credential")]
+        rotation,
+        "tables",
+        lambda: [one for one in everything() if one.name in ("crm_member", "wecom_credential", "intake_refusedrow")],
     )
 
 
@@ -118,6 +121,27 @@ def test_what_somebody_wrote_meanwhile_stands_and_what_was_written_by_an_old_pro
     assert Member.objects.get(pk=first.pk).phone == "13900000000"
     call_command("rotate_keys", again=True)
     assert in_use() == {"k2": ROWS}
+
+
+@pytest.mark.django_db
+def test_what_waits_encrypted_inside_json_changes_its_key_too(keys: tuple[str, str], settings: Any) -> None:
+    now = clock.now()
+    source = Source.objects.create(name="till", created_at=now)
+    batch = Batch.objects.create(
+        source=source, kind="members", way="api", state="done", day=clock.today(), created_at=now, moved_at=now
+    )
+    cells = {"phone": encrypt("13800132075", column="crm_member.phone"), "name": "王", "note": "a$b"}
+    row = RefusedRow.objects.create(
+        source=source, batch=batch, kind="members", place=1, line=1, cells=cells, errors=[], code="x", refused_at=now
+    )
+    settings.DATA_KEYS = [keys[1], keys[0]]
+    assert rotation.keys_in_use()["intake_refusedrow.cells"] == {"k1": 1}
+    call_command("rotate_keys")
+    assert rotation.keys_in_use()["intake_refusedrow.cells"] == {"k2": 1}
+    settings.DATA_KEYS = [keys[1]]
+    row.refresh_from_db()
+    assert decrypt(row.cells["phone"], column="crm_member.phone") == "13800132075"
+    assert (row.cells["name"], row.cells["note"]) == ("王", "a$b")
 
 
 @pytest.mark.django_db(transaction=True)

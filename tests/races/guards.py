@@ -7,7 +7,7 @@ a guard: one that is neither here nor among the REASONS fails.
 from . import guards_intake, guards_office, guards_sign_in, guards_wecom
 from .declaring import advisory, alone, condition, lock, on_conflict, skipping, turned
 from .declaring import guard as _guard
-from .stories import acts, core, engine, exports, masses, orders, people
+from .stories import acts, approvals, core, engine, exports, masses, orders, people, privacy
 from .taking_out import replaced, sql, unique
 
 CORE = [
@@ -39,6 +39,8 @@ CORE = [
     _guard("budgets: counted one by one", "yejibao/wecom/ledger.py:_locked",
            (lock(), sql(r"^INSERT INTO \S+ \([^)]*\) (.*) ON CONFLICT DO NOTHING.*$", r"\1")),  # it waits for the row as well
            core.two_senders_and_the_last_of_a_budget),
+    _guard("requests: forgotten or withdrawn", "crm/privacy/services/forgetting.py:forget_approved", lock(),
+           privacy.a_deletion_is_withdrawn_as_the_night_begins),
     _guard("mass: asked for by one", "yejibao/wecom/mass/services.py:_CLAIM", lock(), masses.two_workers_claim_a_send),
     _guard("mass: the fence of settling", "yejibao/wecom/mass/services.py:settle",
            condition(r'"wecom_masssend"\."claim_token" = %s'), masses.a_worker_who_slept_writes_nothing),
@@ -211,14 +213,30 @@ TOLD = [
 ]  # fmt: skip
 
 EXPORTS = [
-    _guard("exports: five a day", "guides/exports/services.py:ask_export", lock(), exports.two_who_ask_for_the_last_of_the_day),
+    _guard(
+        "exports: five a day",
+        "guides/exports/services.py:ask_export",
+        lock(),
+        exports.two_who_ask_for_the_last_of_the_day,
+    ),
     _guard("exports: made by one", "guides/exports/services.py:_claim", lock(), exports.two_workers_and_one_export),
-    _guard("exports: taken once", "guides/exports/services.py:take",
-           (condition(r'"guides_export"\."link_hash" = %s'), condition(r'"guides_export"\."state" = %s(?= AND)')),
-           exports.two_tabs_and_one_link),
+    _guard(
+        "exports: taken once",
+        "guides/exports/services.py:take",
+        (condition(r'"guides_export"\."link_hash" = %s'), condition(r'"guides_export"\."state" = %s(?= AND)')),
+        exports.two_tabs_and_one_link,
+    ),
 ]
 
-GUARDS = [
+APPROVALS = [
+    _guard("approvals: asked once", "guides/approvals/services.py:ask_approval",
+           unique("guides_approval", "approval_one_waits"), approvals.a_request_asked_twice),
+    _guard("approvals: ended once", "guides/approvals/services.py:_lock", lock(), approvals.a_request_withdrawn_twice),
+    _guard("approvals: what has ended does not expire", "guides/approvals/services.py:expire_approvals", lock(),
+           approvals.a_request_is_withdrawn_as_its_time_is_over),
+]  # fmt: skip
+
+GUARDS = [*APPROVALS, 
     *CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_intake.GUARDS, *guards_office.GUARDS,
     *guards_sign_in.GUARDS, *guards_wecom.GUARDS,
 ]  # fmt: skip
@@ -245,9 +263,11 @@ REASONS = {
     "guides/org/second_factor.py:begin_enrolment": "the unique key lets one be made; the other reads it",
     "guides/org/moving.py:_apply": _HELD,
     "guides/notices/services.py:TOLD_AGAIN": "of one key one is unread: the later words stand",
+    "guides/notices/services.py:settle": "the order of locks beside those who tell",
     "guides/notices/services.py:mark_all_read": "the order of locks beside those who tell",
     "crm/catalogue/loading.py:load_catalogue": _LAST,
     "crm/privacy/loading.py:load_texts": _BY_HAND,
+    "yejibao/core/wearing.py:_batch": "two runs would clear the same words twice",
     "crm/privacy/services/particulars.py:set_particulars": _LAST,
     "yejibao/core/erasing.py:erase": "safe to run twice: who is forgotten stays so",
     "yejibao/core/rotation.py:rotate": "one row a table; the batch takes its lock",

@@ -5,8 +5,9 @@ next one goes on behind the last batch that was committed. Others write meanwhil
 """
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ class Table:
     key: str
     key_type: str
     columns: tuple[str, ...]
+    is_json: bool = False  # its columns are JSON with encrypted texts somewhere inside
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,15 @@ class Progress:
     rows: int
     changed: int
     is_done: bool
+
+
+_json: dict[str, tuple[str, tuple[str, ...]]] = {}
+_SEALED = re.compile(r"([\w.-]{1,32})\$[A-Za-z0-9+/]{38,}={0,2}")
+
+
+def also_in(table: str, column: str, *, places: Collection[str] = ()) -> None:
+    """Say that a JSON column of a table (with a key `id`) holds encrypted texts: those of any encrypted column, and of `places`."""
+    _json[table] = (column, tuple(places))
 
 
 def tables() -> list[Table]:
@@ -53,7 +64,8 @@ def tables() -> list[Table]:
             key = model._meta.pk
             kind = "text" if isinstance(key, models.CharField) else "bigint"
             found.append(Table(model._meta.db_table, str(key.column), kind, columns))
-    return sorted(found, key=lambda table: table.name)
+    found += [Table(name, "id", "bigint", (column,), is_json=True) for name, (column, _) in _json.items()]
+    return sorted(found, key=lambda table: (table.name, table.is_json))
 
 
 def rotate(*, at_once: int = AT_ONCE, goes_on: Callable[[], bool] = lambda: True) -> Iterator[Progress]:
@@ -77,10 +89,11 @@ def _batch(table: Table, walk: KeyRotation, at_once: int) -> KeyRotation:
     walk = KeyRotation.objects.select_for_update().get(pk=walk.pk)  # two runs take turns
     if walk.done_at is not None:
         return walk
-    columns, size = ", ".join(table.columns), " + ".join(f"octet_length(coalesce({name}, ''))" for name in table.columns)
+    columns = ", ".join(f"{name}::text AS {name}" if table.is_json else name for name in table.columns)
+    size = " + ".join(f"octet_length(coalesce({name}::text, ''))" for name in table.columns)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT {table.key}, {columns} FROM (
+            f"""SELECT {table.key}, {", ".join(table.columns)} FROM (
                 SELECT {table.key}, {columns}, row_number() OVER walk AS place, sum({size}) OVER walk AS bytes
                 FROM {table.name} {f"WHERE {table.key} > %(after)s::{table.key_type}" if walk.after else ""}
                 WINDOW walk AS (ORDER BY {table.key}) ORDER BY {table.key} LIMIT %(at_once)s) found
@@ -103,6 +116,8 @@ def _batch(table: Table, walk: KeyRotation, at_once: int) -> KeyRotation:
 
 def _anew(table: Table, row: tuple[Any, ...], key_id: str) -> tuple[str | None, ...]:
     """Return a row's ciphertexts under the newest key; one that nobody can read any more stays as it is."""
+    if table.is_json:
+        return tuple(_anew_inside(table, str(row[0]), text, key_id) for text in row[1:])
     fresh = []
     for column, sealed in zip(table.columns, row[1:], strict=True):
         if sealed and not sealed.startswith(f"{key_id}$"):
@@ -115,15 +130,34 @@ def _anew(table: Table, row: tuple[Any, ...], key_id: str) -> tuple[str | None, 
     return tuple(fresh)
 
 
+def _anew_inside(table: Table, row: str, text: str | None, key_id: str) -> str | None:
+    """Return a JSON text with the encrypted texts in it anew. Which column one is for, only opening it tells."""
+    own = [f"{one.name}.{column}" for one in tables() if not one.is_json for column in one.columns]
+    places = (*_json[table.name][1], *own)
+
+    def anew(found: re.Match[str]) -> str:
+        if found[1] == key_id:
+            return found[0]
+        for place in places:
+            try:
+                return personal.encrypt(personal.decrypt(found[0], column=place), column=place)
+            except (InvalidTag, KeyError, ValueError):
+                continue
+        log.error("a value cannot be read", extra={"facts": {"table": table.name, "row": row}})
+        return found[0]
+
+    return _SEALED.sub(anew, text) if text else text
+
+
 def _write(cursor: Any, table: Table, changed: list[tuple[tuple[Any, ...], tuple[str | None, ...]]]) -> int:
     """Write the new ciphertexts where the old ones still stand: what somebody wrote meanwhile is newer."""
-    names = table.columns
+    names, cast = table.columns, "::jsonb" if table.is_json else ""
     old, new = ", ".join(f"old_{n}" for n in names), ", ".join(f"new_{n}" for n in names)
     arrays = ", ".join(["%s::text[]"] * (2 * len(names)))
     cursor.execute(
-        f"UPDATE {table.name} t SET {', '.join(f'{n} = u.new_{n}' for n in names)} "
+        f"UPDATE {table.name} t SET {', '.join(f'{n} = u.new_{n}{cast}' for n in names)} "
         f"FROM unnest(%s::{table.key_type}[], {arrays}) u(key, {old}, {new}) "
-        f"WHERE t.{table.key} = u.key AND {' AND '.join(f't.{n} IS NOT DISTINCT FROM u.old_{n}' for n in names)}",
+        f"WHERE t.{table.key} = u.key AND {' AND '.join(f't.{n} IS NOT DISTINCT FROM u.old_{n}{cast}' for n in names)}",
         [
             [row[0] for row, _ in changed],
             *([row[1 + place] for row, _ in changed] for place in range(len(names))),
@@ -140,7 +174,12 @@ def keys_in_use(*, at_once: int = 50_000) -> dict[str, Counter[str]]:
         after = None
         while True:
             with connection.cursor() as cursor:
-                kinds = ", ".join(f"split_part({name}, '$', 1)" for name in table.columns)
+                kinds = ", ".join(
+                    f"(SELECT string_agg(m[1], ' ') FROM regexp_matches({name}::text, '\"([A-Za-z0-9_.-]+)[$][A-Za-z0-9+/]{{38,}}', 'g') m)"
+                    if table.is_json
+                    else f"split_part({name}, '$', 1)"
+                    for name in table.columns
+                )
                 cursor.execute(
                     f"SELECT {table.key}, {kinds} FROM {table.name} "
                     + (f"WHERE {table.key} > %(after)s " if after is not None else "")
@@ -151,7 +190,7 @@ def keys_in_use(*, at_once: int = 50_000) -> dict[str, Counter[str]]:
             for row in rows:
                 for name, key_id in zip(table.columns, row[1:], strict=True):
                     if key_id:
-                        found.setdefault(f"{table.name}.{name}", Counter())[key_id] += 1
+                        found.setdefault(f"{table.name}.{name}", Counter()).update(key_id.split())
             if len(rows) < at_once:
                 break
             after = rows[-1][0]

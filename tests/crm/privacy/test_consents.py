@@ -12,6 +12,7 @@ from crm.privacy.queries import consents_of
 from crm.privacy.services import IsNeeded, NoText, set_channels, set_consent
 from crm.privacy.services.consents import CHANNELS
 from guides.org.actors import actor_for
+from tasks.scripts.ranking import member_situation
 from tests.factories.crm import make_member
 from tests.factories.guides import Org, make_org, make_staff, sign_in
 from yejibao.core.clock import parse_iso
@@ -95,6 +96,25 @@ def test_one_channel_is_refused_by_itself_and_all_are_the_consent_taken_back(mem
     ):
         with pytest.raises(error):
             set_channels(member, refused=[], channel="wecom", actor=actor, now=NOW)
+
+
+def test_who_chooses_members_reads_what_they_allow(member: Member, org: Org) -> None:
+    free, away = make_member(owner=org.guide), make_member(owner=org.guide, do_not_contact=True)
+    Member.objects.filter(pk=member.pk).update(marketing_opt_out=["sms"], no_profiling=True)
+    everybody = Member.objects.filter(pk__in=[member.pk, free.pk, away.pk])
+    assert set(everybody.may_be_told("sms")) == {free}
+    assert set(everybody.may_be_told("wecom_message")) == {free, member}
+    assert set(everybody.may_be_profiled()) == {free, away}
+
+
+def test_without_a_profile_words_are_chosen_by_the_occasion_alone(member: Member, org: Org) -> None:
+    Member.objects.filter(pk=member.pk).update(tier_631="core", purchase_count=4, lifecycle_stage="dormant")
+    member.refresh_from_db()
+    situation, _ = member_situation(member, guide=org.guide, now=NOW)
+    assert {"vip", "repeat", "old_member", "dormant"} <= situation.scenes
+    member.no_profiling = True
+    situation, _ = member_situation(member, guide=org.guide, now=NOW)
+    assert not {"vip", "repeat", "old_member", "dormant"} & situation.scenes and "vip" not in situation.buyer
 
 
 def test_the_guide_notes_what_he_said_in_one_sheet(member: Member, org: Org) -> None:

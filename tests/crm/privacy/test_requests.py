@@ -217,7 +217,13 @@ def test_the_desk_finds_by_whole_numbers_only_and_shows_masks(member: Member, de
     page = agent.post("/hq/privacy/new/", {"words": PHONE}).content.decode()
     assert "138****2075" in page and "欧**" in page
     assert not any(secret in page for secret in (PHONE, NAME, "1986"))
-    told = {"member": str(member.public_id), "kind": "delete", "channel": "phone", "wish": "别留了", "idempotency_key": "k1"}
+    told = {
+        "member": str(member.public_id),
+        "kind": "delete",
+        "channel": "phone",
+        "wish": "别留了",
+        "idempotency_key": "k1",
+    }
     assert agent.post("/hq/privacy/new/", told).status_code == 302
     asked = MemberRequest.objects.get()
     for path in ("/hq/privacy/", f"/hq/privacy/{asked.pk}/", "/hq/privacy/texts/", "/hq/privacy/?show=over"):
