@@ -73,7 +73,14 @@ def find_store(request: HttpRequest) -> HttpResponse:
     """The stores one may move somebody to, found as one types: radio buttons of a form."""
     stores = stores_to_move_to(access.actor_of(request), day=clock.today())
     found = overview.find_stores(stores, request.GET.get("store_q", ""))
-    return render(request, "backoffice/part_store_choices.html", {"stores": found, "q": request.GET.get("store_q", "")})
+    facts = {"stores": found, "q": request.GET.get("store_q", ""), "key": _key(request)}
+    return render(request, "backoffice/part_store_choices.html", facts)
+
+
+def _key(request: HttpRequest) -> str:
+    """Return which finder of a page asks: two on one page must not have buttons of the same id."""
+    key = request.GET.get("key", "")
+    return key if key.isascii() and key.isalpha() and len(key) < 12 else ""
 
 
 @never_cache
@@ -86,7 +93,7 @@ def find_unit(request: HttpRequest) -> HttpResponse:
         raise NotFound()
     actor = access.actor_of(request)
     found = overview.find_units(actor, text, level=level) if text else _first_units(level)
-    return render(request, "backoffice/part_unit_choices.html", {"units": found, "q": text})
+    return render(request, "backoffice/part_unit_choices.html", {"units": found, "q": text, "key": _key(request)})
 
 
 def _first_units(level: str) -> list[OrgUnit]:

@@ -176,6 +176,8 @@ def test_stores_to_move_to_are_found_as_one_types(org: Org, admin: Client) -> No
     }
     assert all("夫子庙店" in found[asked] and "观前店" not in found[asked] for asked in ("夫子", "fzm", "x7"))
     assert "没有找到「zz」" in found["zz"]
+    twice = admin.get("/hq/org/find/stores/", {"store_q": "fzm", "key": "lend"}).content.decode()
+    assert 'id="store-lend' in twice and 'for="store-lend' in twice
     supervisor = text_of(browser_of("area_supervisor", org).get("/hq/org/find/stores/"))
     assert "新街口店" in supervisor and "观前店" not in supervisor
 
