@@ -24,7 +24,8 @@ FILE = "erased-members.txt"
 class Cursor(Protocol):
     """What both Django's and psycopg's cursors can do."""
 
-    rowcount: int
+    @property
+    def rowcount(self) -> int: ...
 
     def execute(self, query: Any, params: Any = None) -> Any: ...
 

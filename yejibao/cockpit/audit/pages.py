@@ -41,7 +41,7 @@ def page(request: HttpRequest) -> HttpResponse:
         return render(request, "cockpit/part_audit_lines.html", context)
     person = None
     if filters.person is not None:
-        person = Staff.objects.filter(pk=filters.person).only("name").first()
+        person = Staff.objects.visible_to(actor).filter(pk=filters.person).only("name").first()
     if after is None:
         audit.record(actor, "audit.viewed", AuditEntry._meta.label, after=_asked(filters))
     context |= {
@@ -144,11 +144,9 @@ def _day(text: str | None) -> date | None:
 
 def _asked(filters: queries.Filters) -> dict[str, Any]:
     facts = {
-        "from": str(filters.since),
-        "to": str(filters.until),
-        "who": filters.person,
-        "group": GROUPS.get(filters.group),
-    }
+        "days": f"{filters.since} 至 {filters.until}", "who": filters.person, "group": GROUPS.get(filters.group, ""),
+        "about": RESOURCES.get(filters.resource, ""),
+    }  # fmt: skip
     return {key: value for key, value in facts.items() if value}
 
 

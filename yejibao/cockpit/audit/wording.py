@@ -96,7 +96,7 @@ FIELDS = {
     "store": "门店", "store_id": "门店", "to_store_id": "去的门店", "wecom_user_id": "企业微信账号", "version": "版本", "level": "级别",
     "path": "位置", "parent": "上级", "week": "周", "order": "订单", "accepted": "是否认可", "member": "会员", "groups": "标签组",
     "people": "人数", "starts_on": "从哪天", "ends_on": "到哪天", "phone": "手机号", "field": "看的是", "taps": "次数", "step": "第几步",
-    "key": "对象", "deleted": "删除", "left": "剩下", "channel": "渠道", "who": "谁", "group": "哪类", "device": "设备", "moved": "交出",
+    "key": "对象", "deleted": "删除", "left": "剩下", "channel": "渠道", "who": "谁", "days": "哪几天", "about": "对什么", "group": "哪类", "device": "设备", "moved": "交出",
     "departments": "部门", "heir": "接手人", "backup": "代办人", "digest": "校验码", "at": "时间", "opened_on": "开业", "closed_on": "关店",
     "do_not_contact": "请勿打扰", "marketing_opt_out": "不收的渠道", "phone_consent": "电话许可", "seconds": "秒数", "is_well": "是否通过",
 }  # fmt: skip
