@@ -149,7 +149,7 @@ def _unit_of(actor: Actor, one: Exportable) -> OrgUnit | None:
 def _wake() -> None:
     """Make it now. Lost with Redis: the beat looks every half minute."""
     try:
-        current_app.send_task(JOB)
+        current_app.send_task(JOB, expires=60, retry=False)
     except Exception as error:  # noqa: BLE001  the broker's errors are of many kinds, and this is only a hint
         log.info("no hint for exports: %s", type(error).__name__)
 
