@@ -83,6 +83,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     person, actor = _me(request), access.actor_of(request)
     to = safe_return(request.POST.get("next", "") or request.GET.get("next", ""))
     enrolled = second_factor.is_enrolled(person)
+    needs_code = settings.SECOND_FACTOR == TOTP and actor.has_role(*CONFIRMING)
     refusal: DomainError | None = None
     if request.method == "POST" and enrolled:
         try:
@@ -95,8 +96,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
             return redirect(to or "guides:me")
     context: dict[str, Any] = {
         "enrolled": enrolled,
-        "must_enrol": settings.SECOND_FACTOR == TOTP and actor.has_role(*CONFIRMING) and not enrolled,
-        "by_platform": not (settings.SECOND_FACTOR == TOTP and actor.has_role(*CONFIRMING)),
+        "must_enrol": needs_code and not enrolled, "by_platform": not needs_code, "was_seen": was_seen(actor),
         "next": to, "refusal": refusal, "shell": shell_of(actor), "nav_current": "me",
     }  # fmt: skip
     return _answer(request, "org/confirm.html", context, refusal)
@@ -206,7 +206,7 @@ def _devices_page(request: HttpRequest, person: Staff) -> HttpResponse:
     context = {
         "person": person, "is_own": is_own, "enrolled": second_factor.is_enrolled(person),
         "devices": devices.devices_of(person, now=clock.system_now(), current_key=request.session.session_key or ""),
-        "system_now": clock.system_now(), "shell": shell_of(actor), "nav_current": "me" if is_own else "staff",
+        "system_now": clock.system_now(), "shell": shell_of(actor), "nav_current": "me" if is_own else "people",
     }  # fmt: skip
     return render(request, "org/devices.html", context)
 

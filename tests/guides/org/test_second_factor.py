@@ -1,10 +1,12 @@
 """动态码: enrolling, what counts and what does not, the sign-in with password and code, and confirming who one is."""
 
+import io
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
@@ -260,5 +262,17 @@ def test_it_is_set_up_and_renewed_in_my_account(client: Client, org: Org) -> Non
 def test_where_codes_are_the_rule_an_administrator_without_one_is_told(client: Client, org: Org, settings: Any) -> None:
     settings.SECOND_FACTOR = "totp"
     signed_in(client, holder_of("finance", org), confirmed=False)
-    page = client.get("/me/confirm/", **HTML).content.decode()
-    assert ("你的岗位要先开通动态码" in page, "用企业微信确认" in page) == (True, False)
+    page = client.get("/me/confirm/?next=/hq/", **HTML).content.decode()
+    assert ("你的岗位要先开通动态码" in page, 'name="next" value="/me/second/"' in page) == (True, True)
+    signed_in(client, holder_of("finance", org))  # came in a moment ago
+    page = client.get("/me/confirm/?next=/hq/", **HTML).content.decode()
+    assert ('href="/me/second/"' in page, "用企业微信确认" in page) == (True, False)
+
+
+def test_the_command_line_takes_it_away_when_the_last_phone_is_lost(operator: Staff) -> None:
+    enrol(operator)
+    call_command("reset_second_factor", "ZhouLan", "--reason", "手机丢了", stdout=io.StringIO())
+    assert not second_factor.is_enrolled(operator)
+    assert AuditEntry.objects.get(action="auth.second_factor_off").reason == "手机丢了"
+    with pytest.raises(CommandError, match="没有这个账号"):
+        call_command("reset_second_factor", "nobody", "--reason", "x")

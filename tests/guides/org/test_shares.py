@@ -44,6 +44,7 @@ def test_what_routes_declare() -> None:
     assert {
         ("/g/members/", "search"),
         ("/api/v1/wecom/signature", "jssdk"),
+        ("/hq/intake/upload/", "upload"),
     } <= declared
     assert {what for _template, what in declared} <= set(CLASSES)
 

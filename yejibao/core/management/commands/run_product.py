@@ -204,7 +204,7 @@ class Command(BaseCommand):
         if self.is_demo:
             self.say(f"  演示时间   {clock.now().astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}（总是白天）")
             self.say(f"  企业微信   {base}/sandbox/      选一个人登录，收推送、聊天、看待办")
-            self.say("  下面的地址要先登录：打开后点「企业微信扫码登录」，就成了在上面选的那个人")
+            self.say("  下面的地址要先登录：打开后点「企业微信扫码登录」，选谁的手机来扫")
         self.say(f"  导购端     {base}/g/today/")
         self.say(f"  店长端     {base}/m/review/")
         self.say(f"  总部后台   {base}/hq/")
