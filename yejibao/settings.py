@@ -268,6 +268,7 @@ SPECTACULAR_SETTINGS = {
         "StoreKind": "guides.org.models.Store.Kind",
         "ShiftKind": "guides.attendance.models.Shift.Kind",
         "TaskState": "tasks.followups.api.STATES",
+        "RowOutcome": "yejibao.intake.api.WORDS",
     },
 }
 

@@ -16,7 +16,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="来源名称，如 pos；与单号一起决定一张单")
         parser.add_argument(
-            "--kinds", default="orders,returns", metavar="A,B", help="新来源能送的数据，缺省 orders,returns；已有的来源不变"
+            "--kinds",
+            default="orders,returns",
+            metavar="A,B",
+            help="新来源能送的数据，缺省 orders,returns；已有的来源不变",
         )
         parser.add_argument("--revoke", action="store_true", help="停用这个来源的令牌")
 
