@@ -185,7 +185,7 @@ def half_signed_in(request: HttpRequest, *, now: datetime) -> tuple[Staff, str]:
 
 
 @transaction.atomic
-def sign_in(request: HttpRequest, person: Staff, *, way: str, is_phone: bool, now: datetime) -> Actor:
+def sign_in(request: HttpRequest, person: Staff, *, way: str, now: datetime, is_phone: bool = False) -> Actor:
     """Give the browser a new session of this person; return him as an actor.
 
     `way` is what he was seen by: `wecom` or `totp`. `is_phone` is the client itself; all else is the web, which ends
