@@ -81,6 +81,7 @@ def new_handover(request: HttpRequest) -> HttpResponse:
         "title": title_for(actor),
         "reasons": WHY_GIVE.items(),
         "people": people,
+        "is_cut": len(people) == SHOWN and actor.has_role("sys_admin"),
         "moves": planned_moves([one.pk for one in people]),
         "stores": _stores(actor, today, post=request.POST) if kind == "move" else [],
         "refusal": refusal,

@@ -15,7 +15,7 @@ from yejibao.core.errors import Conflict, Invalid, Stale
 from yejibao.core.scope import Actor
 
 from .granting import must_manage_accounts
-from .models import Dealer, OrgUnit, Staff, Store, StoreChange
+from .models import Dealer, OrgUnit, RoleAssignment, Staff, Store, StoreChange
 from .moving import FARTHEST, movable_people, transfer_staff
 from .services import CodeTaken
 
@@ -147,7 +147,13 @@ def people_left(store: Store, *, on: date, actor: Actor) -> Leaving:
     waiting = set(
         StoreChange.objects.filter(staff__in=people, state=StoreChange.State.PLANNED).values_list("staff_id", flat=True)
     )
-    may = set(movable_people(actor, day=on).filter(store=store).values_list("pk", flat=True))
+    heads = RoleAssignment.objects.filter(RoleAssignment.in_force(on), role="store_manager", unit_id=store.unit_id)
+    may = set(
+        movable_people(actor, day=on)
+        .filter(store=store)
+        .exclude(pk__in=heads.values("staff_id"))  # a move takes the guide's role along, not that of a manager
+        .values_list("pk", flat=True)
+    )
     return Leaving(
         [one for one in people if one.pk in may and one.pk not in waiting],
         [one for one in people if one.pk in away],
