@@ -1,5 +1,6 @@
 """Writes on members."""
 
+from .asking import ask_new_owner
 from .consent import close_member, opt_in, opt_out, set_do_not_contact
 from .friends import end_friend, record_friend
 from .handing_over import (
@@ -49,6 +50,7 @@ __all__ = [
     "add_holding",
     "after_merge",
     "apply_due_handovers",
+    "ask_new_owner",
     "before_merge",
     "change_owner",
     "choose_heir",

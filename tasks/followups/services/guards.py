@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from guides.org.models import Staff
 from guides.org.queries import managers_of_stores
 from tasks.cadences.changes import lock_cycles
-from yejibao.core import clock
+from yejibao.core import audit, clock
 from yejibao.core.errors import Conflict, Forbidden
 from yejibao.core.scope import Actor
 
@@ -84,6 +84,16 @@ def no_quiet_hours(task: Task, now: datetime) -> None:
     if not hours.is_open(task.store, now):
         opens = task.store.opens_at.strftime("%H:%M")
         raise QuietHours(_("免打扰时段，%(opens)s 后可以发") % {"opens": opens}, opens_at=opens)
+
+
+def note_on_behalf(task: Task, actor: Actor, action: str, *, pk: int | None = None, reason: str = "") -> None:
+    """Write down, with both names, that somebody acted for the guide whose task it is; her own acts need no such line."""
+    if actor.staff_id is None or actor.staff_id == task.assignee_id:
+        return
+    audit.record(
+        actor, action, Task._meta.label, resource_id=str(pk or task.pk), on_behalf_of_id=task.assignee_id,
+        after={"on_behalf_of": task.assignee.name}, reason=reason,
+    )  # fmt: skip
 
 
 def doer(task: Task, actor: Actor) -> int:

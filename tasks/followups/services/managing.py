@@ -23,7 +23,7 @@ from ..labels import LATER_REASONS
 from ..models import SkipRequest, SpotCheck, Task, TaskMove, Urge
 from ..notices import link_tasks
 from .finishing import reopen
-from .guards import doer, lock, may_act, may_decide, must_be_open
+from .guards import doer, lock, may_act, may_decide, must_be_open, note_on_behalf
 
 URGE_EVERY = timedelta(hours=2)
 
@@ -39,6 +39,7 @@ def put_off(task: Task, *, actor: Actor, until: datetime, reason: str, now: date
         raise Invalid(errors=[{"field": "until", "code": "range", "message": "选一个营业时间内、失效之前的时间"}])
     task.hidden_until, task.hidden_reason, task.tell_at = until, reason, until
     task.save(update_fields=["hidden_until", "hidden_reason", "tell_at"])
+    note_on_behalf(task, actor, "task.put_off", reason=reason)
     return task
 
 
@@ -55,6 +56,7 @@ def ask_skip(task: Task, *, actor: Actor, reason: str, now: datetime) -> SkipReq
     )  # fmt: skip
     if not created:
         raise Conflict(_("已经申请过了，等店长批"))
+    note_on_behalf(task, actor, "task.skip_asked", reason=reason)
     _tell_who_decides(task, request, now)
     return request
 

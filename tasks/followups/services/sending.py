@@ -9,14 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.members.services import lock_members, set_do_not_contact
 from tasks.scripts.models import Script, ScriptUse
-from yejibao.core import audit, clock
+from yejibao.core import clock
 from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.scope import Actor
 
 from ..labels import CALL_RESULTS, OUTCOMES
 from ..models import PendingSend, Task, TaskEvidence
 from .finishing import add_evidence, finish, reopen
-from .guards import doer, lock, may_act, must_be_open, no_quiet_hours, was_closed_in_silence
+from .guards import doer, lock, may_act, must_be_open, no_quiet_hours, note_on_behalf, was_closed_in_silence
 from .rechecking import judge, recheck
 
 UNDO_FOR = timedelta(seconds=5)
@@ -174,9 +174,8 @@ def _finish(
         ids, kind=kind, level=level, now=now, by=guide, is_auto=is_auto, payload=payload, reached=reached,
         channel=channel, undo_for=UNDO_FOR_CARE if care_mode else UNDO_FOR,
     )  # fmt: skip
-    if guide != task.assignee_id:
-        for pk in closed:
-            audit.record(actor, "task.completed", "tasks.Task", resource_id=str(pk), on_behalf_of_id=task.assignee_id)
+    for pk in closed:
+        note_on_behalf(task, actor, "task.completed", pk=pk)
     if text:
         script = Script.objects.filter(key=script_key, is_current=True).first() if script_key else None
         ScriptUse.objects.create(

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from crm.members.models import Member
 from guides.org.models import RoleAssignment, Staff
@@ -15,7 +16,7 @@ from tasks.followups.push import queue_notices
 from tasks.followups.services import NotYourDecision, NotYourTask
 from tests.conftest import TestClock
 from tests.factories.crm import make_friend, make_member, make_order
-from tests.factories.guides import Org, actor, holder_of, make_org, make_staff
+from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, sign_in
 from tests.factories.tasks import enroll, load_rules, local, make_task, open_until, task_of
 from yejibao.core import outbox
 from yejibao.core.clock import parse_iso
@@ -353,3 +354,25 @@ def test_who_looks(org: Org, check: SpotCheck) -> None:
     with pytest.raises(NotYourDecision):
         judge(SpotCheck.objects.get(), org.manager, accept=True)
     assert judge(SpotCheck.objects.get(), supervisor, accept=True).checked_by_id == supervisor.pk
+
+
+# ---------------------------------------------------------------- on behalf of a guide
+
+
+def test_what_a_manager_does_for_her_guide_names_both(org: Org, task: Task) -> None:
+    manager, until = actor(org.manager), parse_iso("2025-03-04 15:00")
+    services.put_off(task, actor=actor(org.guide), until=until, reason="member_busy", now=NOON)
+    assert not AuditEntry.objects.exists()  # her own needs no line
+    services.put_off(task, actor=manager, until=until, reason="member_busy", now=NOON)
+    services.ask_skip(task, actor=manager, reason="他出国了", now=NOON)
+    services.record_claimed(task, actor=manager, now=NOON)
+    trail = list(AuditEntry.objects.filter(on_behalf_of_id=org.guide.pk).order_by("pk"))
+    assert [row.action for row in trail] == ["task.put_off", "task.skip_asked", "task.completed"]
+    assert {(row.actor_name, row.after["on_behalf_of"]) for row in trail} == {("陈国栋", "林晓雯")}
+
+
+def test_the_page_says_for_whom_a_manager_acts(org: Org, task: Task, client: Client) -> None:
+    said = "你在代林晓雯处理"
+    address = f"/g/tasks/{task.pk}/"
+    assert said in sign_in(client, org.manager).get(address).content.decode()
+    assert said not in sign_in(client, org.guide).get(address).content.decode()

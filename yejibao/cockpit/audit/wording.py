@@ -64,6 +64,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "feed.token_issued": ("签发数据接口令牌", "rules"), "feed.token_revoked": ("停用数据接口令牌", "rules"), "feed.source_saved": ("改了数据来源", "rules"),
     "way.wanted": ("新建加好友码", "rules"), "way.retired": ("停用加好友码", "rules"),
     # 任务和售后
+    "task.put_off": ("替导购定了稍后", "work"), "task.skip_asked": ("替导购申请跳过", "work"),
     "task.completed": ("完成任务", "work"), "task.reassigned": ("转交任务", "work"), "review.talk_recorded": ("记了门店谈话", "work"),
     "ticket.opened": ("开售后单", "work"), "ticket.moved": ("售后单推进", "work"), "ticket.pickup_set": ("改取衣时间", "work"),
     "tags.bulk_changed": ("批量改标签", "work"),
