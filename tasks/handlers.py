@@ -19,7 +19,7 @@ from guides.events import StaffAwayChanged, StaffResigned
 from tasks.cadences import changes
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.items import refresh_items
-from tasks.followups import credit, forgetting, upkeep  # noqa: F401  forgetting says how members are forgotten here
+from tasks.followups import copying, credit, forgetting, upkeep  # noqa: F401  what members get of theirs, and how they are forgotten
 from tasks.followups.services import answer_clicks, first_talk, open_care_tasks, open_handover_intros
 from tasks.scripts import welcoming
 from yejibao.core import clock, outbox

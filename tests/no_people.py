@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-MOBILE = re.compile(r"(?<![\dA-Za-z])1[3-9]\d{9}(?!\d)")
+MOBILE = re.compile(r"(?<![\dA-Za-z])1[3-9]\d{9}(?![\dA-Za-z])")  # not what happens inside a hexadecimal id
 found: list[str] = []
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from crm.members.models import Member
 from guides.org.models import Store
 from yejibao.core import access, clock, hx, idempotency, nav
-from yejibao.core.errors import Invalid
+from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.personal import mask_phone
 
 from . import copying, queries, services
@@ -20,6 +20,7 @@ from .models import ConsentRecord, ConsentText, MemberRequest
 from .services.revealing import ALARM_PER_DAY, STOP_PER_DAY
 
 WHO = MemberRequest.HANDLED_BY
+CHANNELS = [(key, name) for key, name in ConsentRecord.Channel.choices if key != ConsentRecord.Channel.TILL]
 WATCHERS = ("hq_crm", "hq_operator", "sys_admin")
 
 
@@ -64,7 +65,7 @@ def new_request(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("crm:privacy-request", args=[told["pk"]]))
     context = {
         "words": words, "member": member, "phone": mask_phone(member.phone) if member else "", "now": now,
-        "kinds": MemberRequest.Kind.choices, "channels": ConsentRecord.Channel.choices, "nav_current": "privacy",
+        "kinds": MemberRequest.Kind.choices, "channels": CHANNELS, "nav_current": "privacy",
         "consents": queries.consents_of(member) if member else [],
     }  # fmt: skip
     return render(request, "privacy/new.html", context, status=200 if member or not words else 404)
@@ -77,14 +78,17 @@ def one_request(request: HttpRequest, pk: int) -> HttpResponse:
     """One request and what can be done with it now."""
     actor, now = access.actor_of(request), clock.now()
     asked = services.read_request(pk, actor=actor)
-    member = asked.member
-    context = {
+    return render(request, "privacy/request.html", _context(asked, request, now))
+
+
+def _context(asked: MemberRequest, request: HttpRequest, now: datetime) -> dict[str, Any]:
+    member, actor = asked.member, access.actor_of(request)
+    return {
         "asked": asked, "member": member, "days_left": asked.days_left(clock.local_day(now)), "now": now,
         "proofs": MemberRequest.Proof.choices, "phone": f"尾号 {member.phone_last4}" if member.phone_last4 else "没留手机号",
         "may_decide": actor.staff_id not in (asked.asked_by_id, asked.checked_by_id), "nav_current": "privacy",
         "is_open": asked.state in MemberRequest.UNFINISHED,
     }  # fmt: skip
-    return render(request, "privacy/request.html", context)
 
 
 def _correction(request: HttpRequest) -> dict[str, Any]:
@@ -128,6 +132,21 @@ def act(request: HttpRequest, pk: int) -> HttpResponse:
     hx.flash(request, said)
     page = reverse("crm:privacy-request", args=[pk])
     return hx.redirect(page) if hx.is_htmx(request) else HttpResponseRedirect(page)
+
+
+@never_cache
+@require_POST
+@access.roles(*WHO)
+def number(request: HttpRequest, pk: int) -> HttpResponse:
+    """The number of who asked, to call him back: counted and on record like any other look."""
+    actor, now = access.actor_of(request), clock.now()
+    asked = services.read_request(pk, actor=actor)
+    if asked.state not in MemberRequest.UNFINISHED:
+        raise Conflict("这件已经办结，不用再看号码")
+    shown = services.reveal_phone(asked.member, actor=actor, reason=f"会员信息请求 {pk}：回拨核对", now=now)
+    answer = render(request, "privacy/request.html", _context(asked, request, now) | {"phone": shown, "is_shown": True})
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 @require_POST

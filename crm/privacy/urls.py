@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/privacy/texts/", pages.texts, name="privacy-texts"),
     path("hq/privacy/<int:pk>/", pages.one_request, name="privacy-request"),
     path("hq/privacy/<int:pk>/act/", pages.act, name="privacy-act"),
+    path("hq/privacy/<int:pk>/number/", pages.number, name="privacy-number"),
     path("hq/privacy/<int:pk>/copy/", pages.copy, name="privacy-copy"),
     path("m/reveals/", pages.store_reveals, name="store-reveals"),
     path("g/members/<uuid:public_id>/number/", card_pages.number, name="member-number"),

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.aftersale.models import Ticket
 from crm.members.models import Member
-from crm.privacy.models import MemberParticulars
+from crm.privacy.models import MemberParticulars, MemberRequest
 from guides.notices.services import Notice, tell
 from guides.org import matrix
 from guides.org.models import RoleAssignment, Staff
@@ -55,12 +55,16 @@ def reveal(member: Member, what: str, *, actor: Actor, reason: str, now: datetim
     """
     if not actor.may("member.view_card") or not actor.has_role(*MAY):
         raise Forbidden()
-    if not Member.objects.visible_to(actor).filter(pk=member.pk).exists():
+    # Who answers a member's request about his own data calls him back, ticket or not.
+    is_asked = (
+        actor.has_role(*MemberRequest.HANDLED_BY) and MemberRequest.objects.unfinished().filter(member=member).exists()
+    )
+    if not is_asked and not Member.objects.visible_to(actor).filter(pk=member.pk).exists():
         raise NotFound()
     if not reason.strip():
         raise Invalid(_("请写明为什么要看号码"))
     by_ticket = not actor.has_role(*(role for role in MAY if role not in BY_TICKET))
-    if by_ticket and not Ticket.objects.unfinished().filter(member_id=member.pk).exists():
+    if by_ticket and not is_asked and not Ticket.objects.unfinished().filter(member_id=member.pk).exists():
         raise NoTicket()
     held = Member.objects.only("phone", "birth_year").get(pk=member.pk)
     text = _READ[what](held)

@@ -204,7 +204,7 @@ def test_the_copy_holds_all_of_him_and_each_one_is_on_record(member: Member, des
     agent.post(f"/hq/privacy/{asked.pk}/act/", {"act": "check", "proof": "in_store"})
     answer = agent.post(f"/hq/privacy/{asked.pk}/copy/")
     text = answer.content.decode()
-    for said in (NAME, PHONE, "1986 年5 月 20 日", "11010519491231002X", "中山路", "茶", "隐私政策", "肩膀有点紧"):
+    for said in (NAME, PHONE, "1986 年5 月 20 日", "11010519491231002X", "中山路", "茶", "隐私政策", "肩膀有点紧", f"{NAME}您好"):
         assert said in text, said
     assert "attachment" in answer["Content-Disposition"] and PHONE not in answer["Content-Disposition"]
     agent.post(f"/hq/privacy/{asked.pk}/copy/")
@@ -229,6 +229,9 @@ def test_the_desk_finds_by_whole_numbers_only_and_shows_masks(member: Member, de
     for path in ("/hq/privacy/", f"/hq/privacy/{asked.pk}/", "/hq/privacy/texts/", "/hq/privacy/?show=over"):
         page = agent.get(path).content.decode()
         assert not any(secret in page for secret in (PHONE, NAME)), path
+    shown = agent.post(f"/hq/privacy/{asked.pk}/number/")  # no ticket of his, but a request: he is called back
+    assert PHONE in shown.content.decode() and "no-store" in shown["Cache-Control"]
+    assert AuditEntry.objects.get(action="member.phone_revealed").reason == f"会员信息请求 {asked.pk}：回拨核对"
     outsider = sign_in(Client(headers={"Accept": "text/html"}), make_staff("hq_retail"))
     assert outsider.get("/hq/privacy/").status_code == 403
 
