@@ -236,8 +236,8 @@ APPROVALS = [
            approvals.a_request_is_withdrawn_as_its_time_is_over),
 ]  # fmt: skip
 
-GUARDS = [*APPROVALS, 
-    *CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_intake.GUARDS, *guards_office.GUARDS,
+GUARDS = [
+    *APPROVALS, *CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_intake.GUARDS, *guards_office.GUARDS,
     *guards_sign_in.GUARDS, *guards_wecom.GUARDS,
 ]  # fmt: skip
 
