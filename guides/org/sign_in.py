@@ -233,7 +233,7 @@ def sign_out(request: HttpRequest, *, actor: Actor) -> None:
 def switch_role(request: HttpRequest, role: str, *, actor: Actor) -> Actor:
     """Work in another of one's roles from now on: the menu changes, the scope does not. New session id."""
     if role not in actor.roles:
-        raise Forbidden(_("你没有这个岗位，或者它已经到期。"))
+        raise Forbidden(_("你没有这个岗位，或者它已经到期。"), permission="role.switch")
     person = lock_sign_in(actor.staff_id or 0)
     if not StaffSession.objects.filter(session_key=request.session.session_key, staff=person).exists():
         raise SignInRequired()  # ended a moment ago; a new id must not bring it back

@@ -286,7 +286,7 @@ def _store_of(actor: Actor, unit_id: int | None) -> Store:
     if unit.level != OrgUnit.Level.STORE:
         raise NotFound()
     if not covers(actor, NAME_ROLES, unit) or own_kind(actor, unit):
-        raise Forbidden("这里只看数字，名单由店长和督导看")
+        raise Forbidden("这里只看数字，名单由店长和督导看", permission="followup.read")
     unit.store.unit = unit
     return unit.store
 

@@ -69,7 +69,7 @@ def keep_own_words(
 def _person(actor: Actor) -> int:
     """Return whose favourites these are; the system has none."""
     if actor.staff_id is None:
-        raise Forbidden()
+        raise Forbidden(permission="script.own")
     return actor.staff_id
 
 

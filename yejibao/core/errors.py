@@ -54,7 +54,14 @@ class SignInRequired(DomainError):
 
 
 class Forbidden(DomainError):
+    """In sight, but not his to do: the code names the permission that is missing, or the act."""
+
     status, code, title = 403, "perm.refused", _("你没有这个权限")
+
+    def __init__(self, detail: Any = "", *, permission: str = "", **more: Any) -> None:
+        super().__init__(detail, **more)
+        if permission:
+            self.code = f"perm.{permission}"
 
 
 class NotFound(DomainError):

@@ -94,7 +94,7 @@ def statusz(request: HttpRequest) -> HttpResponse:
         if actor.kind == "anonymous":
             raise SignInRequired()
         if not actor.has_role(*READERS):
-            raise Forbidden()
+            raise Forbidden(permission="status.read")
     return JsonResponse(health.read_signs(clock.now()), json_dumps_params={"ensure_ascii": False, "indent": 1})
 
 
@@ -102,6 +102,6 @@ def statusz(request: HttpRequest) -> HttpResponse:
 def prometheus(request: HttpRequest) -> HttpResponse:
     """Answer Prometheus: requests of this machine, and the house as the database has it at this moment."""
     if not is_internal(request) and not _has_token(request):
-        raise Forbidden()
+        raise Forbidden(permission="metrics.read")
     answer = metrics.exposition(clock.now())
     return HttpResponse(answer, content_type="text/plain; version=0.0.4; charset=utf-8")

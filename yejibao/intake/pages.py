@@ -105,7 +105,7 @@ def send_file(request: HttpRequest) -> HttpResponse:
             "选好数据种类和文件再上传", errors=[{"field": "file", "code": "input.required", "message": "选一个文件"}]
         )
     if kind not in _kinds(request):
-        raise Forbidden()
+        raise Forbidden(permission="intake.keep")
     batch, former = upload(
         file.read(), name=file.name or "file", kind=kind, source=file_source(now=now), actor=actor, now=now
     )

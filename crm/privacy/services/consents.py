@@ -118,6 +118,6 @@ def set_phone_consent(member: Member, *, is_given: bool, actor: Actor, reason: s
 
 def _check(member: Member, actor: Actor) -> None:
     if not actor.is_system and not actor.has_role(*MAY):
-        raise Forbidden()
+        raise Forbidden(permission="member.consent")
     if not Member.objects.visible_to(actor).filter(pk=member.pk).exists():
         raise NotFound()

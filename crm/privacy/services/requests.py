@@ -60,7 +60,7 @@ def find_member(words: str, *, actor: Actor) -> Member | None:
     Raises Forbidden; TooMany beyond 60 a minute.
     """
     if not actor.has_role(*MemberRequest.HANDLED_BY):
-        raise Forbidden()
+        raise Forbidden(permission="member.request")
     limits.hit("search", str(actor.staff_id))
     words = words.strip()
     phone = normal_phone(words)
@@ -201,7 +201,7 @@ def _over(
 
 def _may(actor: Actor) -> None:
     if not actor.has_role(*MemberRequest.HANDLED_BY):
-        raise Forbidden()
+        raise Forbidden(permission="member.request")
 
 
 def read_request(pk: int, *, actor: Actor) -> MemberRequest:

@@ -54,7 +54,7 @@ def reveal(member: Member, what: str, *, actor: Actor, reason: str, now: datetim
     Raises NotFound, Forbidden, NoTicket, Invalid, NoPhone, TooMany (10 a minute), RevealsUsedUp (100 a day).
     """
     if not actor.may("member.view_card") or not actor.has_role(*MAY):
-        raise Forbidden()
+        raise Forbidden(permission="member.reveal")
     # Who answers a member's request about his own data calls him back, ticket or not.
     is_asked = (
         actor.has_role(*MemberRequest.HANDLED_BY) and MemberRequest.objects.unfinished().filter(member=member).exists()

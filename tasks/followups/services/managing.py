@@ -114,7 +114,7 @@ def urge(tasks: Sequence[Task], *, actor: Actor, now: datetime) -> UrgeResult:
     In quiet hours it waits for the morning. The caller read the tasks through `visible_to`.
     """
     if not actor.has_role("store_manager", "area_supervisor", "branch_member_manager", "hq_operator"):
-        raise Forbidden()
+        raise Forbidden(permission="task.urge")
     standing = _locked(tasks).filter(held_at=None).select_related("store", "assignee").order_by("assignee_id", "pk")
     recent = set(Urge.objects.filter(task__in=tasks, at__gt=now - URGE_EVERY).values_list("task_id", flat=True))
     todo = [task for task in standing if task.pk not in recent and task.assignee.is_active]
@@ -154,7 +154,7 @@ def reassign(tasks: Sequence[Task], *, actor: Actor, to: Staff, reason: str, now
     Held tasks stay where they are. The caller read the tasks through `visible_to`.
     """
     if not actor.may("task.dispatch"):
-        raise Forbidden()
+        raise Forbidden(permission="task.dispatch")
     if not to.is_active or to.store_id is None:
         raise Invalid(errors=[{"field": "to", "code": "choice", "message": "这位同事现在不能接任务"}])
     if any(task.store_id != to.store_id for task in tasks):
@@ -190,7 +190,7 @@ def move_due(tasks: Sequence[Task], *, actor: Actor, due_at: datetime, reason: s
     The assignees are told. The caller read the tasks through `visible_to`.
     """
     if not actor.may("task.dispatch"):
-        raise Forbidden()
+        raise Forbidden(permission="task.dispatch")
     local = due_at.astimezone(clock.SHANGHAI).time()
     todo = list(_locked(tasks).select_related("store"))
     if any(

@@ -193,7 +193,7 @@ def record_talk(week: StoreWeek, *, actor: Actor, note: str, now: datetime) -> S
     path = week.store.unit.path or ""
     reach = actor.reach("branch_member_manager")
     if not any(grant.reach == "all" or (grant.path and path.startswith(grant.path)) for grant in reach):
-        raise Forbidden()
+        raise Forbidden(permission="review.talk")
     if not week.is_repeated:
         raise Conflict(_("这家店没有连续两周低于 60%"))
     if len(note.strip()) < 5:

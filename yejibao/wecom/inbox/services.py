@@ -196,7 +196,7 @@ def replay(
     does what waits already. Raises Invalid for a range that is none or too wide to be meant.
     """
     if not actor.has_role("hq_operator", "sys_admin"):
-        raise Forbidden()
+        raise Forbidden(permission="inbox.replay")
     if not 0 < first <= last:
         raise Invalid(errors=[{"field": "first", "code": "range", "message": str(_("编号范围不对：起始要小于结束"))}])
     rows = InboxEntry.objects.filter(pk__range=(first, last)).exclude(state=State.WAITING).with_text()
