@@ -202,6 +202,7 @@ def test_events_tell_their_lag(client: Client) -> None:
     assert client.get("/statusz").json()["events"]["state"] == "slow"
 
 
+@pytest.mark.logs_people
 @pytest.mark.django_db
 def test_requests_are_counted_by_route(client: Client) -> None:
     counted = 'yejibao_http_request_seconds_count{route="healthz",status="200"}'
