@@ -13,6 +13,7 @@ from django_celery_beat.models import PeriodicTask
 
 from tests.factories.guides import holder_of, sign_in
 from yejibao import schedule
+from yejibao.cockpit.job_words import WHAT_FOR
 from yejibao.core import beats, jobtrace, progress, secret_marks, tunables
 from yejibao.core import clock as product_clock
 from yejibao.core.errors import Forbidden, Stale
@@ -304,3 +305,7 @@ def test_one_piece_of_news_is_handed_over_again(admin: Client) -> None:
     assert event.parked_at is None
     late = admin.post(f"/hq/messages/news/{event.pk}/retry/")
     assert late.status_code == 409 and "刚被处理过" in text_of(late)
+
+
+def test_every_job_says_what_it_is_for() -> None:
+    assert sorted({entry.job for entry in schedule.ENTRIES} - set(WHAT_FOR)) == [], "see yejibao/cockpit/job_words.py"
