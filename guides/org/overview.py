@@ -140,6 +140,7 @@ class Asked:
     state: str = ""  # one of Staff.State, or "employed"
     role: str = ""
     unit: OrgUnit | None = None
+    is_private: bool = False  # `text` came in the body of the request: only then may it be a phone number
 
 
 def find_people(actor: Actor, asked: Asked, *, day: date) -> QuerySet[Staff]:
@@ -154,13 +155,13 @@ def find_people(actor: Actor, asked: Asked, *, day: date) -> QuerySet[Staff]:
     if asked.unit is not None:
         rows = rows.filter(unit__path__startswith=asked.unit.path)
     if text := asked.text.strip()[:32]:
-        rows = rows.filter(_person_like(rows, text, actor))
+        rows = rows.filter(_person_like(rows, text, by_phone=asked.is_private and actor.may("account.manage")))
     return rows.order_by("-pk")
 
 
-def _person_like(rows: QuerySet[Staff], text: str, actor: Actor) -> Q:
+def _person_like(rows: QuerySet[Staff], text: str, *, by_phone: bool) -> Q:
     digits = text.replace(" ", "").replace("-", "")
-    if digits.isdecimal() and len(digits) >= PHONE_DIGITS and actor.may("account.manage"):
+    if by_phone and digits.isdecimal() and len(digits) >= PHONE_DIGITS:
         phone = normal_phone(digits)
         return Q(phone_index=blind_index(phone, purpose="phone")) if phone else Q(pk__in=())
     asked = Q(name__icontains=text) | Q(display_name__icontains=text) | Q(wecom_user_id__istartswith=text.casefold())

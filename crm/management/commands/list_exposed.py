@@ -72,6 +72,6 @@ class Command(BaseCommand):
         for one in found.people:
             acts = "，".join(f"{act} {count:,} 次" for act, count in one.acts.most_common())
             self.stdout.write(f"  {one.staff} {one.name}：{one.members:,} 位（{acts}）")
-        for one in found.lists:
-            self.stdout.write(f"  名单 {one['at']} {one['staff']} {one['action']} {one['what']}")
+        for listed in found.lists:
+            self.stdout.write(f"  名单 {listed['at']} {listed['staff']} {listed['action']} {listed['what']}")
         self.stdout.write("怎么报、怎么通知，见 deploy/runbook.md 的 PersonalDataExposed。")

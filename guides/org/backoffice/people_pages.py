@@ -47,17 +47,21 @@ CHANGES = {
 
 
 @never_cache
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 @access.roles(*READERS)
 def people_list(request: HttpRequest) -> HttpResponse:
-    """Find people by name, first letters, account or whole phone number; narrowed by unit, role and state."""
-    actor, day, get = access.actor_of(request), clock.today(), request.GET
+    """Find people by name, first letters, account or whole phone number; narrowed by unit, role and state.
+
+    What is searched for may be a phone, so it comes in the body; the address of the next page holds it only as a name.
+    """
+    actor, day = access.actor_of(request), clock.today()
+    get = request.POST if request.method == "POST" else request.GET
     state, role = get.get("state", "employed"), get.get("role", "")
     if state not in (*State.values, "employed", "") or (role and role not in role_names()):
         raise NotFound()
     unit_id = desk.number(get.get("unit"))
     unit = get_object_or_404(OrgUnit.objects.visible_to(actor), pk=unit_id) if unit_id else None
-    asked = overview.Asked(get.get("q", ""), state, role, unit)
+    asked = overview.Asked(get.get("q", ""), state, role, unit, is_private=request.method == "POST")
     found, more = overview.page_of_people(
         overview.find_people(actor, asked, day=day), before=desk.number(get.get("before"))
     )

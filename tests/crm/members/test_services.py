@@ -26,7 +26,7 @@ from guides.org.actors import actor_for
 from guides.org.models import Staff
 from tests.factories.crm import make_friend, make_member, make_staff, make_store
 from yejibao.core.clock import parse_iso
-from yejibao.core.errors import Forbidden, Invalid, NotFound
+from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.models import AuditEntry
 from yejibao.core.outbox.models import OutboxEvent
 from yejibao.core.scope import Actor

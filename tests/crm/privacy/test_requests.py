@@ -204,7 +204,17 @@ def test_the_copy_holds_all_of_him_and_each_one_is_on_record(member: Member, des
     agent.post(f"/hq/privacy/{asked.pk}/act/", {"act": "check", "proof": "in_store"})
     answer = agent.post(f"/hq/privacy/{asked.pk}/copy/")
     text = answer.content.decode()
-    for said in (NAME, PHONE, "1986 年5 月 20 日", "11010519491231002X", "中山路", "茶", "隐私政策", "肩膀有点紧", f"{NAME}您好"):
+    for said in (
+        NAME,
+        PHONE,
+        "1986 年5 月 20 日",
+        "11010519491231002X",
+        "中山路",
+        "茶",
+        "隐私政策",
+        "肩膀有点紧",
+        f"{NAME}您好",
+    ):
         assert said in text, said
     assert "attachment" in answer["Content-Disposition"] and PHONE not in answer["Content-Disposition"]
     agent.post(f"/hq/privacy/{asked.pk}/copy/")
