@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from yejibao.core import access, clock, hx, limits, nav
 from yejibao.core.errors import DomainError, TooMany, Unavailable
+from yejibao.core.personal import blind_index
 from yejibao.core.scope import Actor
 from yejibao.wecom import oauth
 from yejibao.wecom.errors import GatewayError
@@ -123,7 +124,7 @@ def _by_password(request: HttpRequest) -> HttpResponse:
         if not settings.PASSWORD_SIGN_IN:
             raise PasswordOff()
         limits.hit("login", limits.address_of(request))
-        limits.hit("password", userid.strip().casefold())
+        limits.hit("password", blind_index(userid.strip().casefold(), purpose="account"))
         person = sign_in.person_by_password(userid, password)
     except DomainError as refusal:
         sign_in.note_failure(request, refusal, way="password", userid=userid)

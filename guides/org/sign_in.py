@@ -252,12 +252,16 @@ def switch_role(request: HttpRequest, role: str, *, actor: Actor) -> Actor:
 
 
 def note_failure(request: HttpRequest, refusal: DomainError, *, way: str, userid: str = "") -> None:
-    """Write down a sign-in that was refused, by its code."""
+    """Write down a sign-in that was refused, by its code, and whose account it was if it is anybody's.
+
+    What else was typed is nowhere kept: a member's phone, or a password in the wrong field.
+    """
+    known = Staff.objects.filter(wecom_user_id=userid.strip().casefold()).values_list("pk", flat=True).first()
     audit.record(
         Actor(session_facts=facts_of(request)),
         "auth.login_failed",
         Staff._meta.label,
-        resource_id=userid[:64],
+        resource_id=str(known or ""),
         after={"way": way, "code": refusal.code},
         is_refused=True,
     )

@@ -82,6 +82,11 @@ def test_personal_data_is_masked_on_the_way_in():
     assert entry.reason == "他来电 138****2075 说的"
 
 
+def test_what_an_act_was_about_is_masked_too():
+    audit.record(Actor.system(), "signed_in", "guides.Staff", resource_id="13800132075")
+    assert AuditEntry.objects.get().resource_id == "138****2075"
+
+
 @pytest.mark.parametrize(
     ("grants", "role", "scope"),
     [

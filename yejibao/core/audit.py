@@ -1,7 +1,7 @@
 """The audit trail: one row per act on money, ownership, rights or personal data, in the transaction of the act."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Model
@@ -32,10 +32,33 @@ def record(
     on_behalf_of_id: int | None = None,
     is_refused: bool = False,
 ) -> None:
-    """Write one audit row. `before` and `after` are masked on the way in: fields of personal names, and mobile numbers."""
+    """Write one audit row. What is said is masked on the way in: fields of personal names, and mobile numbers."""
     name = resource if isinstance(resource, str) else resource._meta.label
-    pk = resource_id if isinstance(resource, str) else str(resource.pk)
-    AuditEntry.objects.create(
+    pk = masked(resource_id) if isinstance(resource, str) else str(resource.pk)
+    _entry(
+        actor, action, name, pk, before=before, after=after, reason=reason, on_behalf_of_id=on_behalf_of_id, is_refused=is_refused
+    ).save(force_insert=True)  # fmt: skip
+
+
+def record_each(actor: Actor, action: str, resource: str, told: Mapping[int, dict[str, Any]], *, reason: str = "") -> None:
+    """Write a row for each resource of one act over many, by its id what is to be said `after` it."""
+    rows = [_entry(actor, action, resource, str(pk), after=after, reason=reason) for pk, after in told.items()]
+    AuditEntry.objects.bulk_create(rows, batch_size=1000)
+
+
+def _entry(
+    actor: Actor,
+    action: str,
+    resource: str,
+    resource_id: str,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    reason: str = "",
+    on_behalf_of_id: int | None = None,
+    is_refused: bool = False,
+) -> AuditEntry:
+    return AuditEntry(
         at=clock.now(),
         actor_kind=actor.kind,
         actor_id=actor.staff_id,
@@ -43,8 +66,8 @@ def record(
         working_role=actor.working_role,
         on_behalf_of_id=on_behalf_of_id,
         action=action,
-        resource=name,
-        resource_id=pk[:64],
+        resource=resource,
+        resource_id=resource_id[:64],
         scope=scope_of(actor),
         before=masked(before),
         after=masked(after),

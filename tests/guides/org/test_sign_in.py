@@ -275,6 +275,19 @@ def test_a_wrong_password_says_the_same_for_everybody(client: Client, org: Org, 
     assert not StaffSession.objects.filter(staff=operator).exists()
 
 
+@pytest.mark.parametrize(("typed", "known"), [("13800132075", False), ("my-secret-words", False), (" ZhouLan", True)])
+def test_what_was_typed_as_an_account_is_kept_nowhere(
+    client: Client, org: Org, monkeypatch: Any, typed: str, known: bool
+) -> None:
+    operator = make_staff("hq_operator", unit=org.hq, wecom_user_id="zhoulan")
+    counted: list[str] = []
+    monkeypatch.setattr("yejibao.core.limits.hit", lambda what, who: counted.append(who))
+    client.post("/login/", {"userid": typed, "password": "wrong"}, **HTML)
+    entry = AuditEntry.objects.get(action="auth.login_failed")
+    assert entry.resource_id == (str(operator.pk) if known else "")
+    assert not any(typed.strip().casefold() in who for who in counted) and len(counted) == 2
+
+
 def test_a_guide_has_no_way_in_by_password(client: Client, org: Org) -> None:
     org.guide.set_password("secret-words")
     org.guide.save()
