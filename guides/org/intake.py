@@ -1,4 +1,7 @@
-"""Stores and staff as kinds of the intake. A store stands in an area that is there; who leaves is not a matter of a file."""
+"""Stores and staff as kinds of the intake. A store stands in an area that is there; who leaves is not a matter of a file.
+
+Nor is what decides who sees what: whose a store is, when it closes, who heads it. That goes by `account.manage`, on the pages.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ from yejibao.intake import kinds
 from yejibao.intake.kinds import Field, Kind
 from yejibao.intake.stage import Column, Stage
 
-from .actors import role_names
-from .models import Store
+from .actors import actor_for, role_names
+from .models import Staff, Store
 
 KINDS = {str(label): value for value, label in Store.Kind.choices}
-STORE_ROLES = ("guide", "store_manager")  # those a file may give; others are granted by a person, on their page
+STORE_ROLES = (
+    "guide",
+    "store_manager",
+)  # those a file may name; a new person gets NEW_ROLE, the others are given in 人员
+NEW_ROLE = "guide"
 
 
 def cell(name: str) -> str:
@@ -32,10 +39,10 @@ STORE_COLUMNS = (
     Column("short_name", f"coalesce({cell('short_name')}, left({cell('name')}, 32))", new_only=True),
     Column("kind", f"coalesce({cell('kind')}, 'self_operated')", new_only=True),
     Column("grade", f"coalesce({cell('grade')}, 'C')", new_only=True),
-    Column("dealer_id", "de.id"),
+    Column("dealer_id", "de.id", new_only=True),
     Column("area_m2", f"({cell('area_m2')})::int"),
     Column("opened_on", f"({cell('opened_on')})::date"),
-    Column("closed_on", f"({cell('closed_on')})::date"),
+    Column("closed_on", f"({cell('closed_on')})::date", new_only=True),
     Column("city", f"coalesce({cell('city')}, '')", new_only=True),
     Column("address_short", f"coalesce({cell('address')}, '')", new_only=True),
     Column("decoration_version", "''", new_only=True),
@@ -59,11 +66,21 @@ def check_stores(stage: Stage) -> None:
     )  # fmt: skip
     stage.unknown("dealer", "guides_dealer", "code", "没有这个经销商")
     stage.refuse(
-        f"{cell('kind')} = 'dealer' AND {cell('dealer')} IS NULL",
-        "dealer",
-        "store.dealer_missing",
-        "经销商店要写经销商编码",
-    )
+        "de.id IS DISTINCT FROM st.dealer_id", "dealer", "store.dealer_differs", "归哪个经销商请在门店资料里改",
+        joins=f"JOIN guides_store st ON st.code = s.key JOIN guides_dealer de ON de.code = {cell('dealer')}",
+    )  # fmt: skip
+    stage.refuse(
+        f"({cell('closed_on')})::date IS DISTINCT FROM st.closed_on", "closed_on", "store.closing", "关店请在门店资料里办",
+        joins=f"JOIN guides_store st ON st.code = s.key AND {cell('closed_on')} IS NOT NULL",
+    )  # fmt: skip
+    is_new, kind = "NOT EXISTS (SELECT 1 FROM guides_store st WHERE st.code = s.key)", f"coalesce({cell('kind')}, '')"
+    stage.refuse(
+        f"{is_new} AND {kind} = 'dealer' AND {cell('dealer')} IS NULL", "dealer", "store.dealer_missing", "经销商店要写经销商编码"
+    )  # fmt: skip
+    stage.refuse(
+        f"{is_new} AND {kind} <> 'dealer' AND {cell('dealer')} IS NOT NULL", "dealer", "store.dealer_unwanted",
+        "只有经销商店能写经销商编码",
+    )  # fmt: skip
     stage.refuse(
         f"({cell('closed_on')})::date < ({cell('opened_on')})::date", "closed_on", "store.days", "闭店日期早于开店日期"
     )
@@ -96,6 +113,12 @@ def commit_stores(stage: Stage) -> None:
     _note(stage, "stores")
 
 
+def _actor(stage: Stage) -> Actor:
+    """Return who answers for these rows: whose file it is, or the source that sent them."""
+    person = Staff.objects.filter(pk=stage.by_id).first() if stage.by_id else None
+    return actor_for(person) if person else Actor(kind="source", name=stage.source)
+
+
 def _note(stage: Stage, what: str) -> None:
     (made, changed) = stage.run(
         f"SELECT count(*) FILTER (WHERE outcome = 'created'), count(*) FILTER (WHERE outcome = 'changed')"
@@ -103,7 +126,7 @@ def _note(stage: Stage, what: str) -> None:
     )[0]
     if made or changed:
         audit.record(
-            Actor.system("intake"), f"intake.{what}", "intake.Batch", resource_id=str(stage.batch_id),
+            _actor(stage), f"intake.{what}", "intake.Batch", resource_id=str(stage.batch_id),
             after={"source": stage.source, "created": made, "changed": changed},
         )  # fmt: skip
 
@@ -137,19 +160,33 @@ def check_staff(stage: Stage) -> None:
         "p.store_id IS DISTINCT FROM st.id", "store", "staff.store_differs", "这个人在别的门店；调店请在人员里办",
         joins=f"JOIN guides_staff p ON p.wecom_user_id = s.key JOIN guides_store st ON st.code = {cell('store')}",
     )  # fmt: skip
+    stage.refuse(
+        f"p.id IS NULL AND {cell('role')} = 'store_manager'", "role", "staff.role_by_hand", "店长岗位在人员里给，这里先不写岗位",
+        joins="LEFT JOIN guides_staff p ON p.wecom_user_id = s.key",
+    )  # fmt: skip
     stage.compare("guides_staff", STAFF, STAFF_COLUMNS, joins=STAFF_JOINS)
 
 
 def commit_staff(stage: Stage) -> None:
+    """Make people guides of their stores; each role given is a row of the trail, as when a person gives it."""
     ids = stage.write("guides_staff", STAFF, STAFF_COLUMNS, unique="wecom_user_id", joins=STAFF_JOINS)
     if ids:
-        stage.run(
+        given = stage.run(
             f"""
             INSERT INTO guides_roleassignment (staff_id, role, unit_id, starts_on)
-            SELECT p.id, coalesce({cell("role")}, 'guide'), p.unit_id, {stage.literal(stage.today)}::date
-            FROM intake_stagedrow s JOIN guides_staff p ON p.wecom_user_id = s.key
-            WHERE {stage.where} AND p.id = ANY({stage.literal(ids)}::bigint[]) ORDER BY p.id
+            SELECT p.id, '{NEW_ROLE}', p.unit_id, {stage.literal(stage.today)}::date FROM guides_staff p
+            WHERE p.id = ANY({stage.literal(ids)}::bigint[]) ORDER BY p.id RETURNING staff_id, unit_id
             """
+        )
+        facts = {
+            "role": NEW_ROLE,
+            "starts_on": str(stage.today),
+            "ends_on": "",
+            "dealer_id": None,
+            "batch": stage.batch_id,
+        }
+        audit.record_each(
+            _actor(stage), "org.role_assigned", Staff._meta.label, {pk: facts | {"unit_id": unit} for pk, unit in given}
         )
     _note(stage, "staff")
 
@@ -177,7 +214,7 @@ kinds.register(
         natural_key=("code",),
         check=check_stores,
         commit=commit_stores,
-        about="新门店挂在已有的区域下面；已有门店只改名称、面积、日期和经销商。",
+        about="新门店挂在已有的区域下面；已有门店只改名称、面积和开店日期；换经销商、关店在门店资料里办。",
     )
 )
 kinds.register(
@@ -200,6 +237,6 @@ kinds.register(
         natural_key=("userid",),
         check=check_staff,
         commit=commit_staff,
-        about="新员工建好账号和岗位（导购或店长）；已有员工只改姓名和入职日期，调店、离职、其他岗位在人员里办。",
+        about="新员工建好账号，岗位是导购；已有员工只改姓名和入职日期，店长和其他岗位、调店、离职在人员里办。",
     )
 )

@@ -12,10 +12,11 @@ from crm.catalogue.models import Sku, StockLevel, StyleColor
 from crm.members.models import Member, MemberIdentity
 from crm.orders.models import Order
 from guides.footfall.models import Footfall
-from guides.org.models import RoleAssignment, Staff, Store
+from guides.org.models import Dealer, RoleAssignment, Staff, Store
 from tests.factories.crm import make_member, order_row
 from tests.factories.guides import make_org, make_staff, make_store
 from yejibao.core import clock as product_clock
+from yejibao.core.models import AuditEntry
 from yejibao.intake.kinds import all_kinds
 from yejibao.intake.models import Batch, RefusedRow, Source, SourceDay
 from yejibao.intake.services import count_days, issue_token, revoke_token
@@ -136,15 +137,34 @@ def test_stores_stand_below_their_area_and_staff_in_their_store(post: Any) -> No
     assert results(post("stores", store | {"name": "南京新街口二店"})) == ["changed"]
     made.refresh_from_db()
     assert made.name == made.unit.name == "南京新街口二店"
-    person = {"userid": "ChenJie", "name": "陈洁", "store": "N1", "phone": "13800132099", "role": "store_manager"}
+    person = {"userid": "ChenJie", "name": "陈洁", "store": "N1", "phone": "13800132099", "role": "guide"}
     assert results(post("staff", person, person | {"userid": "x", "store": "N9"})) == ["created", "refused"]
     assert results(post("staff", person)) == ["same"]
     assert results(post("staff", person | {"store": "S001"})) == ["refused"], "moving is a matter of people"
     chen = Staff.objects.get(wecom_user_id="chenjie")
     assert (chen.name, chen.store, chen.phone, chen.has_usable_password()) == ("陈洁", made, "13800132099", False)
-    assert list(RoleAssignment.objects.filter(staff=chen).values_list("role", "unit")) == [
-        ("store_manager", made.unit_id)
-    ]
+    assert list(RoleAssignment.objects.filter(staff=chen).values_list("role", "unit")) == [("guide", made.unit_id)]
+
+
+def test_what_decides_who_sees_what_is_no_matter_of_a_file(post: Any) -> None:
+    area = make_org().store.unit.parent
+    dealers = [Dealer.objects.create(code=code, name=code) for code in ("D1", "D2")]
+    store = {"code": "N1", "name": "无锡中山路店", "area": area.code, "kind": "dealer", "dealer": "D1"}
+    assert results(post("stores", store, store | {"code": "N2", "kind": "self_operated"})) == ["created", "refused"]
+    assert results(post("stores", store | {"dealer": "D2"}, store | {"closed_on": "2026-03-31"})) == ["refused"] * 2
+    assert results(post("stores", store | {"dealer": ""})) == ["same"]
+    made = Store.objects.get(code="N1")
+    assert (made.dealer, made.closed_on) == (dealers[0], None)
+    heads = {"userid": "wumin", "name": "吴敏", "store": "N1", "role": "store_manager"}
+    assert results(post("staff", heads)) == ["refused"]
+    assert RefusedRow.objects.get(kind="staff").errors[0]["message"] == "店长岗位在人员里给，这里先不写岗位"
+    assert results(post("staff", heads | {"role": ""})) == ["created"]
+    wu = Staff.objects.get(wecom_user_id="wumin")
+    given = AuditEntry.objects.get(action="org.role_assigned", resource_id=str(wu.pk))
+    assert (given.actor_kind, given.actor_name, given.resource) == ("source", "erp", "guides.Staff")
+    assert (given.after["role"], given.after["unit_id"]) == ("guide", made.unit_id)
+    wu.role_assignments.update(role="store_manager")
+    assert results(post("staff", heads)) == ["same"], "who heads a store already may be named so"
 
 
 def test_doors_count_people(post: Any) -> None:

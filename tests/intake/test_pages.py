@@ -110,6 +110,21 @@ def test_the_keeper_gives_out_tokens_once(org: Org) -> None:
     assert browser_of("hq_crm", org).post("/hq/intake/sources/edit/", facts).status_code == 403
 
 
+def test_whose_file_made_somebody_a_guide_is_on_record(org: Org) -> None:
+    retail = browser_of("hq_retail", org)
+    lines = ["企业微信账号,姓名,门店编码", f"chenjie,陈洁,{org.store.code}", f"wumin,吴敏,{org.store.code}"]
+    file = SimpleUploadedFile("staff.csv", "\n".join(lines).encode())
+    page = retail.post("/hq/intake/upload/", {"kind": "staff", "file": file})["Location"]
+    go_on_with_batches()
+    retail.post(f"{page}decide/", {"act": "confirm"})
+    go_on_with_batches()
+    given = AuditEntry.objects.filter(action="org.role_assigned", after__batch=Batch.objects.get().pk)
+    assert {(one.actor_kind, one.actor_id, one.working_role) for one in given} == {
+        ("staff", Batch.objects.get().by_id, "hq_retail")
+    } and len(given) == 2
+    assert AuditEntry.objects.get(action="intake.staff").actor_id == Batch.objects.get().by_id
+
+
 def test_days_that_do_not_add_up_are_shown(org: Org, clock: Any) -> None:
     hq = browser_of("hq_crm", org)
     send(hq)

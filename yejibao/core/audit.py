@@ -40,7 +40,9 @@ def record(
     ).save(force_insert=True)  # fmt: skip
 
 
-def record_each(actor: Actor, action: str, resource: str, told: Mapping[int, dict[str, Any]], *, reason: str = "") -> None:
+def record_each(
+    actor: Actor, action: str, resource: str, told: Mapping[int, dict[str, Any]], *, reason: str = ""
+) -> None:
     """Write a row for each resource of one act over many, by its id what is to be said `after` it."""
     rows = [_entry(actor, action, resource, str(pk), after=after, reason=reason) for pk, after in told.items()]
     AuditEntry.objects.bulk_create(rows, batch_size=1000)

@@ -64,6 +64,7 @@ class Stage:
     last: int
     is_dry_run: bool = False
     hold: bool = False
+    by_id: int | None = None  # whose file it is, or who tries a row again; nobody where a source sends by itself
 
     @property
     def today(self) -> date:

@@ -94,8 +94,9 @@ def take(
     with transaction.atomic():
         last = stage.put(batch.pk, kind, rows, after=batch.row_count, is_text=is_text)
         part = Stage(
-            batch.pk, kind, batch.source.name, now, batch.row_count + 1, last, is_dry_run=is_dry_run, hold=hold
-        )
+            batch.pk, kind, batch.source.name, now, batch.row_count + 1, last, is_dry_run=is_dry_run, hold=hold,
+            by_id=batch.by_id,
+        )  # fmt: skip
         if len(rows) > 1:
             part.refuse_repeated()
         kind.check(part)
@@ -258,7 +259,7 @@ def _next_part(batch: Batch, *, now: datetime) -> bool:
         if not _is_there(held, first, last):
             _read_again(held, kind)
         is_check = held.state == State.CHECKING
-        part = Stage(held.pk, kind, batch.source.name, now, first, last, is_dry_run=is_check)
+        part = Stage(held.pk, kind, batch.source.name, now, first, last, is_dry_run=is_check, by_id=held.by_id)
         kind.check(part)
         if not is_check:
             kind.commit(part)
