@@ -8,24 +8,24 @@ from typing import Any
 import xlsxwriter
 
 from yejibao.core import clock
+from yejibao.core.sheets import defused
 
 from .registry import Column
 
-STARTERS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-)  # what makes a spreadsheet read a text as a formula (reliability-security §8)
 FORMATS = {"share": "0.0%", "yuan": "#,##0.00"}
 HEAD_ROWS = 3
 
 
-def defused(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula, also not after copy and paste or saved as CSV."""
-    return f"'{text}" if text.startswith(STARTERS) else text
+def shown(column: Column, row: Any) -> str:
+    """Return a cell as a page shows it."""
+    match value := column.of(row):
+        case None:
+            return "—"
+        case int() if column.kind == "yuan":
+            return f"{value / 100:,.2f}"
+        case datetime():
+            return f"{value.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
+    return str(value)
 
 
 def workbook(

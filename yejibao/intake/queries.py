@@ -11,14 +11,14 @@ from typing import Any
 
 from django.db import connection
 
+from yejibao.core.sheets import defused
+
 from . import kinds
 from .health import BREAK, told_until
 from .kinds import Kind
 from .models import Batch, RefusedRow
 from .reading import shown_value
 from .stage import TABLE, errors_of
-
-DEFUSED = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def errors_file(errors: Sequence[RowError]) -> bytes:
     writer.writerow(["行号", "编号", "列", "填的是", "哪里不对"])
     for one in errors:
         cells = [str(one.line), one.key, one.field, one.value, one.message]
-        writer.writerow([f"'{cell}" if cell.startswith(DEFUSED) else cell for cell in cells])
+        writer.writerow([defused(cell) for cell in cells])
     return text.getvalue().encode("utf-8-sig")
 
 
