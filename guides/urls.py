@@ -49,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/exports/", exports.exports, name="exports"),
     path("me/exports/ask/<slug:key>/", exports.ask, name="export-ask"),
     path("me/exports/<int:pk>/", exports.export, name="export"),
+    path("me/exports/<int:pk>/asked/", exports.asked, name="export-asked"),
     path("me/exports/<int:pk>/download/", exports.download, name="export-download"),
     path("me/exports/<int:pk>/file/<str:secret>/", exports.file, name="export-file"),
     path("m/shifts/", roster.shifts, name="shifts"),

@@ -50,7 +50,9 @@ def approvals(request: HttpRequest) -> HttpResponse:
             rows = seen.filter(steps__by_id=actor.staff_id).order_by("-asked_at", "-pk")
         case _:
             chosen, rows = "", seen.waiting_for(actor, now=now).order_by("ends_at", "pk")
-    return render(request, "approvals/list.html", {"cards": _cards(list(rows[:SHOWN])), "of": chosen} | _shell(actor))
+    found = list(rows[: SHOWN + 1])
+    context = {"cards": _cards(found[:SHOWN]), "of": chosen, "is_cut": len(found) > SHOWN, "shown": SHOWN}
+    return render(request, "approvals/list.html", context | _shell(actor))
 
 
 @never_cache

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from guides.org.confirming import recently_confirmed
 from guides.org.pages import shell_of
-from yejibao.core import access, clock, hx, idempotency, nav
+from yejibao.core import access, clock, hx, idempotency, nav, words
 from yejibao.core.errors import DomainError, Forbidden, NotFound
 
 from . import services
@@ -90,6 +90,24 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
         "shell": shell_of(access.actor_of(request)), "nav_current": "exports", "is_part": hx.is_htmx(request),
     }  # fmt: skip
     return render(request, "exports/part_export.html" if hx.is_htmx(request) else "exports/export.html", context)
+
+
+@never_cache
+@require_GET
+@access.signed_in
+def asked(request: HttpRequest, pk: int) -> HttpResponse:
+    """What an export would hold, for whoever has to say yes or no: how many rows of what, the first ones masked."""
+    actor = access.actor_of(request)
+    export = services.asked_of(pk, actor=actor)
+    one = find(export.kind)
+    titles, rows = services.sample_of(export, actor=actor)
+    context = {
+        "export": export, "what": one.describe(export.params) if one else "", "titles": titles, "rows": rows,
+        "asked_role": words.role_name(export.params.get("asked_role", export.working_role)),
+        "rows_today": services.rows_of_day(export.staff_id, now=clock.now()),
+        "shell": shell_of(actor), "nav_current": "approvals",
+    }  # fmt: skip
+    return render(request, "exports/asked.html", context)
 
 
 @never_cache

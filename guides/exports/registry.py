@@ -42,6 +42,9 @@ class Exportable:
     clean: Callable[[Actor, Mapping[str, str]], Params]
     describe: Callable[[Params], str] = lambda params: ""  # 新街口店 2025-03-01 至 2025-03-05; no personal data
     row_id: Callable[[Any], int] | None = None  # None: figures, of which no row is a person's
+    count: Callable[[Actor, Params, int], int] | None = None  # up to so many, opening none; a list of persons has it
+    # (who looks, who asks, params, how many): rows that both may see, for whoever approves; shown without phone numbers
+    sample: Callable[[Actor, Actor, Params, int], Sequence[Any]] | None = None
     total: Callable[[Sequence[Any]], Any] | None = None  # a last row, read by the same columns
     approval: str = ""
     approval_phone: str = ""  # the kind for an export with phone numbers; "": never with them

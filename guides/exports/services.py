@@ -12,6 +12,7 @@ from typing import Any
 from celery import current_app
 from django.db import connection, transaction
 from django.db.models import Sum
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from guides.approvals.models import Approval
@@ -20,15 +21,15 @@ from guides.notices import services as notices
 from guides.notices.services import Notice
 from guides.org.actors import actor_for
 from guides.org.confirming import must_be_confirmed
-from guides.org.models import OrgUnit, Staff
+from guides.org.models import Staff
 from yejibao.core import audit, clock, tunables, words
 from yejibao.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, TooMany
-from yejibao.core.models import AuditEntry
 from yejibao.core.scope import Actor
 
 from .models import Export, ExportFile
+from .pinning import in_role, pinned
 from .registry import Exportable, find
-from .sheets import workbook
+from .sheets import shown, workbook
 
 log = logging.getLogger("yejibao.exports")
 
@@ -43,6 +44,8 @@ FILE_LASTS = timedelta(hours=24)
 KEEP = timedelta(days=180)  # the line in one's own list; the audit row stays
 LEASE, TRIES = timedelta(minutes=5), 3
 JOB = "guides.exports.jobs.make_exports"
+APPROVED = ("member.export", "member.export_phone")
+SAMPLE = 5  # rows that whoever approves sees
 TELL_EVERY = 500  # rows between two looks at the progress
 
 
@@ -74,15 +77,17 @@ def ask_export(
         raise NotFound()
     _must_be_allowed(one, actor, with_phone=with_phone)
     must_be_confirmed(actor)
-    params = one.clean(actor, given)
+    kind = one.approval_phone if with_phone else one.approval
+    asker, role, unit = pinned(actor, kind) if kind else (actor, {}, None)
+    params = one.clean(asker, given)
     reason = reason.strip()[:255]
     if one.is_personal and len(reason) < 2:
         raise Invalid(
             _("写一句导出来做什么用"),
             errors=[{"field": "reason", "code": "required", "message": "写一句导出来做什么用"}],
         )
-    params = params | {"with_phone": with_phone}
-    count = len(_some_rows(one, actor, params))
+    params = params | role | {"with_phone": with_phone}
+    count = _count(one, asker, params)
     title = f"{one.title} {one.describe(params)}".strip()
     with transaction.atomic():
         # Two taps at once: the second waits here, and counts the first. Not FOR UPDATE: rows that point at her need not wait.
@@ -91,7 +96,6 @@ def ask_export(
         used = Export.objects.filter(staff_id=actor.staff_id, asked_on=today).exclude(state__in=Export.NOT_COUNTED)
         if used.count() >= (most := A_DAY.at(now)):
             raise TooMany(_("今天已经导出 %(most)s 次，明天再导") % {"most": most}, retry_after=3600)
-        kind = one.approval_phone if with_phone else one.approval
         export = Export.objects.create(
             kind=one.key, title=title[:120], params=params, with_phone=with_phone, reason=reason, staff_id=actor.staff_id,
             working_role=actor.working_role, state=State.WAITING if kind else State.QUEUED, asked_at=now, asked_on=today,
@@ -103,13 +107,12 @@ def ask_export(
             after={"list": one.title, "what": one.describe(params), "rows": count, "with_phone": with_phone},
         )  # fmt: skip
         if kind:
-            before = rows_of_day(
-                actor.staff_id, now=now
-            )  # whoever approves sees the sum of the day, however it was split
+            # Whoever approves sees the sum of the day, however it was split.
+            before = rows_of_day(actor.staff_id, now=now)
             said = f"导出 {count:,} 行：{title}" + (f"（今天已经导出 {before:,} 行）" if before else "")
             ask_approval(
-                kind, key=f"export:{export.pk}", title=said[:120], reason=reason, unit=_unit_of(actor, one),
-                facts={"export": export.pk}, url="", actor=actor, now=now,
+                kind, key=f"export:{export.pk}", title=said[:120], reason=reason, unit=unit, facts={"export": export.pk},
+                url=reverse("guides:export-asked", args=[export.pk]), actor=asker, now=now,
             )  # fmt: skip
         else:
             transaction.on_commit(_wake)
@@ -127,23 +130,28 @@ def _must_be_allowed(one: Exportable, actor: Actor, *, with_phone: bool) -> None
         raise problem
 
 
-def _some_rows(one: Exportable, actor: Actor, params: dict[str, Any]) -> list[Any]:
-    """Return the rows, all of them. Raises TooManyRows or NothingThere."""
+def _count(one: Exportable, actor: Actor, params: dict[str, Any]) -> int:
+    """Return how many rows there are, opening none of a person. Raises TooManyRows or NothingThere."""
+    most = MOST_ROWS + 1
+    count = one.count(actor, params, most) if one.count else sum(1 for _ in islice(one.rows(actor, params), most))
+    _must_fit(count)
+    return count
+
+
+def _all_rows(one: Exportable, actor: Actor, params: dict[str, Any]) -> list[Any]:
+    """Return the rows. Raises TooManyRows or NothingThere."""
     rows = list(islice(one.rows(actor, params), MOST_ROWS + 1))
-    if len(rows) > MOST_ROWS:
-        raise TooManyRows(
-            _("一次最多导出 %(most)s 行，这里不止。请按门店、大区或日期分几次导。") % {"most": f"{MOST_ROWS:,}"}
-        )
-    if not rows:
-        raise NothingThere(_("这个范围里一行也没有，换个条件再导。"))
+    _must_fit(len(rows))
     return rows
 
 
-def _unit_of(actor: Actor, one: Exportable) -> OrgUnit | None:
-    """Return the branch whose people approve a branch's export; None where the whole company is in question."""
-    grant = next((grant for grant in actor.grants if grant.role == actor.working_role), None)
-    path = grant.path if grant else ""
-    return OrgUnit.objects.filter(path=path).first() if path else None
+def _must_fit(count: int) -> None:
+    if count > MOST_ROWS:
+        raise TooManyRows(
+            _("一次最多导出 %(most)s 行，这里不止。请按门店、大区或日期分几次导。") % {"most": f"{MOST_ROWS:,}"}
+        )
+    if not count:
+        raise NothingThere(_("这个范围里一行也没有，换个条件再导。"))
 
 
 def _wake() -> None:
@@ -172,8 +180,30 @@ def go_on(approval: Approval, *, actor: Actor, now: datetime) -> None:
     export.save(update_fields=["state", "ended_at", "error"])
 
 
-for _kind in ("member.export", "member.export_phone"):
+for _kind in APPROVED:
     on_decided(_kind)(go_on)
+
+
+def asked_of(pk: int, *, actor: Actor) -> Export:
+    """Return an export whose approval an actor gives, gave or asked for. Raises NotFound."""
+    of = Approval.objects.visible_to(actor).filter(kind__in=APPROVED, facts__export=pk)
+    export = Export.objects.select_related("staff").filter(pk=pk).first() if of.exists() else None
+    if export is None:
+        raise NotFound()
+    return export
+
+
+def sample_of(export: Export, *, actor: Actor) -> tuple[list[str], list[list[Any]]]:
+    """Return titles and first rows of what is asked, masked, of people whom `actor` may see himself; his look is noted."""
+    one = find(export.kind)
+    if one is None or one.sample is None or one.row_id is None:
+        return [], []
+    params = export.params | {"with_phone": False}
+    asker = in_role(_actor(export), params)
+    rows = one.sample(actor, asker, params, SAMPLE)
+    audit.saw_members(actor, [one.row_id(row) for row in rows], where=f"导出申请 {export.pk}")
+    columns = one.columns(asker, params)
+    return [column.label for column in columns], [[shown(column, row) for column in columns] for row in rows]
 
 
 # ---------------------------------------------------------------- making
@@ -246,8 +276,10 @@ def _content(export: Export, *, now: datetime) -> tuple[bytes, list[int]]:
     one, actor = find(export.kind), _actor(export)
     if one is None or not export.staff.is_active:
         raise NotFound(_("这份名单现在导不了了。"))
+    if one.approval:
+        actor = in_role(actor, export.params)
     _must_be_allowed(one, actor, with_phone=export.with_phone)
-    rows = _some_rows(one, actor, export.params)
+    rows = _all_rows(one, actor, export.params)
     ids = [one.row_id(row) for row in rows] if one.row_id else []
     Export.objects.filter(pk=export.pk).update(rows_total=len(rows))
     last = [one.total(rows)] if one.total else []
@@ -332,8 +364,3 @@ def forget_old(*, now: datetime) -> dict[str, int]:
         Export.objects.filter(pk__in=ids).update(state=State.EXPIRED, ended_at=now, link_hash="")
     gone = Export.objects.filter(asked_at__lt=now - KEEP).exclude(state__in=(*Export.GOING_ON, State.READY))
     return {"expired": len(ids), "forgotten": gone.delete()[0]}
-
-
-def history(export: Export) -> list[AuditEntry]:
-    """Return what happened to an export, oldest first."""
-    return list(AuditEntry.objects.filter(resource=Export._meta.label, resource_id=str(export.pk)).order_by("at", "pk"))

@@ -7,10 +7,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from guides.approvals.models import Approval
 from guides.exports.models import Export
 from tests.factories.crm import make_member
 from tests.factories.guides import Org, holder_of, make_org, sign_in
 from yejibao.core import clock
+from yejibao.core.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -68,3 +70,27 @@ def test_the_form_says_a_refusal_and_keeps_what_was_typed(org: Org, client: Clie
     assert "等人批准" in client.get(led["Location"]).text
     refused = sign_in(client, org.guide).post("/me/exports/ask/members/", {}, headers={"Accept": "application/json"})
     assert (refused.status_code, refused.json()["code"]) == (403, "perm.member.export")
+
+
+def test_whoever_approves_sees_what_it_is_first(org: Org, client: Client) -> None:
+    make_member(owner=org.guide, name="王建国", phone="13800132075")
+    asker, crm = holder_of("hq_operator", org), holder_of("hq_crm", org)
+    sign_in(client, asker).post("/me/exports/ask/members/", {"reason": "到店邀约", "with_phone": "1"})
+    page = f"/me/exports/{Export.objects.get().pk}/asked/"
+    seen = sign_in(client, crm)
+    assert page in seen.get(f"/me/approvals/{Approval.objects.get().pk}/").text
+    text = seen.get(page).text
+    assert "带手机号和全名" in text and "王**" in text and "到店邀约" in text
+    assert "王建国" not in text and "13800132075" not in text
+    assert AuditEntry.objects.get(action="member.viewed").actor_id == crm.pk
+    keeper = sign_in(client, holder_of("sys_admin", org)).get(page).text  # has a yes to give, and no members to see
+    assert "不归你看" in keeper and "王**" not in keeper
+    assert sign_in(client, org.manager).get(page).status_code == 404
+
+
+def test_a_list_of_approvals_that_is_cut_says_so(org: Org, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guides.approvals.pages.SHOWN", 1)
+    make_member(owner=org.guide)
+    for _ in range(2):
+        sign_in(client, holder_of("hq_operator", org)).post("/me/exports/ask/members/", {"reason": "到店邀约"})
+    assert "这里是最先到期的 1 个" in sign_in(client, holder_of("hq_crm", org)).get("/me/approvals/").text

@@ -24,15 +24,17 @@ from guides.exports.services import (
     make_link,
     take,
 )
-from guides.exports.sheets import defused
 from guides.notices.models import Notification
 from guides.org.confirming import ConfirmFirst
+from guides.org.models import RoleAssignment
 from tests.factories.crm import make_member
-from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, make_unit
+from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, make_store, make_unit
+from yejibao.core import personal
 from yejibao.core.clock import parse_iso
 from yejibao.core.errors import DomainError, Forbidden, Invalid, NotFound, TooMany
 from yejibao.core.models import AuditEntry
 from yejibao.core.scope import Actor
+from yejibao.core.sheets import defused
 
 pytestmark = pytest.mark.django_db
 
@@ -252,6 +254,45 @@ def test_a_branch_exports_its_own_never_with_phones(org: Org) -> None:
         ask_export("members", {}, actor=who, now=NOW, reason="分公司活动", with_phone=True)
     with pytest.raises(NotFound):
         ask_export("members", {"unit": other.code}, actor=who, now=NOW, reason="别家的")
+
+
+def test_two_roles_are_two_lists_each_with_its_own_approver(org: Org) -> None:
+    """What the branch's manager says yes to is the branch, whatever else the person may reach in another role."""
+    person = holder_of("branch_member_manager", org)
+    RoleAssignment.objects.create(staff=person, role="hq_operator", unit=org.hq)
+    other = make_unit("branch", parent=org.hq)
+    mine = make_member(owner=org.guide)
+    make_member(owner=make_staff(store=make_store(area=make_unit("area", parent=make_unit("region", parent=other)))))
+    branch = ask_export(
+        "members", {}, actor=actor(person, working_role="branch_member_manager"), now=NOW, reason="分公司活动"
+    )
+    company = ask_export("members", {}, actor=actor(person, working_role="hq_operator"), now=NOW, reason="全国活动")
+    asked = {one.facts["export"]: one for one in Approval.objects.all()}
+    assert [(one.rows_total, asked[one.pk].unit, asked[one.pk].asked_role) for one in (branch, company)] == [
+        (1, org.branch, "branch_member_manager"), (2, org.hq, "hq_operator"),
+    ]  # fmt: skip
+    approve(asked[branch.pk], actor=actor(holder_of("branch_manager", org)), now=NOW)
+    # More of the same role since then is more than was approved.
+    RoleAssignment.objects.create(staff=person, role="branch_member_manager", unit=other)
+    assert [row[0] for row in sheet_of(taken(branch, actor(person)))[3:]] == [mine.member_no]
+    wider = ask_export(
+        "members", {}, actor=actor(person, working_role="branch_member_manager"), now=NOW, reason="两个分公司"
+    )
+    assert Approval.objects.get(facts__export=wider.pk).unit == org.hq, "the nearest above both"
+    assert wider.rows_total == 2
+
+
+def test_nobody_is_opened_before_somebody_said_yes(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_member(owner=org.guide, phone="13800132075")
+    opened: list[str] = []
+    decrypt = personal.decrypt
+    monkeypatch.setattr(
+        personal, "decrypt", lambda *args, **facts: opened.append(facts.get("column", "")) or decrypt(*args, **facts)
+    )
+    export = ask_export(
+        "members", {}, actor=actor(holder_of("hq_operator", org)), now=NOW, reason="短信召回", with_phone=True
+    )
+    assert (export.rows_total, [one for one in opened if one.startswith("crm_member")]) == (1, [])
 
 
 def test_a_refusal_ends_it(org: Org) -> None:
