@@ -10,8 +10,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.members.models import Member
+from guides.org.confirming import recently_confirmed
 from guides.org.models import Store
-from yejibao.core import access, clock, hx, idempotency, nav
+from yejibao.core import access, audit, clock, hx, idempotency, nav
 from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.personal import mask_phone
 
@@ -32,7 +33,8 @@ def requests(request: HttpRequest) -> HttpResponse:
     actor, now = access.actor_of(request), clock.now()
     is_over = request.GET.get("show") == "over"
     found = queries.finished_requests(actor) if is_over else queries.waiting_requests(actor)
-    today = clock.local_day(now)
+    found, today = list(found), clock.local_day(now)
+    audit.saw_members(actor, sorted({one.member_id for one in found}), where="会员的要求")
     context = {
         "rows": [(one, one.days_left(today)) for one in found], "is_over": is_over, "near": queries.NEAR_DAYS,
         "now": now, "nav_current": "privacy",
@@ -51,6 +53,7 @@ def new_request(request: HttpRequest) -> HttpResponse:
         member: Member | None = services.found_member(known, actor=actor)
     else:
         member = services.find_member(words, actor=actor) if words else None
+        audit.saw_members(actor, [member.pk] if member else [], where="登记会员的要求")
     if member and request.POST.get("kind"):
 
         def work() -> dict[str, Any]:
@@ -87,7 +90,9 @@ def _context(asked: MemberRequest, request: HttpRequest, now: datetime) -> dict[
         "asked": asked, "member": member, "days_left": asked.days_left(clock.local_day(now)), "now": now,
         "proofs": MemberRequest.Proof.choices, "phone": f"尾号 {member.phone_last4}" if member.phone_last4 else "没留手机号",
         "may_decide": actor.staff_id not in (asked.asked_by_id, asked.checked_by_id), "nav_current": "privacy",
-        "is_open": asked.state in MemberRequest.UNFINISHED,
+        "is_open": asked.state in MemberRequest.UNFINISHED, "may_check": services.may_check(asked, actor),
+        "may_again": services.may_copy_again(asked, actor, now=now),
+        "may_call": asked.asked_by_id != actor.staff_id or not services.needs_ticket(actor),
     }  # fmt: skip
 
 
@@ -151,6 +156,7 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @access.roles(*WHO)
+@recently_confirmed
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """The member's own copy as one file, made at this moment and kept nowhere."""
     actor, now = access.actor_of(request), clock.now()

@@ -5,6 +5,7 @@ from .forgetting import forget_approved, forget_members
 from .particulars import members_with_id_number, set_particulars
 from .requests import (
     AlreadyAsked,
+    CopyIsOver,
     NeedsAnother,
     NotChecked,
     PhoneTaken,
@@ -14,16 +15,19 @@ from .requests import (
     find_member,
     found_member,
     hand_over_copy,
+    may_check,
+    may_copy_again,
     read_request,
     record_request,
     refuse_request,
     withdraw_request,
 )
-from .revealing import NoPhone, NoTicket, RevealsUsedUp, reveal, reveal_phone
+from .revealing import NoPhone, NoTicket, RecordedHimself, RevealsUsedUp, needs_ticket, reveal, reveal_phone
 
 __all__ = [
     "CHANNELS",
     "AlreadyAsked",
+    "CopyIsOver",
     "IsNeeded",
     "NeedsAnother",
     "NoPhone",
@@ -31,6 +35,7 @@ __all__ = [
     "NoTicket",
     "NotChecked",
     "PhoneTaken",
+    "RecordedHimself",
     "RevealsUsedUp",
     "approve_deletion",
     "confirm_identity",
@@ -41,7 +46,10 @@ __all__ = [
     "forget_members",
     "found_member",
     "hand_over_copy",
+    "may_check",
+    "may_copy_again",
     "members_with_id_number",
+    "needs_ticket",
     "read_request",
     "record_request",
     "refuse_request",

@@ -19,7 +19,10 @@ from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound
 from yejibao.core.personal import blind_index, columns, normal_phone
 from yejibao.core.scope import Actor
 
+from .revealing import count_look
+
 ANSWERED_WITHIN = timedelta(days=15)  # reliability-security §10
+COPIED_AGAIN_WITHIN = timedelta(hours=24)
 # What a member may have corrected, by itself; a birthday comes as a whole.
 CORRECTED = ("name", "salutation", "gender", "phone", "birth_month", "birth_day", "birth_year", "birthday_calendar")
 State, Kind = MemberRequest.State, MemberRequest.Kind
@@ -35,6 +38,10 @@ class NotChecked(Conflict):
 
 class NeedsAnother(Forbidden):
     code, title = "perm.member_request.second_person", _("删除要换一位同事来定，登记和核实的人不能自己定")
+
+
+class CopyIsOver(Conflict):
+    code, title = "member_request.copy_is_over", _("再下载只在办结后一天里，由办结的人来；他还要一份就另登记一件")
 
 
 class PhoneTaken(Conflict):
@@ -92,10 +99,12 @@ def record_request(
 
 @transaction.atomic
 def confirm_identity(request: MemberRequest, *, proof: str, actor: Actor, now: datetime) -> MemberRequest:
-    """Note how it was made sure that it is he who asks."""
+    """Note how it was made sure that it is he who asks; for a copy by another person than who recorded it."""
     if proof not in MemberRequest.Proof.values:
         raise Invalid(_("选一下怎么核实的"))
     _may(actor)
+    if not may_check(request, actor):
+        raise NeedsAnother(_("给一份是他的全部信息，登记和核实要两个人"))
     request.move_to(State.CHECKED, proof=proof, checked_at=now, checked_by_id=actor.staff_id)
     audit.record(actor, "member_request.identity_checked", request, after={"proof": proof})
     return request
@@ -178,10 +187,16 @@ def _new_phone(member: Member, typed: str, *, now: datetime) -> dict[str, str]:
 
 @transaction.atomic
 def hand_over_copy(request: MemberRequest, *, actor: Actor, now: datetime) -> MemberRequest:
-    """Close a request for a copy as its file is handed out; each file that leaves is on record."""
+    """Close a request for a copy as its file is handed out; each file that leaves is on record and counts as a look.
+
+    Raises NotChecked, CopyIsOver, TooMany, RevealsUsedUp.
+    """
     _may(actor)
     if request.kind != Kind.COPY or request.state not in (State.CHECKED, State.DONE):
         raise NotChecked()
+    if request.state == State.DONE and not may_copy_again(request, actor, now=now):
+        raise CopyIsOver()
+    count_look(actor, now=now)
     if request.state == State.CHECKED:
         request.move_to(State.DONE, done_at=now, decided_at=now, decided_by_id=actor.staff_id, answer="已交给本人一份")
         _over(request, "member_request.copied", actor)
@@ -189,6 +204,17 @@ def hand_over_copy(request: MemberRequest, *, actor: Actor, now: datetime) -> Me
         actor, "member.copy_taken", "crm.Member", resource_id=str(request.member_id), reason=f"会员要求 {request.pk}"
     )
     return request
+
+
+def may_check(request: MemberRequest, actor: Actor) -> bool:
+    """Tell whether the actor may confirm the identity: a copy holds everything, so two people stand behind it."""
+    return request.kind != Kind.COPY or actor.staff_id is None or actor.staff_id != request.asked_by_id
+
+
+def may_copy_again(request: MemberRequest, actor: Actor, *, now: datetime) -> bool:
+    """Tell whether the actor may download a finished copy once more: who closed it, within a day (the download failed)."""
+    is_fresh = request.done_at is not None and now - request.done_at <= COPIED_AGAIN_WITHIN
+    return request.state == State.DONE and is_fresh and actor.staff_id == request.decided_by_id
 
 
 def _over(

@@ -39,6 +39,10 @@ class NoTicket(Forbidden):
     code, title = "perm.member.reveal", _("这位会员没有在办的售后，不能看号码")
 
 
+class RecordedHimself(Forbidden):
+    code, title = "perm.member.reveal", _("这件是你登记的，看号码换一位同事")
+
+
 class RevealsUsedUp(TooMany):
     code, title = "member.reveals_used_up", _("今天看号码的次数用完了")
 
@@ -55,32 +59,46 @@ def reveal(member: Member, what: str, *, actor: Actor, reason: str, now: datetim
     """
     if not actor.may("member.view_card") or not actor.has_role(*MAY):
         raise Forbidden(permission="member.reveal")
-    # Who answers a member's request about his own data calls him back, ticket or not.
-    is_asked = (
-        actor.has_role(*MemberRequest.HANDLED_BY) and MemberRequest.objects.unfinished().filter(member=member).exists()
-    )
+    # Who answers a member's request about his own data calls him back, ticket or not; recording one opens no number by itself.
+    recorders = _recorders(member) if actor.has_role(*MemberRequest.HANDLED_BY) else set()
+    is_asked, is_his_own = bool(recorders - {actor.staff_id}), actor.staff_id in recorders
     if not is_asked and not Member.objects.visible_to(actor).filter(pk=member.pk).exists():
-        raise NotFound()
+        raise RecordedHimself() if is_his_own else NotFound()
     if not reason.strip():
         raise Invalid(_("请写明为什么要看号码"))
-    by_ticket = not actor.has_role(*(role for role in MAY if role not in BY_TICKET))
-    if by_ticket and not is_asked and not Ticket.objects.unfinished().filter(member_id=member.pk).exists():
-        raise NoTicket()
+    if needs_ticket(actor) and not is_asked and not Ticket.objects.unfinished().filter(member_id=member.pk).exists():
+        raise RecordedHimself() if is_his_own else NoTicket()
     held = Member.objects.only("phone", "birth_year").get(pk=member.pk)
     text = _READ[what](held)
     if not text:
         raise NoPhone()
-    limits.hit("reveal", str(actor.staff_id), per_minute=PER_MINUTE)
     with transaction.atomic():  # no number without its row in the trail
-        if actor.staff_id is not None:
-            _count(actor, now)
+        count_look(actor, now=now)
         action = "member.phone_revealed" if what == "phone" else "member.revealed"
         audit.record(actor, action, held, after=None if what == "phone" else {"field": what}, reason=reason)
     return text
 
 
+def needs_ticket(actor: Actor) -> bool:
+    """Tell whether the actor's roles open numbers only of members with an unfinished ticket."""
+    return not actor.has_role(*(role for role in MAY if role not in BY_TICKET))
+
+
+def _recorders(member: Member) -> set[int | None]:
+    """Return who recorded what a member asks and nobody finished; None: he himself, signed in."""
+    return set(MemberRequest.objects.unfinished().filter(member=member).values_list("asked_by_id", flat=True))
+
+
 def _particulars(member: Member) -> MemberParticulars:
     return MemberParticulars.objects.filter(member=member).first() or MemberParticulars()
+
+
+def count_look(actor: Actor, *, now: datetime) -> None:
+    """Count one look at what is a member's in full. Raises TooMany (10 a minute), RevealsUsedUp (100 a day)."""
+    if actor.staff_id is None:
+        return
+    limits.hit("reveal", str(actor.staff_id), per_minute=PER_MINUTE)
+    _count(actor, now)
 
 
 def _count(actor: Actor, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """A member asks for a copy, a correction, to be forgotten: who does what, by when, and what is left of him."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +10,33 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
+from crm.aftersale.models import Ticket
 from crm.friends.models import Contact, LinkReview
 from crm.members.models import FriendLink, Member, MemberIdentity
 from crm.members.services import merge_members, note_identities
 from crm.orders.models import Order
 from crm.privacy.loading import load_texts
-from crm.privacy.models import MemberRequest
+from crm.privacy.models import MemberRequest, RevealDay
 from crm.privacy.services import (
     AlreadyAsked,
+    CopyIsOver,
     NeedsAnother,
     NotChecked,
     PhoneTaken,
+    RecordedHimself,
+    RevealsUsedUp,
     approve_deletion,
     confirm_identity,
     correct_member,
     forget_approved,
+    hand_over_copy,
     record_request,
+    reveal_phone,
     set_consent,
     set_particulars,
     withdraw_request,
 )
+from crm.privacy.services.revealing import STOP_PER_DAY
 from crm.tags.loading import load_tags
 from crm.tags.services import set_tag
 from guides.notices.models import Notification
@@ -198,7 +206,7 @@ def test_the_list_outlives_the_database_and_a_restore_forgets_again(
 
 
 def test_the_copy_holds_all_of_him_and_each_one_is_on_record(member: Member, desk: tuple[Staff, Staff]) -> None:
-    agent = sign_in(Client(headers={"Accept": "text/html"}), desk[0])
+    agent = sign_in(Client(headers={"Accept": "text/html"}), desk[1])
     asked = record_request(member, kind="copy", channel="phone", actor=actor_for(desk[0]), now=NOW)
     assert agent.post(f"/hq/privacy/{asked.pk}/copy/").status_code == 409  # nobody knows yet who asks
     agent.post(f"/hq/privacy/{asked.pk}/act/", {"act": "check", "proof": "in_store"})
@@ -219,6 +227,32 @@ def test_the_copy_holds_all_of_him_and_each_one_is_on_record(member: Member, des
     assert "attachment" in answer["Content-Disposition"] and PHONE not in answer["Content-Disposition"]
     agent.post(f"/hq/privacy/{asked.pk}/copy/")
     assert AuditEntry.objects.filter(action="member.copy_taken", resource_id=str(member.pk)).count() == 2
+    assert RevealDay.objects.get().taps == 2  # counts as a look, with the ceiling of the day
+
+
+def test_no_one_alone_takes_a_members_full_data(member: Member, desk: tuple[Staff, Staff], clock: Any) -> None:
+    alone, other = desk
+    Ticket.objects.all().delete()
+    agent = sign_in(Client(headers={"Accept": "text/html"}), alone)
+    asked = record_request(member, kind="copy", channel="phone", actor=actor_for(alone), now=NOW)
+    assert (
+        agent.post(f"/hq/privacy/{asked.pk}/number/").status_code == 403
+    )  # no ticket, and his own recording opens nothing
+    assert agent.post(f"/hq/privacy/{asked.pk}/act/", {"act": "check", "proof": "in_store"}).status_code == 403
+    page = agent.get(f"/hq/privacy/{asked.pk}/").content.decode()
+    assert "换一位同事来核实" in page and "看号码，回拨核对" not in page
+    with pytest.raises(RecordedHimself):
+        reveal_phone(member, actor=actor_for(alone), reason="核对", now=NOW)
+    confirm_identity(asked, proof="in_store", actor=actor_for(other), now=NOW)
+    RevealDay.objects.create(staff=other, day=local_day(NOW), taps=STOP_PER_DAY)
+    with pytest.raises(RevealsUsedUp):
+        hand_over_copy(asked, actor=actor_for(other), now=NOW)
+    asked.refresh_from_db()
+    hand_over_copy(asked, actor=actor_for(alone), now=NOW)
+    for person, after in ((other, timedelta(0)), (alone, timedelta(hours=25))):
+        with pytest.raises(CopyIsOver):  # again: only who closed it, within a day
+            hand_over_copy(asked, actor=actor_for(person), now=NOW + after)
+    hand_over_copy(asked, actor=actor_for(alone), now=NOW + timedelta(hours=23))
 
 
 def test_the_desk_finds_by_whole_numbers_only_and_shows_masks(member: Member, desk: tuple[Staff, Staff]) -> None:
@@ -239,7 +273,8 @@ def test_the_desk_finds_by_whole_numbers_only_and_shows_masks(member: Member, de
     for path in ("/hq/privacy/", f"/hq/privacy/{asked.pk}/", "/hq/privacy/texts/", "/hq/privacy/?show=over"):
         page = agent.get(path).content.decode()
         assert not any(secret in page for secret in (PHONE, NAME)), path
-    shown = agent.post(f"/hq/privacy/{asked.pk}/number/")  # no ticket of his, but a request: he is called back
+    colleague = sign_in(Client(headers={"Accept": "text/html"}), make_staff("customer_service"))
+    shown = colleague.post(f"/hq/privacy/{asked.pk}/number/")  # no ticket of his, but a request: he is called back
     assert PHONE in shown.content.decode() and "no-store" in shown["Cache-Control"]
     assert AuditEntry.objects.get(action="member.phone_revealed").reason == f"会员信息请求 {asked.pk}：回拨核对"
     outsider = sign_in(Client(headers={"Accept": "text/html"}), make_staff("hq_retail"))
