@@ -73,5 +73,6 @@ class Command(BaseCommand):
             acts = "，".join(f"{act} {count:,} 次" for act, count in one.acts.most_common())
             self.stdout.write(f"  {one.staff} {one.name}：{one.members:,} 位（{acts}）")
         for listed in found.lists:
-            self.stdout.write(f"  名单 {listed['at']} {listed['staff']} {listed['action']} {listed['what']}")
+            many = "" if listed["members"] is None else f"（{listed['members']:,} 位）"
+            self.stdout.write(f"  名单 {listed['at']} {listed['staff']} {listed['action']} {listed['what']}{many}")
         self.stdout.write("怎么报、怎么通知，见 deploy/runbook.md 的 PersonalDataExposed。")
