@@ -284,10 +284,10 @@ def test_a_wrong_secret(hq, well, message):
 
 def test_news_that_waits_and_news_set_aside(hq, well, now):
     event = OutboxEvent.objects.create(topic="crm.order_paid", payload={}, created_at=now - timedelta(minutes=6))
-    assert "1 条在等，最久 6 分" in said(hq, "部门消息")
+    assert "1 条在等，最久 6 分" in said(hq, "系统通知")
     OutboxEvent.objects.filter(pk=event.pk).update(parked_at=now)
     page = hq.get(PAGE).content.decode()
-    assert "1 条没人接得住" in section(page, "部门消息")
+    assert "1 条没人接得住" in section(page, "系统通知")
     assert 'href="/hq/push/#aside-events"' in page
     assert 'id="aside-events"' in hq.get("/hq/push/").content.decode()
 

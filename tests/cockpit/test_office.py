@@ -1,6 +1,10 @@
-"""任务与计划, 设置, 集成, 消息与死信: who may look, what the acts do once and with a reason, and that no secret is shown."""
+"""任务与计划, 设置, 集成, 没发出去的消息: who may look, what the acts do once and with a reason, and that no secret is shown."""
 
+import ast
+import inspect
 import re
+import sys
+import textwrap
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +17,8 @@ from django_celery_beat.models import PeriodicTask
 
 from tests.factories.guides import holder_of, sign_in
 from yejibao import schedule
-from yejibao.cockpit.job_words import WHAT_FOR
+from yejibao.celery import app as celery
+from yejibao.cockpit.job_words import NOT_COUNTED, WHAT_FOR, count_word, count_words
 from yejibao.core import beats, jobtrace, progress, secret_marks, tunables
 from yejibao.core import clock as product_clock
 from yejibao.core.errors import Forbidden, Stale
@@ -149,7 +154,7 @@ def test_run_now_goes_to_its_queue_and_is_limited(admin: Client, entries: Any, m
 def test_a_value_holds_from_its_moment_and_never_before(admin: Client, now: Any) -> None:
     url = f"{SETTINGS}test-room/"
     page = admin.get(url)
-    assert "现在 10 位 （出厂的值）" in text_of(page)
+    assert "现在 10 位 （默认值）" in text_of(page)
     form = {
         "seen": field(page, "seen"),
         "value": "15",
@@ -309,3 +314,82 @@ def test_one_piece_of_news_is_handed_over_again(admin: Client) -> None:
 
 def test_every_job_says_what_it_is_for() -> None:
     assert sorted({entry.job for entry in schedule.ENTRIES} - set(WHAT_FOR)) == [], "see yejibao/cockpit/job_words.py"
+
+
+def names_of_counts() -> dict[str, set[str]]:
+    """Return by job the names of what it counts, read out of its source and of whatever counts for it.
+
+    Names put together at run time are not here: of events, of a table's rows; FAMILIES and OF_ONE_KIND have those.
+    """
+    celery.loader.import_default_modules()
+    found = {}
+    for entry in schedule.ENTRIES:
+        names: set[str] = set()
+        _read(celery.tasks[entry.job].run, names, set())
+        found[entry.job] = names
+    return found
+
+
+def _read(function: Any, names: set[str], read: set[Any]) -> None:
+    function = inspect.unwrap(function)
+    if function in read:
+        return
+    read.add(function)
+    tree, known = ast.parse(textwrap.dedent(inspect.getsource(function))), vars(sys.modules[function.__module__])
+    for node in ast.walk(tree):
+        held: list[ast.expr | None] = []
+        match node:
+            case ast.Return(value=ast.Dict(keys=keys)):
+                held = list(keys)
+            case ast.Return(value=ast.Constant() as said) if inspect.signature(function).return_annotation is str:
+                held = [said]
+            case ast.Assign(targets=[ast.Name(id="tally" | "counts")], value=ast.Dict(keys=keys)):
+                held = list(keys)
+            case ast.Subscript(value=ast.Name(id="tally" | "counts"), slice=said):
+                held = [said.body, said.orelse] if isinstance(said, ast.IfExp) else [said]
+            case ast.Call(func=ast.Name(id="Counter"), keywords=words):
+                names |= {one.arg for one in words if one.arg}
+        names |= {
+            one.value for one in held if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value
+        }
+        if isinstance(node, ast.Name | ast.Attribute) and (called := _called(node, known)) is not None:
+            answer = str(inspect.signature(inspect.unwrap(called)).return_annotation)
+            if "int]" in answer or "Counter" in answer or answer == "<class 'str'>" and "mass" in called.__module__:
+                _read(called, names, read)
+
+
+def _called(node: ast.expr, known: dict[str, Any]) -> Any:
+    """Return the function of ours that a name stands for."""
+    found = known.get(node.id) if isinstance(node, ast.Name) else None
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and inspect.ismodule(known.get(node.value.id))
+    ):
+        found = getattr(known[node.value.id], node.attr, None)
+    is_ours = inspect.isfunction(found) and found.__module__.partition(".")[0] in (
+        "guides",
+        "crm",
+        "tasks",
+        "livestream",
+        "yejibao",
+    )
+    return found if is_ours else None
+
+
+def test_every_count_of_a_job_has_words() -> None:
+    found = names_of_counts()
+    assert {"made"} <= found["guides.exports.jobs.make_exports"] and {"seals", "broken"} <= found[
+        "yejibao.core.jobs.thin_audit"
+    ]
+    assert {"made", "read"} & found["yejibao.wecom.mass.jobs.go_on_with_mass_sends"]
+    wordless = {
+        (job, name) for job, names in found.items() for name in names - NOT_COUNTED if count_word(name, job) == "其他"
+    }
+    assert sorted(wordless) == [], "name them in yejibao/cockpit/job_words.py"
+
+
+def test_counts_read_as_a_line() -> None:
+    counts = {"open": 12, "skip:late_data": 2, "skip:returned_full": 1, "event crm.order_paid": 3, "odd": 4, "run": 9}
+    assert count_words(counts) == "开了任务 12，跳过 3，条系统通知 3，其他 4"
+    assert count_words({"crm_ticket": 3, "crm_order": 2}, "crm.privacy.jobs.forget_worn_out") == "清除 5"

@@ -210,7 +210,7 @@ def test_events_set_aside_are_tried_again_or_closed(hq, org, now):
         )
         for _ in range(2)
     ]
-    assert "没人接得住的部门消息 2 条" in text_of(hq.get(PUSH))
+    assert "没办成的系统通知 2 条" in text_of(hq.get(PUSH))
     assert hq.post(f"/hq/push/events/{made[0].pk}/close/").status_code == 422
     hq.post(f"/hq/push/events/{made[0].pk}/close/", {"reason": "测试数据"})
     hq.post("/hq/push/events/retry/")

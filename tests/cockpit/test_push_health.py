@@ -202,7 +202,7 @@ def test_channels_speak_of_every_process(org, now):
     lines = {line.part.name: line for line in push_health.channels(now=now)}
     assert (lines["发送器"].tone, lines["发送器"].said) == ("green", "正常")
     assert (lines["后台任务"].tone, lines["后台任务"].said, lines["后台任务"].told) == ("red", "出错", "没有动静")
-    assert {"企业微信接口", "推送发件箱", "部门消息", "回访引擎", "Redis", "定时器"} <= set(lines)
+    assert {"企业微信接口", "推送发件箱", "系统通知", "回访引擎", "Redis", "定时器"} <= set(lines)
 
 
 @pytest.mark.parametrize(

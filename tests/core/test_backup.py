@@ -168,7 +168,7 @@ def test_sending_waits_behind_the_gate_until_a_person_opens_it(monkeypatch):
     queued(clock.now() - timedelta(minutes=1))
     SendingGate.objects.create(shut_at=clock.now(), why="恢复")
     assert messages.claim(now=clock.now()) == []
-    with pytest.raises(CommandError, match="开闸前"):
+    with pytest.raises(CommandError, match="恢复发送前"):
         call_command("open_gate")
     assert gate.open_gate(Actor.system(), reason="周工核对过", now=clock.now())
     assert not gate.open_gate(Actor.system(), reason="再来一次", now=clock.now())

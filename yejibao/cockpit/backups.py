@@ -45,13 +45,13 @@ def _context(now: datetime) -> dict[str, Any]:
 @access.roles(*ROLES)
 @recently_confirmed
 def open_gate(request: HttpRequest) -> HttpResponse:
-    """开闸: every check ticked, and who checked what in a sentence. The act is that of the command."""
+    """恢复发送: every check ticked, and who checked what in a sentence. The act is that of the command."""
     reason = request.POST.get("reason", "").strip()[:255]
     ticked = {text for text in request.POST.getlist("checked") if text.isdecimal()}
 
     def work() -> dict[str, Any]:
         if len(ticked) < len(gate.CHECKS):
-            raise Invalid("每一件都核对过、打上勾，才能开闸")
+            raise Invalid("每一件都核对过、打上勾，才能恢复发送")
         if len(reason) < 4:
             raise Invalid("写一句谁核对了什么")
         return {"was_shut": gate.open_gate(access.actor_of(request), reason=reason, now=clock.now())}

@@ -1,5 +1,9 @@
 """What each job of the schedule is for, in words for HQ. One without words stands with its name alone."""
 
+from collections import Counter
+
+from yejibao.schedule import ENTRIES
+
 WHAT_FOR = {
     "yejibao.core.jobs.heartbeat": "后台任务报一声自己还在",
     "yejibao.core.jobs.watch_health": "每分钟看一遍系统各处好不好",
@@ -51,13 +55,62 @@ WHAT_FOR = {
     "guides.notices.jobs.forget_notifications": "清理旧消息",
     "guides.org.jobs.purge_sessions": "清理已经结束的登录",
 }
+# What came of a run, in words. Several names may have one word: their numbers are added up.
 COUNTS = {
-    "opened": "开了", "skipped": "跳过", "moved": "生效", "deleted": "删除", "sent": "发出", "done": "完成", "rows": "行",
-    "settled": "已读", "handled": "处理", "parked": "搁置", "failed": "失败", "created": "新建", "states": "改状态",
-    "renamed": "改名", "not_well": "不正常的", "members": "位会员", "sampled": "抽了", "queued": "排队", "forgotten": "清理",
+    # 跟进
+    "open": "开了任务", "opened": "开了", "skip": "跳过", "skipped": "跳过", "wait": "在等人或等时间", "later": "时间还没到",
+    "cancel": "取消", "hold": "暂缓", "shift": "挪到明天", "alter": "等改衣", "expired": "过期", "escalated": "上报",
+    "recomputed": "重算", "sampled": "抽了", "settled": "已读", "lists": "发出清单", "tasks": "件任务", "weak": "家跟进不够的店",
+    "scripts": "条话术", "planned": "试算",
+    # 复盘数字
+    "marks": "处有变动", "days": "天", "differences": "处对不上", "added": "新增", "gone": "不在了", "answered": "已回复",
+    # 好友和标签
+    "read": "读了", "calls": "次调用", "new": "新好友", "back": "又加回来", "lost": "不再是好友", "linked": "对上会员", "asked": "请人判断",
+    "abandoned": "没人接着判断的", "wanted": "要做的码", "ready": "做好", "retired": "停用", "nobody": "没有人可放", "taken": "别处正在做",
+    "heard": "收下", "same": "没变", "paused": "先停着", "marked": "打好标签", "made": "做好", "removed": "去掉", "refused": "没被接受",
+    "groups": "组", "parts": "段", "gone_groups": "没了的组", "gone_tags": "没了的标签", "tags": "个标签", "friends": "比了好友",
+    "unheard": "没收到的", "differ": "不一样的", "aftersale": "售后完了，接着跟进", "handover": "交接完了，接着跟进",
+    # 群发
+    "created": "新建", "making": "平台正在做", "found": "查到了", "looking": "在查", "held": "等人确认", "never_made": "没做成",
+    "unknown": "结果不明", "reading": "在读", "lost_lease": "别处接手了", "sent": "发出",
+    # 员工和会员
+    "renamed": "改名", "states": "改状态", "without_store": "没有门店", "left_alone": "没动", "moved": "生效", "dropped": "作废",
+    "handed_over": "交接好", "without_heir": "没有人接", "members": "位会员", "renewed": "续期", "lowered": "下调", "ranked": "排好",
+    "requests": "件要求", "taker_full": "接手人满了", "waiting": "等 24 小时",
+    # 接入、导出和清理
+    "batches": "批", "rows": "行", "files": "份文件", "sums": "个来源对了账", "unattended": "没人管的", "seals": "天的记录", "broken": "封存对不上",
+    "deleted": "删除", "cleared": "清掉正文", "forgotten": "清理", "bodies": "清掉正文", "events": "条系统通知", "messages": "条消息",
+    "ended": "结束", "changed": "有变动",
+    # 哪里都有的
+    "done": "完成", "handled": "处理", "parked": "搁置", "failed": "失败", "put_off": "过会再试", "freed": "重新排队", "queued": "排队",
+    "unhandled": "没有部门认领", "not_well": "不正常的",
 }  # fmt: skip
+FAMILIES = {
+    "event ": "条系统通知", "told ": "条提醒", "released ": "放开暂缓", "failed ": "个环节没做成", "unit_": "个组织的数字",
+}  # fmt: skip
+# Where each count is named by its row: by table, by check, by cadence.
+OF_ONE_KIND = {
+    "crm.privacy.jobs.forget_worn_out": "清除", "tasks.cadences.jobs.prove_conservation": "找不到的", "crm.quality.jobs.check_quality": "处要看",
+}  # fmt: skip
+NOT_COUNTED = {"run", "is_finished", "ran_at", "busy"}  # an id, a yes or a moment
+NAMES_OF_JOBS = {entry.job: entry.name for entry in ENTRIES}
 
 
-def count_words(counts: dict[str, int]) -> str:
-    """Return 开了 12，跳过 3; a count without words keeps its name."""
-    return "，".join(f"{COUNTS.get(name, name)} {number:,}" for name, number in list(counts.items())[:4])
+def count_word(name: str, job: str = "") -> str:
+    """Return the word for a count; 其他 for one that nobody has named yet."""
+    if job in OF_ONE_KIND:
+        return OF_ONE_KIND[job]
+    if family := next((word for head, word in FAMILIES.items() if name.startswith(head)), ""):
+        return family
+    return COUNTS.get(
+        name.removeprefix("friends_").partition(":")[0], "其他"
+    )  # skip:late_data: the action, then its reason
+
+
+def count_words(counts: dict[str, int], job: str = "") -> str:
+    """Return 开了任务 12，跳过 3: the first four, what has the same word together."""
+    tally: Counter[str] = Counter()
+    for name, number in counts.items():
+        if name not in NOT_COUNTED:
+            tally[count_word(name, job)] += number
+    return "，".join(f"{word} {number:,}" for word, number in list(tally.items())[:4])

@@ -1,4 +1,4 @@
-"""消息与死信: single messages and news between departments that failed, wait or hang, each with what one may do about it.
+"""没发出去的消息: single messages and news between departments that failed, wait or hang, each with what one may do about it.
 
 推送健康 speaks of causes and of many at once; here one looks one up. What is sent is the sender's, so nothing can be edited.
 """
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from guides.org.models import Staff
 from yejibao.core import access, desk, nav, personal
+from yejibao.core.audit_words import action_words
 from yejibao.core.errors import Conflict, DomainError, NotFound
 from yejibao.core.models import AuditEntry, OutboxEvent, OutboxMessage
 from yejibao.core.outbox import events, messages
@@ -27,7 +28,6 @@ PAGE = 50
 SHOWN = {
     State.FAILED: "推送失败", State.PARKED: "待人工确认", State.UNKNOWN: "结果不明", State.PENDING: "排队和重试",
 }  # fmt: skip
-ACTS = {"message.parked": "叫停", "message.resent": "重发", "message.closed": "关闭"}
 
 
 @never_cache
@@ -51,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
     }  # fmt: skip
     narrowed = {name: value for name, value in {"state": state, "kind": kind, "to": to}.items() if value}
     context = {
-        "lines": [(row, _who(people.get(row.recipient)), push_health.KINDS.get(row.kind, row.kind), cause_of(row.cause))
+        "lines": [(row, _who(people.get(row.recipient)), push_health.KINDS.get(row.kind, "其他"), cause_of(row.cause))
                   for row in found[:PAGE]],
         "state": state, "states": SHOWN.items(), "kind": kind, "kinds": push_health.KINDS.items(), "to": to,
         "next_url": f"?{urlencode(narrowed | {'before': found[PAGE - 1].pk})}" if len(found) > PAGE else "",
@@ -78,11 +78,11 @@ def _message(request: HttpRequest, pk: int, refusal: DomainError | None = None) 
     person = Staff.objects.select_related("store").filter(wecom_user_id=row.recipient).first()
     acts = AuditEntry.objects.filter(resource=OutboxMessage._meta.label, resource_id=str(pk)).order_by("-pk")[:10]
     context = {
-        "row": row, "who": _who(person), "kind": push_health.KINDS.get(row.kind, row.kind), "cause": cause_of(row.cause),
+        "row": row, "who": _who(person), "kind": push_health.KINDS.get(row.kind, "其他"), "cause": cause_of(row.cause),
         "title": push_health.title_of(row), "later": OutboxMessage.objects.filter(retry_of=row).values_list("pk", flat=True),
         "can_decide": row.state in (State.FAILED, State.PARKED), "can_park": row.state in (State.PENDING, State.UNKNOWN),
         "has_trouble": row.state in SHOWN, "reasons": REASONS, "nav_current": "messages",
-        "acts": [(act, ACTS.get(act.action, act.action)) for act in acts],
+        "acts": [(act, action_words(act.action)) for act in acts],
         "refusal": desk.sentence(refusal) if refusal else "",
     }  # fmt: skip
     return render(request, "cockpit/message.html", context, status=refusal.status if refusal else 200)
@@ -123,7 +123,7 @@ def _news(request: HttpRequest, refusal: DomainError | None = None) -> HttpRespo
     rows = OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).order_by("pk")
     found = list((rows.filter(pk__gt=after) if after else rows).defer("payload")[: PAGE + 1])
     context = {
-        "lines": [(row, push_health.TOPICS.get(row.topic, row.topic), row.error.partition(":")[0]) for row in found[:PAGE]],
+        "lines": [(row, push_health.TOPICS.get(row.topic, "其他"), row.error.partition(":")[0]) for row in found[:PAGE]],
         "next_url": f"?after={found[PAGE - 1].pk}" if len(found) > PAGE else "", "nav_current": "messages", "tab": "news",
         "refusal": desk.sentence(refusal) if refusal else "",
     }  # fmt: skip
@@ -145,9 +145,16 @@ def retry_one(request: HttpRequest, pk: int) -> HttpResponse:
     if refusal is not None:
         return _news(request, refusal)
     push_health.forget_matters()
-    return desk.done(request, "重新交办了，半分钟内有结果", reverse("cockpit:news"))
+    return desk.done(request, "再交给部门办了，半分钟内有结果", reverse("cockpit:news"))
 
 
 nav.add(
-    "hq", key="messages", label="消息与死信", icon="mail", url="cockpit:messages", order=86, group="系统", roles=ROLES
+    "hq",
+    key="messages",
+    label="没发出去的消息",
+    icon="mail",
+    url="cockpit:messages",
+    order=86,
+    group="系统",
+    roles=ROLES,
 )

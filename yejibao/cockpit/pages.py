@@ -218,7 +218,7 @@ def retry_events(request: HttpRequest) -> HttpResponse:
     """Hand the news set aside to their departments again."""
     ids = list(OutboxEvent.objects.filter(done_at=None, parked_at__isnull=False).values_list("pk", flat=True))
     number = events.retry_events(ids, actor=access.actor_of(request))
-    return _done(request, f"{number} 条部门消息重新交办了" if number else "已经没有要重试的了")
+    return _done(request, f"{number} 条系统通知再交给部门办了" if number else "已经没有要重试的了")
 
 
 @require_POST

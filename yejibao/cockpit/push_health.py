@@ -341,7 +341,7 @@ class ParkedEvent:
 def parked_events() -> list[ParkedEvent]:
     """Return events set aside, the oldest first."""
     return [
-        ParkedEvent(row.pk, TOPICS.get(row.topic, row.topic), row.created_at, row.attempts, row.error.partition(":")[0])
+        ParkedEvent(row.pk, TOPICS.get(row.topic, "其他"), row.created_at, row.attempts, row.error.partition(":")[0])
         for row in _parked_events().order_by("pk")[:PAGE]
     ]
 

@@ -15,6 +15,7 @@ from guides.org.confirming import recently_confirmed
 from tasks.cadences.models import CadenceVersion
 from tasks.cadences.recompute import progress as recompute_progress
 from yejibao.core import access, beats, clock, desk, hx, nav, progress
+from yejibao.core.audit_words import action_words
 from yejibao.core.errors import DomainError, NotFound
 from yejibao.core.models import AuditEntry
 from yejibao.wecom.syncing.models import SyncRun
@@ -55,7 +56,7 @@ def page(request: HttpRequest) -> HttpResponse:
     lines = sorted(beats.beats(now=now), key=lambda one: SAID.index(one.said) if one.said in SAID[:3] else 3)
     counts = [(said, n) for said in SAID[:3] if (n := sum(one.said == said for one in lines))]
     context = {
-        "lines": [(one, WHAT_FOR.get(one.entry.task, ""), count_words(one.counts)) for one in lines], "counts": counts,
+        "lines": [(one, WHAT_FOR.get(one.entry.task, ""), count_words(one.counts, one.entry.task)) for one in lines], "counts": counts,
         "running": progress.running(clock.now()), "system_now": now, "nav_current": "jobs", "is_part": hx.is_htmx(request),
     }  # fmt: skip
     return render(request, "cockpit/part_jobs.html" if hx.is_htmx(request) else "cockpit/jobs.html", context)
@@ -75,14 +76,11 @@ def _job(request: HttpRequest, pk: int, refusal: DomainError | None = None) -> H
         raise NotFound()
     acts = AuditEntry.objects.filter(resource="job", resource_id=beat.entry.task).order_by("-pk")[:10]
     context = {
-        "beat": beat, "what_for": WHAT_FOR.get(beat.entry.task, ""), "counted": count_words(beat.counts),
-        "acts": [(row, ACTS.get(row.action, row.action)) for row in acts], "system_now": now, "nav_current": "jobs",
+        "beat": beat, "what_for": WHAT_FOR.get(beat.entry.task, ""), "counted": count_words(beat.counts, beat.entry.task),
+        "acts": [(row, action_words(row.action)) for row in acts], "system_now": now, "nav_current": "jobs",
         "refusal": desk.sentence(refusal) if refusal else "", "post": request.POST,
     }  # fmt: skip
     return render(request, "cockpit/job.html", context, status=refusal.status if refusal else 200)
-
-
-ACTS = {"job.run": "叫它现在跑", "job.switched_on": "启用", "job.switched_off": "停用"}
 
 
 @require_POST

@@ -48,6 +48,11 @@ def _values() -> list[tuple[str, str, str, str]]:
     return found
 
 
+def labels() -> dict[str, str]:
+    """Return the words for each secret by its name."""
+    return {name: label for name, label, _variable, _value in _values()}
+
+
 def _text(value: Any) -> str:
     return "\0".join(value) if isinstance(value, (list, tuple)) else str(value or "")
 

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from yejibao.core import access, clock, desk, hx, nav, panels
+from yejibao.core.audit_words import action_words
 from yejibao.core.errors import DomainError, Invalid, NotFound
 from yejibao.core.models import AuditEntry
 from yejibao.core.personal import mask_phone
@@ -33,14 +34,6 @@ State = Staff.State
 CHANGES_SHOWN = 15
 # What a person may be put in by hand; 调店中 comes with a planned move, 离职 has its own act.
 BY_HAND = {State.ACTIVE: "在职", State.LEAVE: "请假中", State.DISABLED: "停用"}
-CHANGES = {
-    "org.staff_created": "录入", "org.staff_edited": "改资料", "org.staff_phone": "改手机号", "org.staff_post": "换岗",
-    "org.staff_state": "改在职状态", "org.staff_resigned": "办离职", "org.staff_renamed": "换企业微信账号",
-    "org.staff_move_planned": "安排调店", "org.staff_move_cancelled": "取消调店", "org.staff_moved": "调店生效",
-    "org.role_assigned": "给岗位", "org.role_changed": "改岗位日期", "org.role_ended": "结束岗位",
-    "org.password_set": "设密码", "org.password_removed": "取消密码", "auth.login": "登录", "auth.logout": "退出",
-    "auth.session_ended": "踢下一台设备", "auth.sessions_ended": "踢下全部设备",
-}  # fmt: skip
 
 
 # ---------------------------------------------------------------- the list
@@ -204,7 +197,7 @@ def _mates(person: Staff) -> list[Staff]:
 
 def _changes(person: Staff) -> list[tuple[AuditEntry, str]]:
     rows = AuditEntry.objects.filter(resource=Staff._meta.label, resource_id=str(person.pk)).order_by("-pk")
-    return [(row, CHANGES.get(row.action, row.action)) for row in rows[:CHANGES_SHOWN]]
+    return [(row, action_words(row.action)) for row in rows[:CHANGES_SHOWN]]
 
 
 SECRETS = ("csrfmiddlewaretoken", "phone", "password")

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from yejibao.core import access, clock, desk, hx, nav, tunables
+from yejibao.core.audit_words import action_words
 from yejibao.core.errors import DomainError, Invalid, NotFound
 from yejibao.core.models import AuditEntry
 
@@ -146,18 +147,12 @@ def _moves(unit: OrgUnit) -> list[OrgUnitMove]:
     return list(rows.order_by("-pk")[:CHANGES_SHOWN])
 
 
-CHANGES = {
-    "org.unit_created": "新建", "org.unit_renamed": "改名", "org.unit_moved": "换上级", "org.unit_ended": "撤销",
-    "org.store_changed": "改门店资料", "org.store_closed": "关店", "org.store_reopened": "恢复营业",
-}  # fmt: skip
-
-
 def _changes(unit: OrgUnit, store: Store | None) -> list[tuple[AuditEntry, str]]:
     """Return the last recorded acts on a unit and its store."""
     rows = AuditEntry.objects.filter(resource=OrgUnit._meta.label, resource_id=str(unit.pk))
     if store is not None:
         rows = rows | AuditEntry.objects.filter(resource=Store._meta.label, resource_id=str(store.pk))
-    return [(row, CHANGES.get(row.action, row.action)) for row in rows.order_by("-pk")[:CHANGES_SHOWN]]
+    return [(row, action_words(row.action)) for row in rows.order_by("-pk")[:CHANGES_SHOWN]]
 
 
 def _act(

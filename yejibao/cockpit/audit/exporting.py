@@ -8,11 +8,11 @@ from django.utils.dateparse import parse_date
 
 from guides.exports.registry import Column, Exportable, Params, register
 from yejibao.core import clock, words
+from yejibao.core.audit_words import GROUPS
 from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.scope import Actor
 
 from . import queries
-from .wording import GROUPS
 
 CHUNK = 500
 LONGEST = 92

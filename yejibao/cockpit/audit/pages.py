@@ -15,12 +15,13 @@ from crm.members.models import Member
 from guides.org.models import Staff
 from guides.org.pages import shell_of
 from yejibao.core import access, audit, clock, hx, limits, nav
+from yejibao.core.audit_words import GROUPS
 from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.models import AuditEntry, AuditSeal
 from yejibao.core.panels import Answer, panel
 
 from . import queries
-from .wording import GROUPS, RESOURCES
+from .wording import RESOURCES
 
 VIEW = "audit.view"
 DAYS, LONGEST = 7, 366

@@ -13,13 +13,15 @@ from django.db.models import Q, QuerySet
 from crm.members.models import Member
 from guides.org.models import Staff
 from guides.org.scoped import NOBODY, under_grants
-from yejibao.core import audit
+from yejibao.core import audit, secret_marks, tunables
+from yejibao.core.audit_words import action_words, actions_of
 from yejibao.core.clock import local_moment
 from yejibao.core.models import AuditEntry
 from yejibao.core.personal import mask_name
 from yejibao.core.scope import Actor
 
-from .wording import RESOURCES, action_words, actions_of, facts_words, scope_words
+from ..job_words import NAMES_OF_JOBS
+from .wording import RESOURCES, Names, facts_words, named_in, scope_words
 
 PAGE = 50
 CAMPAIGNS = ("campaign.", "mass_message.")
@@ -112,8 +114,8 @@ def lines_of(entries: Sequence[AuditEntry], actor: Actor) -> list[Line]:
     members = _members(ids, actor) if ids else {}
     return [
         Line(
-            one, action_words(one.action), _about(one, names, members), facts_words(one.before), facts_words(one.after),
-            names.get(one.on_behalf_of_id or 0, ""), scope_words(one.scope),
+            one, action_words(one.action), _about(one, names, members), facts_words(one.before, names),
+            facts_words(one.after, names), names.get(("guides.Staff", str(one.on_behalf_of_id)), ""), scope_words(one.scope),
         )
         for one in entries
     ]  # fmt: skip
@@ -125,16 +127,28 @@ def _members(ids: set[int | None], actor: Actor) -> dict[int, str]:
     seen = Member.objects.visible_to(actor).filter(pk__in=ids).values("pk")
     named = rows.filter(pk__in=seen).values_list("pk", "member_no", "name")
     plain = rows.exclude(pk__in=seen).values_list("pk", "member_no")
-    return {pk: f"{number} {mask_name(name)}" for pk, number, name in named} | {pk: number for pk, number in plain}
+    return {pk: f"{mask_mobiles(number)} {mask_name(name)}" for pk, number, name in named} | {
+        pk: mask_mobiles(number) for pk, number in plain
+    }
 
 
-def _about(one: AuditEntry, names: dict[int, str], members: dict[int, str]) -> str:
-    kind, pk = RESOURCES.get(one.resource, ""), _number(one.resource_id)
-    if pk is not None and one.resource == "guides.Staff":
-        return f"{kind} {names.get(pk, f'编号 {pk}')}"
-    if pk is not None and one.resource == audit.MEMBER:
-        return f"{kind} {members.get(pk, f'编号 {pk}')}"
-    return f"{kind} {one.resource_id}".strip() if kind else one.resource_id
+def _about(one: AuditEntry, names: Names, members: dict[int, str]) -> str:
+    """Return 员工 林晓雯, 设置 超时几小时提醒: what it was done to, by its name where it has one."""
+    kind, pk = RESOURCES.get(one.resource, "其他"), _number(one.resource_id)
+    match one.resource:
+        case "job":
+            name = NAMES_OF_JOBS.get(one.resource_id, "")
+        case "setting":
+            name = found.name if (found := tunables.find(one.resource_id)) else ""
+        case "secret":
+            name = secret_marks.labels().get(one.resource_id, "")
+        case audit.MEMBER if pk is not None:
+            name = members.get(pk, f"编号 {pk}")
+        case _ if pk is not None:
+            name = names.get((one.resource, str(pk)), f"编号 {pk}")
+        case _:
+            name = one.resource_id if "." not in one.resource_id else ""
+    return f"{kind} {name}".strip()
 
 
 def _number(text: str) -> int | None:

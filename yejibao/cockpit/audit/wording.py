@@ -1,94 +1,21 @@
 """What an audit row says to people: each action in words, what it was about, and what changed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from guides.org.actors import role_names
+from tasks.cadences.publishing import LABELS
 
-# Groups are what one filters by.
-GROUPS = {
-    "sign_in": "登录", "privacy": "看会员信息", "export": "导出", "owner": "会员归属", "approval": "审批",
-    "people": "员工和岗位", "org": "组织和门店", "rules": "规则和配置", "work": "任务和售后", "messages": "消息和接口",
-    "system": "系统",
-}  # fmt: skip
-ACTIONS: dict[str, tuple[str, str]] = {
-    # 登录
-    "auth.login": ("登录", "sign_in"), "auth.logout": ("退出登录", "sign_in"), "auth.login_failed": ("登录没成功", "sign_in"),
-    "auth.role_switched": ("切换身份", "sign_in"), "auth.confirmed": ("再次确认是本人", "sign_in"),
-    "auth.session_locked": ("连着打开不存在的地址，被停了登录", "sign_in"), "auth.session_ended": ("结束了一处登录", "sign_in"),
-    "auth.sessions_ended": ("结束了所有登录", "sign_in"), "auth.second_factor_on": ("开启动态码", "sign_in"),
-    "auth.second_factor_off": ("关闭动态码", "sign_in"), "auth.codes_locked": ("动态码输错太多，被锁", "sign_in"),
-    "auth.recovery_code_used": ("用了备用码", "sign_in"), "auth.token_issued": ("签发接口令牌", "system"),
-    # 看会员信息
-    "member.phone_revealed": ("看了完整手机号", "privacy"), "member.revealed": ("看了完整的个人信息", "privacy"),
-    "member.viewed": ("打开会员资料", "privacy"), "member.listed": ("看了会员名单", "privacy"),
-    "member.reveals_alarm": ("看号码次数不寻常", "privacy"), "audit.viewed": ("查看操作记录", "privacy"),
-    "audit.member_viewed": ("查了谁看过这位会员", "privacy"), "member.copy_taken": ("取走个人信息副本", "privacy"),
-    "member_request.recorded": ("登记会员的要求", "privacy"), "member_request.identity_checked": ("核实会员本人", "privacy"),
-    "member_request.deletion_approved": ("同意删除会员信息", "privacy"), "member_request.deleted": ("删除了会员信息", "privacy"),
-    "consent.given": ("会员同意", "privacy"), "consent.withdrawn": ("会员撤回同意", "privacy"),
-    "member.phone_consent": ("改了电话许可", "privacy"), "member.particulars_changed": ("改了会员个人信息", "privacy"),
-    "member.opted_out": ("会员不要营销消息", "privacy"), "member.do_not_contact": ("改了请勿打扰", "privacy"),
-    "member.corrected": ("更正会员信息", "privacy"),
-    # 导出
-    "export.asked": ("申请导出", "export"), "export.made": ("导出文件做好", "export"),
-    "export.downloaded": ("下载导出文件", "export"), "export.failed": ("导出没做成", "export"), "review.exported": ("导出任务复盘", "export"),
-    # 会员归属
-    "member.owner_changed": ("改专属导购", "owner"), "member.handed_over": ("交接会员", "owner"),
-    "member.registered": ("登记新会员", "owner"), "member.merged": ("合并会员", "owner"), "member.unmerged": ("撤销合并", "owner"),
-    "handover.opened": ("开始交接", "owner"), "handover.replanned": ("重排交接", "owner"), "handover.withdrawn": ("取消交接", "owner"),
-    "friend.linked": ("好友对上会员", "owner"), "friend.unlinked": ("好友和会员解开", "owner"),
-    "friend.review_decided": ("判断好友是谁", "owner"), "friend.review_reopened": ("重新判断好友是谁", "owner"),
-    # 审批
-    "approval.asked": ("提交申请", "approval"), "approval.given": ("批准", "approval"), "approval.refused": ("没同意", "approval"),
-    "approval.withdrawn": ("撤回申请", "approval"), "approval.expired": ("申请过期", "approval"),
-    "task.skip_decided": ("审批跳过", "approval"), "task.spot_checked": ("抽查凭证", "approval"),
-    # 员工和岗位
-    "org.role_assigned": ("给了岗位", "people"), "org.role_changed": ("改了岗位", "people"), "org.role_ended": ("收回岗位", "people"),
-    "org.staff_created": ("新增员工", "people"), "org.staff_edited": ("改了员工资料", "people"),
-    "org.staff_renamed": ("改了企业微信账号", "people"), "org.staff_phone": ("改了员工手机号", "people"),
-    "org.staff_post": ("改了员工所在", "people"), "org.staff_state": ("改了员工状态", "people"), "org.staff_resigned": ("办理离职", "people"),
-    "org.staff_move_planned": ("安排调店", "people"), "org.staff_move_cancelled": ("取消调店", "people"), "org.staff_moved": ("调店生效", "people"),
-    "org.password_set": ("设了网页密码", "people"), "org.password_removed": ("去掉网页密码", "people"),
-    "attendance.backup_set": ("指定代办人", "people"), "attendance.shifts_set": ("排班", "people"),
-    # 组织和门店
-    "org.unit_created": ("新增组织", "org"), "org.unit_renamed": ("组织改名", "org"), "org.unit_moved": ("组织换上级", "org"),
-    "org.unit_ended": ("停用组织", "org"), "org.store_changed": ("改了门店资料", "org"), "org.store_closed": ("关店", "org"),
-    "org.store_reopened": ("重新开店", "org"), "org.dealer_added": ("新增经销商", "org"), "org.dealer_changed": ("改了经销商", "org"),
-    "org.sync_started": ("开始同步通讯录", "org"), "org.sync_stopped": ("停止同步通讯录", "org"),
-    # 规则和配置
-    "cadence.drafted": ("新建规则草稿", "rules"), "cadence.edited": ("改了规则草稿", "rules"), "cadence.dropped": ("丢弃规则草稿", "rules"),
-    "cadence.published": ("发布规则", "rules"), "setting.changed": ("改了设置", "rules"), "setting.withdrawn": ("撤回了设置", "rules"), "job.run": ("手动运行后台任务", "rules"),
-    "job.switched_on": ("打开后台任务", "rules"), "job.switched_off": ("关掉后台任务", "rules"), "job.rescheduled": ("改了后台任务时间", "rules"),
-    "secret.changed": ("更换密钥", "rules"), "secret.rotated": ("更换密钥", "rules"), "keys.rotation_started": ("开始更换数据密钥", "rules"),
-    "keys.rotation_finished": ("数据密钥更换完", "rules"), "keys.rotation_stopped": ("停止更换数据密钥", "rules"),
-    "feed.token_issued": ("签发数据接口令牌", "rules"), "feed.token_revoked": ("停用数据接口令牌", "rules"), "feed.source_saved": ("改了数据来源", "rules"),
-    "way.wanted": ("新建加好友码", "rules"), "way.retired": ("停用加好友码", "rules"),
-    # 任务和售后
-    "task.put_off": ("替导购定了稍后", "work"), "task.skip_asked": ("替导购申请跳过", "work"),
-    "task.completed": ("完成任务", "work"), "task.reassigned": ("转交任务", "work"), "review.talk_recorded": ("记了门店谈话", "work"),
-    "ticket.opened": ("开售后单", "work"), "ticket.moved": ("售后单推进", "work"), "ticket.pickup_set": ("改取衣时间", "work"),
-    "tags.bulk_changed": ("批量改标签", "work"),
-    # 消息和接口
-    "message.resent": ("重发消息", "messages"), "message.closed": ("关闭消息", "messages"), "message.parked": ("搁置消息", "messages"), "event.retried": ("重试部门消息", "messages"),
-    "event.closed": ("关闭部门消息", "messages"), "inbox.replayed": ("重放回调", "messages"), "enrollment.retried": ("重试跟进周期", "messages"),
-    "sending.gate_opened": ("恢复后打开发送", "messages"), "corptags.sync_started": ("开始同步企微标签", "messages"),
-    "corptags.sync_stopped": ("停止同步企微标签", "messages"), "corptags.retried": ("重试企微标签", "messages"),
-    "friends.sync_started": ("开始同步好友", "messages"), "friends.sync_stopped": ("停止同步好友", "messages"),
-    "intake.uploaded": ("上传数据文件", "messages"), "intake.confirmed": ("确认导入", "messages"), "intake.cancelled": ("取消导入", "messages"),
-    "intake.row_closed": ("关闭导入错行", "messages"), "intake.row_retried": ("重试导入错行", "messages"),
-    "intake.members": ("导入会员", "messages"), "intake.staff": ("导入员工", "messages"), "intake.stores": ("导入门店", "messages"),
-    "intake.products": ("导入商品", "messages"), "intake.stock": ("导入库存", "messages"),
-    # 系统
-    "audit.thinned": ("清理到期的操作记录", "system"), "backup.drilled": ("恢复演练", "system"),
-}  # fmt: skip
+Names = Mapping[tuple[str, str], str]
 RESOURCES = {
     "crm.Member": "会员", "guides.Staff": "员工", "guides.OrgUnit": "组织", "guides.Store": "门店", "guides.Dealer": "经销商",
     "tasks.Task": "任务", "tasks.SkipRequest": "跳过申请", "crm.Ticket": "售后单", "guides.Export": "导出", "guides.Approval": "申请",
     "crm.GuideHandover": "交接", "crm.MemberMerge": "会员合并", "crm.FriendLink": "好友", "crm.LinkReview": "好友判断",
-    "crm.ContactWay": "加好友码", "crm.MemberRequest": "会员要求", "crm.FeedSource": "数据来源", "tasks.CadenceVersion": "规则版本",
-    "tasks.Enrollment": "跟进周期", "core.OutboxMessage": "消息", "core.OutboxEvent": "部门消息", "core.SendingGate": "发送闸",
+    "crm.ContactWay": "加好友码", "crm.MemberRequest": "会员要求", "tasks.CadenceVersion": "规则版本",
+    "tasks.Enrollment": "跟进周期", "core.OutboxMessage": "消息", "core.OutboxEvent": "系统通知", "core.SendingGate": "发送闸",
     "core.AuditEntry": "操作记录", "core.AuditSeal": "审计封存", "wecom.SyncRun": "同步", "wecom.InboxEntry": "回调", "tasks.StoreWeek": "门店周",
-    "intake.Batch": "导入", "intake.RefusedRow": "导入错行", "intake.Source": "数据来源", "job": "后台任务", "core.KeyWalk": "密钥更换",
+    "intake.Batch": "导入", "intake.RefusedRow": "导入错行", "intake.Source": "数据来源", "job": "后台任务", "core.KeyRotation": "密钥更换", "setting": "设置", "secret": "密钥",
+    "crm.FriendTags": "好友标签",
 }  # fmt: skip
 FIELDS = {
     "state": "状态", "role": "岗位", "unit_id": "组织", "unit": "组织", "way": "方式", "code": "原因", "name": "名字", "title": "标题",
@@ -100,6 +27,17 @@ FIELDS = {
     "key": "对象", "deleted": "删除", "left": "剩下", "channel": "渠道", "who": "谁", "days": "哪几天", "about": "对什么", "group": "哪类", "device": "设备", "moved": "交出",
     "departments": "部门", "heir": "接手人", "backup": "代办人", "digest": "校验码", "at": "时间", "opened_on": "开业", "closed_on": "关店",
     "do_not_contact": "请勿打扰", "marketing_opt_out": "不收的渠道", "phone_consent": "电话许可", "seconds": "秒数", "is_well": "是否通过",
+    "along": "一起交出", "answer": "判断", "contract_until": "合同到期", "created": "新增", "changed": "有变动", "enabled": "是否启用",
+    "fields": "改了", "file": "文件", "filled": "补上", "first": "从第几条", "last": "到第几条", "friends": "好友", "gone": "被合并的编号",
+    "kept": "留下的编号", "has_phone": "有没有手机号", "ip": "网络地址", "is_set": "有没有值", "kinds": "种类", "members": "会员",
+    "members_waiting": "影响会员", "changes": "改动", "minutes": "分钟", "number": "第几次改", "on_behalf_of": "替谁", "outcome": "结果",
+    "parent_id": "上级", "pickup_at": "取衣时间", "plan": "怎么交", "proof": "怎么核实的", "proposed": "建议", "receiver_id": "接手的门店",
+    "rows_done": "已处理行数", "source": "来源", "starts_at": "从什么时候", "states": "哪些状态", "valid_to": "到哪天", "value": "值",
+    "display_name": "称呼", "backup_guide_id": "代办人", "digest_minute": "每天提醒的时间", "joined_on": "入职",
+    "short_name": "简称", "grade": "等级", "dealer_id": "经销商", "area_m2": "面积", "decoration_version": "装修版本", "city": "城市",
+    "address_short": "地址", "opens_at": "开门", "closes_at": "关门", "duty_guide_id": "值班导购",
+    "label": "叫法", "posts_per_minute": "每分钟次数", "rows_per_day": "每天行数", "tells_counts": "对不对数", "owner_id": "负责人",
+    "birth_month": "生日月", "birth_day": "生日日", "id_number": "证件号", "address": "地址", "birth_year": "出生年",
 }  # fmt: skip
 VALUES = {
     "wecom": "企业微信", "password": "密码", "totp": "动态码", "open": "待办", "done": "已完成", "skipped": "已跳过", "active": "在职",
@@ -107,38 +45,63 @@ VALUES = {
     "id_number": "证件号", "birth_year": "出生年", "auth.wrong_password": "账号或密码不对", "auth.not_staff": "没有这个员工",
     "auth.account_ended": "账号已停用", "auth.no_role": "没有岗位", "auth.state_gone": "登录过期", "auth.code_refused": "平台没认出",
     "new": "新建", "closed": "已关闭", "sms": "短信", "moments": "朋友圈", "group_send": "群发",
+    "rest": "休息", "work": "上班", "privacy": "隐私政策", "live_matching": "直播观看匹配",
+    "hq": "总部", "branch": "分公司", "region": "大区", "area": "区域", "store": "门店", "self_operated": "直营", "joint": "联营",
+    "marketing": "接收营销信息", "profiling": "个性化推荐", "call": "电话", "members": "会员", "orders": "订单", "staff": "员工", "stores": "门店",
+    "products": "商品", "stock": "库存", "created": "新增", "same": "没变", "changed": "有变动", "refused": "没接受",
+    "signed_in": "本人登录小程序", "phone_code": "留存手机号收验证码", "called_back": "回拨留存手机号核对", "in_store": "到店出示证件",
+    "copy": "要个人信息副本", "correct": "更正信息", "delete": "删除信息", "complaint": "投诉", "return": "退货", "exchange": "换货",
+    "repair": "维修", "alteration": "改衣", "parked": "搁置", "unhandled": "没有部门认领", "waiting": "等待", "failed": "失败",
 }  # fmt: skip
+# Whose id stands under these keys, by what the model is called.
+NAMED = {
+    "owner_guide": "guides.Staff", "guide": "guides.Staff", "heir": "guides.Staff", "backup": "guides.Staff",
+    "backup_guide_id": "guides.Staff", "duty_guide_id": "guides.Staff", "owner_id": "guides.Staff", "who": "guides.Staff",
+    "on_behalf_of": "guides.Staff", "unit_id": "guides.OrgUnit", "parent_id": "guides.OrgUnit", "store": "guides.Store",
+    "store_id": "guides.Store", "to_store_id": "guides.Store", "receiver_id": "guides.Store", "dealer_id": "guides.Dealer",
+}  # fmt: skip
+UNTOLD = {"path", "sha"}  # for machines: the parent and the file stand beside them
 
 
-def action_words(action: str) -> str:
-    """Return what was done; an action nobody has named yet by its group at least."""
-    return ACTIONS[action][0] if action in ACTIONS else "其他操作"
-
-
-def actions_of(group: str) -> list[str]:
-    return [action for action, (_, name) in ACTIONS.items() if name == group]
-
-
-def facts_words(facts: dict[str, Any] | None) -> str:
-    """Return 岗位 店长，门店 3: what stands in before or after, in a line."""
+def facts_words(facts: dict[str, Any] | None, names: Names | None = None) -> str:
+    """Return 岗位 店长，门店 龙湖店: what stands in before or after, in a line. A thing nobody could name goes by its number."""
     if not facts:
         return ""
     return "，".join(
-        f"{FIELDS.get(key, '其他')} {_value(value)}" for key, value in facts.items() if value not in (None, "")
+        f"{field_words(key)} {_value(value, NAMED.get(key, ''), names or {})}"
+        for key, value in facts.items()
+        if value not in (None, "") and key not in UNTOLD
     )
 
 
-def _value(value: Any) -> str:
+def field_words(key: str) -> str:
+    """Return what stands before a value; a day says itself, a column of a rule has its words where rules are made."""
+    if key[:4].isdecimal():
+        return key
+    return FIELDS.get(key) or str(LABELS.get(key, "")) or "其他"
+
+
+def _value(value: Any, named: str, names: Names) -> str:
     match value:
         case bool():
             return "是" if value else "否"
         case list():
-            return f"{len(value)} 个" if len(value) > 3 else "、".join(_value(one) for one in value)
+            return f"{len(value)} 个" if len(value) > 3 else "、".join(_value(one, named, names) for one in value)
+        case dict() if all(isinstance(one, int) for one in value.values()):  # rows by table
+            return str(sum(value.values()))
         case dict():
-            return f"（{facts_words(value)}）"
-        case str():
-            return VALUES.get(value) or role_names().get(value) or value
-    return str(value)
+            return f"（{facts_words(value, names)}）"
+        case str() if not (named and value.isdecimal()):
+            return VALUES.get(value) or FIELDS.get(value) or role_names().get(value) or value
+    return names.get((named, str(value))) or (f"编号 {value}" if named else str(value))
+
+
+def named_in(facts: dict[str, Any] | None) -> set[tuple[str, str]]:
+    """Return (table, id) of the people, units and stores that before or after names by their id."""
+    return {
+        (NAMED[key], str(value)) for key, value in (facts or {}).items()
+        if key in NAMED and isinstance(value, int | str) and str(value).isdecimal() and len(str(value)) < 19
+    }  # fmt: skip
 
 
 def scope_words(scope: str) -> str:

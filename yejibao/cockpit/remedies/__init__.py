@@ -60,7 +60,7 @@ PARTS = (
     Part("orders", "销售进单", "收银和商城传来的单子", "orders", chain.orders,
          lambda facts: f"最近一单 {words.short_moment(facts['last_at'])}" if facts["last_at"] else "还没有单子"),
     Part("intake", "数据接入", "各系统送来的和上传的数据", "intake", chain.intake, lambda facts: "收到的都对得上", since=lambda facts: facts.get("since")),
-    Part("events", "部门消息", "付款、退货、离职转到任务", "events", chain.events, _queue_note),
+    Part("events", "系统通知", "付款、退货、离职转到任务", "events", chain.events, _queue_note),
     Part("enrollments", "回访引擎", "到点给导购建任务", "enrollments", chain.enrollments, _queue_note),
     Part("recompute", "规则重算", "新规则发布以后", "recompute", chain.recompute,
          lambda facts: "正在算，不影响用" if facts["is_running"] else "没有要算的", lambda facts: facts["since"]),

@@ -187,7 +187,7 @@ def gate(facts: Facts, signs: Facts) -> Fault | None:
         "待处理", f"发送停着（{facts['why']}）", "恢复备份以后，提醒先不发，免得发过的再发一遍。任务和页面照常。",
         (
             Step(HQ, "推送健康里看「结果不明」的提醒，该关的关掉。", to="cockpit:push"),
-            Step(OPS, "系统管理员把列出的几件事一件件核对，写下谁核对了什么，再开闸。", "python manage.py open_gate --reason …",
+            Step(OPS, "系统管理员把列出的几件事一件件核对，写下谁核对了什么，再恢复发送。", "python manage.py open_gate --reason …",
                  link="去核对", to="cockpit:backups"),
         ),
     )  # fmt: skip

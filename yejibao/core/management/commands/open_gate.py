@@ -21,6 +21,6 @@ class Command(BaseCommand):
             return
         if not reason.strip():
             todo = "\n".join(f"  - {check}" for check in gate.CHECKS)
-            raise CommandError(f"开闸前先做完这几件，再用 --reason 写下谁核对了什么：\n{todo}")
+            raise CommandError(f"恢复发送前先做完这几件，再用 --reason 写下谁核对了什么：\n{todo}")
         gate.open_gate(Actor.system(), reason=reason.strip(), now=clock.now())
         self.stdout.write("闸开了，排队的提醒接着发。")

@@ -13,7 +13,7 @@ from yejibao.core.outbox import gate
 
 
 class Command(BaseCommand):
-    help = "把一份备份恢复到一个新的数据库里，逐表点数；发送停着，等人开闸。"
+    help = "把一份备份恢复到一个新的数据库里，逐表点数；发送停着，等人恢复发送。"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
