@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from crm.members.models import Member
-from guides.org.models import Staff
+from guides.org.models import Dealer, OrgUnit, Staff, Store
 from guides.org.scoped import NOBODY, under_grants
 from yejibao.core import audit, secret_marks, tunables
 from yejibao.core.audit_words import action_words, actions_of
@@ -28,6 +28,11 @@ CAMPAIGNS = ("campaign.", "mass_message.")
 MONEY = ("wallet.", "stored_value.", "money.", "coupon.", "refund.")
 SEEN_IN = (audit.EXPORTED, audit.LISTED)  # their rows hold the ids of all they showed
 SAW = (*audit.REVEALS, audit.VIEWED)
+# What the trail may call by its name.
+MODELS: dict[str, tuple[type[Model], str]] = {
+    Staff._meta.label: (Staff, "name"), OrgUnit._meta.label: (OrgUnit, "name"), Store._meta.label: (Store, "short_name"),
+    Dealer._meta.label: (Dealer, "name"),
+}  # fmt: skip
 
 
 def entries_for(actor: Actor) -> QuerySet[AuditEntry]:
@@ -97,7 +102,8 @@ Cursor = tuple[datetime, int]
 
 
 def page_of(rows: QuerySet[AuditEntry], actor: Actor, *, after: Cursor | None) -> tuple[list[Line], Cursor | None]:
-    """Return one page, newest first, and where the next begins. Three statements, however long the page."""
+    """Return one page, newest first, and where the next begins. Three statements, however long the page, and one for
+    each kind of thing it calls by name."""
     if after is not None:
         at, pk = after
         rows = rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk), at__lte=at)
@@ -107,10 +113,12 @@ def page_of(rows: QuerySet[AuditEntry], actor: Actor, *, after: Cursor | None) -
 
 
 def lines_of(entries: Sequence[AuditEntry], actor: Actor) -> list[Line]:
-    staff = {_number(one.resource_id) for one in entries if one.resource == "guides.Staff"}
-    staff |= {one.on_behalf_of_id for one in entries}
-    names = dict(Staff.objects.filter(pk__in=staff - {None}).values_list("pk", "name"))
-    ids = {_number(one.resource_id) for one in entries if one.resource == audit.MEMBER} - {None}
+    wanted = {(one.resource, one.resource_id) for one in entries if one.resource in MODELS and _number(one.resource_id)}
+    wanted |= {("guides.Staff", str(one.on_behalf_of_id)) for one in entries if one.on_behalf_of_id}
+    for one in entries:
+        wanted |= named_in(one.before) | named_in(one.after)
+    names = _names(wanted)
+    ids = {pk for one in entries if one.resource == audit.MEMBER and (pk := _number(one.resource_id)) is not None}
     members = _members(ids, actor) if ids else {}
     return [
         Line(
@@ -121,7 +129,17 @@ def lines_of(entries: Sequence[AuditEntry], actor: Actor) -> list[Line]:
     ]  # fmt: skip
 
 
-def _members(ids: set[int | None], actor: Actor) -> dict[int, str]:
+def _names(wanted: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the names of people, units, stores and dealers: one statement for each of these tables that is named at all."""
+    found: dict[tuple[str, str], str] = {}
+    for label, (model, column) in MODELS.items():
+        if ids := [int(pk) for table, pk in wanted if table == label]:
+            rows = model._default_manager.filter(pk__in=ids).values_list("pk", column)
+            found |= {(label, str(pk)): name for pk, name in rows}
+    return found
+
+
+def _members(ids: set[int], actor: Actor) -> dict[int, str]:
     """Return members by their number; whoever may open the card reads a masked name as well."""
     rows = Member.objects.filter(pk__in=ids)
     seen = Member.objects.visible_to(actor).filter(pk__in=ids).values("pk")
