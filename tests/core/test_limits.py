@@ -70,6 +70,21 @@ def test_a_day_is_a_day_of_its_own(monkeypatch: Any, caplog: Any) -> None:
     assert limits.hit("reveal", "7") == 1
 
 
+@pytest.mark.parametrize("redis", ["as it is", NO_REDIS])
+def test_a_budget_is_full_again_at_midnight_in_shanghai(monkeypatch: Any, settings: Any, redis: str) -> None:
+    if redis == NO_REDIS:
+        settings.REDIS_URL = NO_REDIS
+    evening = datetime.fromisoformat("2026-03-03T15:59:00+00:00")  # 23:59 in Shanghai
+    monkeypatch.setattr(clock, "system_now", lambda: evening)
+    limits.spend("rows", "erp", amount=6, per_day=10)
+    with pytest.raises(TooMany) as refusal:
+        limits.spend("rows", "erp", amount=5, per_day=10)
+    assert refusal.value.extra["retry_after"] == 60
+    limits.spend("rows", "erp", amount=4, per_day=10)  # what was refused took nothing
+    monkeypatch.setattr(clock, "system_now", lambda: evening + timedelta(minutes=2))
+    limits.spend("rows", "erp", amount=10, per_day=10)
+
+
 def test_many_at_once_get_no_more_than_one_after_the_other() -> None:
     with ThreadPoolExecutor(8) as pool:
         got = [result for one in pool.map(lambda _: passes("money", 10), range(8)) for result in one]

@@ -25,7 +25,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter, RateLimiter
@@ -115,17 +115,29 @@ def hit(what: str, who: str, *, per_minute: int = 0) -> int:
 
 
 def spend(what: str, who: str, *, amount: int, per_day: int = 0, per_minute: int = 0) -> None:
-    """Take `amount` from a budget too large to remember each taking: it is full again when the minute or the day (UTC) begins.
+    """Take `amount` from a budget too large to remember each taking: full again when the minute or the day of Shanghai begins.
 
-    Raises TooMany. Without Redis each process counts alone.
+    Raises TooMany; what is refused takes nothing. Without Redis each process counts alone.
     """
-    rate: RateLimitItem = RateLimitItemPerDay(per_day) if per_day else RateLimitItemPerMinute(per_minute)
     try:
-        counts = FixedWindowRateLimiter(_shared(settings.REDIS_URL, settings.SLOT).storage)
-        _must_pass(counts, rate, what, who, amount)
+        _spend(_shared(settings.REDIS_URL, settings.SLOT).storage, what, who, amount, per_day, per_minute)
     except StorageError as error:
         log.warning("no Redis for limits (%s): counting in this process", type(error.storage_error).__name__)
-        _must_pass(FixedWindowRateLimiter(_alone().storage), rate, what, who, amount)
+        _spend(_alone().storage, what, who, amount, per_day, per_minute)
+
+
+def _spend(storage: Any, what: str, who: str, amount: int, per_day: int, per_minute: int) -> None:
+    if not per_day:
+        _must_pass(FixedWindowRateLimiter(storage), RateLimitItemPerMinute(per_minute), what, who, amount)
+        return
+    key = _day_key(what, who)
+    if storage.incr(key, DAY_SECONDS, amount) > per_day:
+        storage.incr(key, DAY_SECONDS, -amount)
+        raise TooMany(_("今天的额度用完了，请明天再试。"), retry_after=_seconds_left_today())
+
+
+def _day_key(what: str, who: str) -> str:
+    return f"day/{what}/{who}/{clock.local_day(clock.system_now()):%Y%m%d}"
 
 
 def _take(limiter: MovingWindowRateLimiter, share: Share, what: str, who: str, *, part: int) -> int:
@@ -134,8 +146,8 @@ def _take(limiter: MovingWindowRateLimiter, share: Share, what: str, who: str, *
         _must_pass(limiter, rate, what, who, 1)
     if not share.per_day:
         return 0
-    most, today = max(1, share.per_day // part), clock.local_day(clock.system_now())
-    count = limiter.storage.incr(f"day/{what}/{who}/{today:%Y%m%d}", DAY_SECONDS)
+    most = max(1, share.per_day // part)
+    count = limiter.storage.incr(_day_key(what, who), DAY_SECONDS)
     if count == max(1, share.alarm_at // part) and share.alarm_at:
         log.warning("a caller is near the day's end of a class", extra={"facts": {"class": what, "count": count}})
     if count > most:
