@@ -25,6 +25,16 @@ class StaffAwayChanged(Event):
 
 
 @dataclass(frozen=True)
+class SignInChanged(Event):
+    """Somebody else changed how a person signs in: he and the other administrators hear of it."""
+
+    topic: ClassVar[str] = "guides.sign_in_changed"
+    staff_id: int
+    what: str  # account, password, no_password, no_second_factor, second_factor
+    by_id: int | None
+
+
+@dataclass(frozen=True)
 class StaffMoved(Event):
     """A guide works in another store from now on; what becomes of her members is planned by the manager she left."""
 

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from yejibao.core import access, clock, hx, limits, nav
+from yejibao.core import access, clock, desk, hx, limits, nav
 from yejibao.core.errors import DomainError, Forbidden
 from yejibao.core.scope import Actor
 
@@ -182,7 +182,8 @@ def end_devices_of(request: HttpRequest, pk: int) -> HttpResponse:
     if request.POST.get("act") == "reset_second":
         if actor.staff_id == person.pk or not is_confirmed(actor):
             raise Forbidden(_("先在“我的”里再确认一次是你本人；自己的动态码由别的管理员来取消。"))
-        second_factor.reset_second_factor(person, actor=actor, reason=request.POST.get("reason", "")[:255])
+        reason = desk.needs_reason(request.POST.get("reason", ""))
+        second_factor.reset_second_factor(person, actor=actor, reason=reason)
         hx.flash(request, _("动态码已取消，%(name)s下次登录时重新绑定") % {"name": person.name})
         return redirect("guides:staff-devices", pk=pk)
     return _end(request, person, "guides:staff-devices", pk=pk)

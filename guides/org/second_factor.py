@@ -15,10 +15,12 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from yejibao.core import audit
+from guides.events import SignInChanged
+from yejibao.core import audit, outbox
 from yejibao.core.errors import Conflict, DomainError, Invalid, NotFound, TooMany
 from yejibao.core.scope import Actor
 
+from .devices import end_sessions
 from .granting import must_manage_accounts
 from .models import SecondFactor, Staff
 
@@ -88,6 +90,8 @@ def _enrol(person: Staff, code: str, actor: Actor, now: datetime) -> tuple[list[
     held.enrolled_at, held.recovery_codes = now, [_hash(person.pk, one) for one in codes]
     held.save(update_fields=["enrolled_at", "recovery_codes"])
     audit.record(actor, "auth.second_factor_on", person)
+    if actor.staff_id != person.pk:  # at the door: whoever had the password
+        outbox.publish(SignInChanged(person.pk, "second_factor", None))
     return codes, None
 
 
@@ -150,12 +154,20 @@ def _locked(until: datetime, now: datetime) -> CodesLocked:
 
 @transaction.atomic
 def reset_second_factor(person: Staff, *, actor: Actor, reason: str) -> None:
-    """Take a person's second factor away, so that he enrols anew: his own, or by an administrator when a phone is lost."""
-    if actor.staff_id != person.pk:
+    """Take a person's second factor away, so that he enrols anew: his own, or by an administrator when a phone is lost.
+
+    By another: his sessions end, and he is told.
+    """
+    is_own = actor.staff_id == person.pk
+    if not is_own:
         must_manage_accounts(actor)
     deleted, _tables = SecondFactor.objects.filter(staff=person).delete()
-    if deleted:
-        audit.record(actor, "auth.second_factor_off", person, reason=reason)
+    if not deleted:
+        return
+    audit.record(actor, "auth.second_factor_off", person, reason=reason)
+    if not is_own:
+        end_sessions(person, actor=actor, reason=reason)
+        outbox.publish(SignInChanged(person.pk, "no_second_factor", actor.staff_id))
 
 
 def _hash(staff_id: int, code: str) -> str:

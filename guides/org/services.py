@@ -6,14 +6,15 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from guides.events import StaffAwayChanged, StaffResigned
+from guides.events import SignInChanged, StaffAwayChanged, StaffResigned
 from yejibao.core import audit, clock, outbox
 from yejibao.core.errors import Conflict, Invalid, Stale
 from yejibao.core.personal import blind_index, normal_phone
 from yejibao.core.scope import Actor
 
+from .devices import end_sessions
 from .granting import WrongPlace, grant_role, must_manage_accounts
-from .models import Dealer, OrgUnit, OrgUnitMove, Staff, StaffSession, Store
+from .models import Dealer, OrgUnit, OrgUnitMove, Staff, Store
 
 MIN_PASSWORD = 10
 Level = OrgUnit.Level
@@ -232,7 +233,7 @@ def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, r
         actor, "org.staff_state", person, before={"state": person.state}, after={"state": state}, reason=reason
     )
     if state not in Staff.MAY_SIGN_IN:  # a session left over would live again with him
-        StaffSession.objects.filter(staff=person).delete()
+        end_sessions(person, actor=actor, reason=reason)
     if Staff.State.LEAVE in (person.state, state) and person.state != state:
         outbox.publish(StaffAwayChanged(staff_id=person.pk, days=[clock.local_day(now).isoformat()]))
     person.state = state
@@ -240,8 +241,11 @@ def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, r
 
 
 @transaction.atomic
-def rename_staff(person: Staff, *, wecom_user_id: str, actor: Actor) -> Staff:
-    """Give a person the user id he now has in WeCom. Raises CodeTaken when somebody else has it."""
+def rename_staff(person: Staff, *, wecom_user_id: str, actor: Actor, reason: str = "") -> Staff:
+    """Give a person the user id he now has in WeCom. Raises CodeTaken when somebody else has it.
+
+    Done by hand it may open the account to another: the sessions end, he and the other administrators are told.
+    """
     must_manage_accounts(actor)
     userid, before = wecom_user_id.strip().casefold(), person.wecom_user_id
     if userid == before:
@@ -250,17 +254,28 @@ def rename_staff(person: Staff, *, wecom_user_id: str, actor: Actor) -> Staff:
         raise CodeTaken(userid)
     person.wecom_user_id = userid
     person.save(update_fields=["wecom_user_id"])
-    audit.record(actor, "org.staff_renamed", person, before={"wecom_user_id": before}, after={"wecom_user_id": userid})
+    audit.record(
+        actor,
+        "org.staff_renamed",
+        person,
+        before={"wecom_user_id": before},
+        after={"wecom_user_id": userid},
+        reason=reason,
+    )
+    if not actor.is_system:
+        end_sessions(person, actor=actor, reason=reason)
+        outbox.publish(SignInChanged(person.pk, "account", actor.staff_id))
     return person
 
 
 @transaction.atomic
-def set_password(person: Staff, *, password: str | None, actor: Actor) -> None:
-    """Give a person with a web role a password, or take it away (None); his sessions end. Raises Invalid."""
+def set_password(person: Staff, *, password: str | None, actor: Actor, reason: str = "") -> None:
+    """Give a person with a web role a password, or take it away (None); his sessions end, he is told. Raises Invalid."""
     must_manage_accounts(actor)
     if password is not None and len(password) < MIN_PASSWORD:
         raise Invalid(_("密码至少 %(count)d 个字。") % {"count": MIN_PASSWORD})
     person.set_password(password)
     person.save(update_fields=["password"])
-    StaffSession.objects.filter(staff=person).delete()
-    audit.record(actor, "org.password_set" if password else "org.password_removed", person)
+    audit.record(actor, "org.password_set" if password else "org.password_removed", person, reason=reason)
+    end_sessions(person, actor=actor, reason=reason)
+    outbox.publish(SignInChanged(person.pk, "password" if password else "no_password", actor.staff_id))

@@ -244,16 +244,18 @@ def phone(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @access.permission(MANAGE)
+@recently_confirmed
 def rename(request: HttpRequest, pk: int) -> HttpResponse:
     """Give him the account he now has in WeCom."""
     person = _person(request, pk)
 
     def work() -> str:
-        userid = request.POST.get("userid", "").strip()[:64]
+        userid, reason = request.POST.get("userid", "").strip()[:64], desk.needs_reason(request.POST.get("reason", ""))
+        _must_not_be_self(request, person)
         if not userid:
             raise Invalid(errors=[{"field": "userid", "code": "required", "message": "写他现在的企业微信账号"}])
-        rename_staff(person, wecom_user_id=userid, actor=access.actor_of(request))
-        return "企业微信账号换好了"
+        rename_staff(person, wecom_user_id=userid, actor=access.actor_of(request), reason=reason)
+        return "企业微信账号换好了，他要重新登录"
 
     return _act(request, person, "rename", work)
 
@@ -426,8 +428,9 @@ def password(request: HttpRequest, pk: int) -> HttpResponse:
     person, wanted = _person(request, pk), request.POST.get("password", "")[:128]
 
     def work() -> str:
+        reason = desk.needs_reason(request.POST.get("reason", ""))
         _must_not_be_self(request, person)
-        set_password(person, password=wanted or None, actor=access.actor_of(request))
+        set_password(person, password=wanted or None, actor=access.actor_of(request), reason=reason)
         return "密码设好了，他要重新登录" if wanted else "密码取消了，他只能用企业微信登录"
 
     return _act(request, person, "password", work)

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
+from guides.notices.models import Notification
 from guides.org import second_factor
 from guides.org.models import SecondFactor, Staff, StaffSession
 from guides.org.second_factor import AlreadyEnrolled, CodesLocked, WrongCode, check_code
@@ -18,6 +19,7 @@ from tests.factories.guides import sign_in as signed_in
 from yejibao.core import clock as product_clock
 from yejibao.core.errors import Forbidden
 from yejibao.core.models import AuditEntry
+from yejibao.core.outbox import drain_events
 from yejibao.core.scope import Actor
 
 pytestmark = pytest.mark.django_db
@@ -143,8 +145,11 @@ def test_an_administrator_takes_it_away_and_a_colleague_does_not(operator: Staff
     with pytest.raises(Forbidden):
         second_factor.reset_second_factor(operator, actor=actor(org.manager), reason="…")
     keeper = actor(holder_of("sys_admin", org))
+    browser = signed_in(Client(), operator)
     second_factor.reset_second_factor(operator, actor=keeper, reason="手机丢了")
-    assert not second_factor.is_enrolled(operator)
+    assert not second_factor.is_enrolled(operator) and browser.get("/me/").status_code == 401
+    drain_events()
+    assert Notification.objects.get(staff=operator, title__endswith="动态码取消了").url == "/me/devices/"
     entry = AuditEntry.objects.get(action="auth.second_factor_off")
     assert (entry.actor_id, entry.reason) == (keeper.staff_id, "手机丢了")
 

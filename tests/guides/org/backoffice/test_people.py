@@ -8,10 +8,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from guides.org.models import RoleAssignment, Staff, StoreChange
+from guides.notices.models import Notification
+from guides.org.models import RoleAssignment, Staff, StaffSession, StoreChange
 from tests.factories.guides import Org, holder_of, make_staff, sign_in
 from yejibao.core import clock as product_clock
 from yejibao.core.models import AuditEntry, OutboxEvent
+from yejibao.core.outbox import drain_events
 from yejibao.core.personal import blind_index
 
 from .conftest import browser_of, field, text_of
@@ -161,6 +163,8 @@ def test_nobody_changes_his_own(org: Org) -> None:
         ("post", asked),
         ("state", {"state": "leave", "was": "active", "reason": "x"}),
         ("resign", {"reason": "x"}),
+        ("account", {"userid": "somebody", "reason": "x"}),
+        ("password", {"password": "a long enough one", "reason": "x"}),
     ):
         assert browser.post(f"{page_of(keeper)}{act}/", facts).status_code in (403, 422), act
     assert held_by(keeper) == [("sys_admin", org.hq.pk)] and state_of(keeper) == "active"
@@ -173,7 +177,36 @@ def test_grave_acts_ask_who_one_is_once_more(org: Org) -> None:
         f"{page_of(org.guide)}roles/", {"role": "hq_operator", "reason": "x"}, headers={"Accept": "text/html"}
     )
     assert asked.status_code == 302 and asked["Location"].startswith("/me/confirm/")
+    asked = browser.post(f"{page_of(org.guide)}account/", {"userid": "mine", "reason": "x"})
+    assert asked["Location"].startswith("/me/confirm/") and not Staff.objects.filter(wecom_user_id="mine").exists()
     assert held_by(org.guide) == [("guide", org.store.unit_id)]
+
+
+@pytest.mark.parametrize(
+    ("act", "form", "action", "words"),
+    [
+        ("account", {"userid": "zhoulan2"}, "org.staff_renamed", "企业微信账号换了"),
+        ("password", {"password": "a long enough one"}, "org.password_set", "网页密码重新设了"),
+        ("password", {"password": ""}, "org.password_removed", "网页密码取消了"),
+    ],
+)
+def test_another_way_to_sign_in_has_a_reason_ends_what_is_open_and_is_told(
+    org: Org, admin: Client, act: str, form: dict[str, str], action: str, words: str
+) -> None:
+    keeper, person = Staff.objects.get(role_assignments__role="sys_admin"), holder_of("hq_operator", org)
+    another = holder_of("sys_admin", org)
+    sign_in(Client(), person)
+    url = f"{page_of(person)}{act}/"
+    assert "写一句为什么" in text_of(admin.post(url, form))
+    assert admin.post(url, form | {"reason": "换了手机"}).status_code == 302
+    assert not StaffSession.objects.filter(staff=person).exists()
+    recorded = AuditEntry.objects.filter(action__in=(action, "auth.sessions_ended"), resource_id=str(person.pk))
+    assert list(recorded.order_by("pk").values_list("action", "reason", "actor_id")) == [
+        (action, "换了手机", keeper.pk), ("auth.sessions_ended", "换了手机", keeper.pk),
+    ]  # fmt: skip
+    drain_events()
+    told = Notification.objects.filter(key__startswith="sign_in:").order_by("staff_id").values_list("staff_id", "title")
+    assert list(told) == [(person.pk, f"你的登录：{words}"), (another.pk, f"{person.name}的登录：{words}")]
 
 
 def test_help_in_another_store_ends_by_itself(org: Org, admin: Client) -> None:
