@@ -126,7 +126,7 @@ def _page(request: HttpRequest, unit: OrgUnit, refusal: DomainError | None = Non
         "unit": unit, "node": node, "way": overview.way_to(unit), "store": store, "may": actor.may(MANAGE),
         "nodes": overview.children_of(unit, actor, day=day, with_ended=True) if store is None else [], "depth": 0,
         "lower": lower, "lower_name": OrgUnit.Level(lower).label if lower else "",
-        "upper": UPPER_LEVEL.get(unit.level, ""), "moves": _moves(unit), "changes": _changes(unit, store),
+        "upper": UPPER_LEVEL.get(unit.level, ""), "moves": _moves(unit), "changes": _changes(unit, store) if actor.may(MANAGE) else None,
         "refusal": desk.sentence(refusal) if refusal else "", "act": act, "post": request.POST, "today": day,
         "nav_current": "org", "kinds": Store.Kind.choices, "grades": units.GRADES.items(),
         "dealers": Dealer.objects.order_by("code") if actor.may(MANAGE) else [],

@@ -52,6 +52,12 @@ def test_who_may_look_may_not_change(org: Org) -> None:
     assert browser.post(f"{page_of(org.area)}rename/", {"name": "新", "was": org.area.name}).status_code == 403
 
 
+def test_who_did_what_to_a_unit_is_for_those_who_read_the_trail(org: Org, admin: Client) -> None:
+    admin.post(f"{page_of(org.area)}rename/", {"name": "南京新区", "was": org.area.name})
+    assert "最近的改动" in text_of(admin.get(page_of(org.area)))
+    assert "最近的改动" not in text_of(browser_of("hq_retail", org).get(page_of(org.area)))
+
+
 @pytest.mark.parametrize("path", [TREE, "unit", "store"])
 def test_pages_need_the_same_queries_for_any_length(org: Org, admin: Client, path: str) -> None:
     url = {"unit": page_of(org.area), "store": page_of(org.store.unit)}.get(path, path)
