@@ -65,9 +65,7 @@ def _check(member: Member, tag: Tag, source: str, actor: Actor) -> None:
     if actor.is_system:
         return
     if not actor.may("member.edit_tag"):
-        problem = Forbidden()
-        problem.code = "perm.member.edit_tag"
-        raise problem
+        raise Forbidden(permission="member.edit_tag")
     if not Member.objects.visible_to(actor).filter(pk=member.pk).exists():
         raise NotFound()
     if tag.type != Tag.Type.CONFIG:

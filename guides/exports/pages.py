@@ -50,9 +50,7 @@ def ask(request: HttpRequest, key: str) -> HttpResponse:
     if one is None:
         raise NotFound()
     if not actor.may(one.permission):
-        problem = Forbidden()
-        problem.code = f"perm.{one.permission}"
-        raise problem
+        raise Forbidden(permission=one.permission)
     given = {name: str(value) for name, value in (request.POST or request.GET).items() if name not in ASKED_HERE}
     context = {
         "one": one, "given": given, "reason": request.POST.get("reason", ""), "most": services.MOST_ROWS,

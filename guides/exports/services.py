@@ -121,13 +121,9 @@ def ask_export(
 
 def _must_be_allowed(one: Exportable, actor: Actor, *, with_phone: bool) -> None:
     if not actor.may(one.permission):
-        problem = Forbidden()
-        problem.code = f"perm.{one.permission}"
-        raise problem
+        raise Forbidden(permission=one.permission)
     if with_phone and not one.approval_phone:
-        problem = Forbidden(_("这份名单不能带手机号"))
-        problem.code = "perm.export.phone"
-        raise problem
+        raise Forbidden(_("这份名单不能带手机号"), permission="export.phone")
 
 
 def _count(one: Exportable, actor: Actor, params: dict[str, Any]) -> int:

@@ -46,9 +46,7 @@ class Entry:
 def start_people_sync(*, door: Gateway, actor: Actor, now: datetime) -> SyncRun:
     """Begin a reading of all departments the app may see, or return the one that runs. Raises Forbidden or GatewayError."""
     if not actor.is_system and not actor.may("account.manage"):
-        problem = Forbidden()
-        problem.code = "perm.account.manage"
-        raise problem
+        raise Forbidden(permission="account.manage")
     running = current_run()
     if running:
         return running

@@ -45,9 +45,7 @@ class NotLendable(Invalid):
 def must_manage_accounts(actor: Actor) -> None:
     """Raise Forbidden for whoever does not look after accounts."""
     if not actor.may("account.manage"):
-        problem = Forbidden(_("组织和账号由系统管理员维护。"))
-        problem.code = "perm.account.manage"
-        raise problem
+        raise Forbidden(_("组织和账号由系统管理员维护。"), permission="account.manage")
 
 
 @transaction.atomic

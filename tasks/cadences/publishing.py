@@ -320,6 +320,4 @@ def _is_draft(version: CadenceVersion) -> bool:
 
 def _may_edit(actor: Actor) -> None:
     if not actor.may("template.edit"):
-        problem = Forbidden()
-        problem.code = "perm.template.edit"
-        raise problem
+        raise Forbidden(permission="template.edit")

@@ -94,9 +94,7 @@ def check(rule: Rule, request: HttpRequest) -> None:
     if rule.needs_sign_in and actor.kind == "anonymous":
         raise SignInRequired()
     if not rule.allows(actor):
-        problem = Forbidden()
-        problem.code = f"perm.{getattr(rule, 'permission', '') or 'role'}"
-        raise problem
+        raise Forbidden(permission=getattr(rule, "permission", "") or "role")
 
 
 View = Callable[..., HttpResponse]

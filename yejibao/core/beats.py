@@ -152,9 +152,7 @@ def _cron_words(cron: CrontabSchedule) -> str:
 
 def _must_keep_the_house(actor: Actor) -> None:
     if not actor.may("account.manage"):
-        problem = Forbidden()
-        problem.code = "perm.account.manage"
-        raise problem
+        raise Forbidden(permission="account.manage")
 
 
 @transaction.atomic

@@ -118,9 +118,7 @@ def history(tunable: Tunable, *, upto: int = 30) -> list[SettingChange]:
 
 def _must_be_his(tunable: Tunable, actor: Actor) -> None:
     if not actor.may(tunable.permission):
-        problem = Forbidden()
-        problem.code = f"perm.{tunable.permission}"
-        raise problem
+        raise Forbidden(permission=tunable.permission)
 
 
 @transaction.atomic
