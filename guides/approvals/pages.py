@@ -127,5 +127,5 @@ nav.add(
     url="guides:approvals",
     order=87,
     group="系统",
-    badge=waiting_count,
+    badge=nav.kept(waiting_count),
 )

@@ -7,15 +7,21 @@ Areas: `guide` and `manager` (tab bars), `hq` (side nav of the PC shell), `sideb
 what works is shown.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 
+import redis
+from django.core.cache import cache as shared
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from .scope import Actor
+
+KEPT_SECONDS = 60
+Badge = Callable[[HttpRequest], int | None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Place:
     group: str = ""
     roles: tuple[str, ...] = ()
     permission: str = ""
-    badge: Callable[[HttpRequest], int | None] | None = None
+    badge: Badge | None = None
     loud: bool = True  # a red count; False: a grey one
 
     def open_to(self, actor: Actor | None) -> bool:
@@ -63,6 +69,24 @@ _areas: dict[str, dict[str, Place]] = defaultdict(dict)
 def add(area: str, *, key: str, label: str, icon: str, url: str, **options: object) -> None:
     """Add a place, or replace the one with the same key."""
     _areas[area][key] = Place(key=key, label=label, icon=icon, url=url, **options)  # type: ignore[arg-type]
+
+
+def kept(badge: Badge) -> Badge:
+    """Return a badge that counts anew for a person once a minute: HQ's menu has many numbers, on every page."""
+
+    @wraps(badge)
+    def count(request: HttpRequest) -> int | None:
+        actor: Actor = request.actor  # type: ignore[attr-defined]
+        key = f"nav:{badge.__module__}.{badge.__name__}:{actor.staff_id}:{actor.working_role}"
+        with contextlib.suppress(redis.RedisError):
+            if (found := shared.get(key)) is not None:
+                return found or None
+        counted = badge(request)
+        with contextlib.suppress(redis.RedisError):
+            shared.set(key, counted or 0, KEPT_SECONDS)
+        return counted
+
+    return count
 
 
 @cache
