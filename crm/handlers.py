@@ -13,7 +13,7 @@ from yejibao.core import clock, outbox
 from yejibao.wecom import gateway, inbox
 from yejibao.wecom.events import CorpTagChanged, FriendAdded, FriendEdited, FriendLost, TransferFailed
 
-for table in ("crm_order", "crm_ticket", "crm_tagchange", "crm_consentrecord"):
+for table in ("crm_order", "crm_ticket", "crm_tagchange", "crm_consentrecord", "crm_qualityfinding"):
     add_holding(table)
 add_holding("crm_memberparticulars", stays=privacy.HAS_PARTICULARS)
 add_holding("crm_memberrequest", stays=privacy.ASKS_THE_SAME)
