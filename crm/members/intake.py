@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from yejibao.core import audit
+from yejibao.core import audit, erasing
 from yejibao.core.scope import Actor
 from yejibao.intake import kinds
 from yejibao.intake.kinds import Field, Kind
@@ -59,7 +61,41 @@ def check(stage: Stage) -> None:
         "m.status <> 'active'", "member_no", "member.card_closed", "这张卡已经注销或合并",
         joins="JOIN crm_member m ON m.member_no = s.key",
     )  # fmt: skip
+    _refuse_forgotten(stage)
     stage.compare("crm_member", SAME, _columns(stage), joins=JOINS)
+
+
+def _refuse_forgotten(stage: Stage) -> None:
+    """Refuse new cards of people who were forgotten, and keep nothing of such a row. Who registered again later, and agreed
+    to be called, is a new member."""
+    marks: dict[int, set[str]] = {}
+    again: dict[int, Any] = {}
+    for place, key, index, registered_at in stage.run(
+        f"""
+        SELECT s.place, s.key, s.cells->>'phone_index',
+            CASE WHEN ({cell("phone_consent")})::boolean THEN ({cell("registered_at")})::timestamptz END
+        FROM intake_stagedrow s WHERE {stage.where} AND EXISTS (SELECT 1 FROM core_erasure)
+            AND NOT EXISTS (SELECT 1 FROM crm_member m WHERE m.member_no = s.key)
+        """
+    ):
+        marks[place] = {erasing.mark("card", key), *([erasing.mark("phone", index)] if index else [])}
+        again[place] = registered_at
+    when = erasing.forgotten({one for some in marks.values() for one in some})
+    for place, some in marks.items():
+        known = sorted(one for one in some if one in when)
+        if not known or (again[place] and again[place] > max(when[one] for one in known)):
+            continue
+        where = f"s.place = {int(place)}"
+        stage.refuse(
+            where,
+            "member_no",
+            "member.erased",
+            "这位顾客要求删除过信息。他本人重新入会并同意电话联系后，带上新的入会时间再送",
+        )
+        stage.run(
+            "UPDATE intake_stagedrow SET cells = '{}', key = %s WHERE batch = %s AND place = %s",
+            [f"erased-{known[0]}", stage.batch_id, place],
+        )
 
 
 def commit(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,8 @@ from .models import Order
 from .services import MAX_ROWS, ingest_orders, ingest_returns
 from .services.importing import TITLES
 from .services.maps import load_map
-from .services.rows import RowResult
+from .services.people import ERASED, marks_of
+from .services.rows import RowResult, named_member
 
 SEALED = "intake_stagedrow.order"  # a row names its member: it waits encrypted, whole
 KINDS = {str(label): value for value, label in Order.Kind.choices}
@@ -93,6 +94,27 @@ def _go(stage: Stage) -> None:
             is_dry_run=stage.is_dry_run,
         )
     stage.note((place, one.result, one.errors) for place, one in zip(places, results, strict=True))
+    _name_refused(
+        stage, [(place, row, one) for place, row, one in zip(places, rows, results, strict=True) if one.errors]
+    )
+
+
+def _name_refused(stage: Stage, refused: Sequence[tuple[int, Any, RowResult]]) -> None:
+    """Note with refused rows whom they name, as marks, for the day he is forgotten; who was already is taken out of them."""
+    noted = []
+    for place, row, result in refused:
+        if result.code == ERASED:
+            noted.append({"place": place, "cells": read_order(row | {"member": None}).cells})
+        elif isinstance(row, dict) and (member := named_member(row.get("member"))):
+            noted.append({"place": place, "cells": {"who": sorted(marks_of(member))}})
+    if noted:
+        stage.run(
+            """
+            UPDATE intake_stagedrow s SET cells = s.cells || n.cells
+            FROM jsonb_to_recordset(%s::jsonb) AS n (place int, cells jsonb) WHERE s.batch = %s AND s.place = n.place
+            """,
+            [json.dumps(noted), stage.batch_id],
+        )
 
 
 def check(stage: Stage) -> None:

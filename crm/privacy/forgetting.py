@@ -7,7 +7,7 @@ the records of consent and of the request itself: they prove that we did what he
 from datetime import timedelta
 
 from crm.orders.intake import SEALED
-from yejibao.core.erasing import forget
+from yejibao.core.erasing import forget, remember
 from yejibao.core.rotation import also_in
 from yejibao.core.wearing import wear_out
 
@@ -76,10 +76,25 @@ forget(
     order=90,
 )
 
-# Rows a source sent of him and that were refused.
+# By what he would come back with the next feed. `phone` is the blind index, as the columns hold it.
+remember(
+    """
+    SELECT id, 'card', member_no FROM crm_member WHERE id = ANY(%(ids)s) AND member_no <> 'gone-' || id
+    UNION SELECT id, 'phone', phone_index FROM crm_member WHERE id = ANY(%(ids)s) AND phone_index <> ''
+    UNION SELECT member_id, CASE kind WHEN 'phone' THEN 'phone' ELSE 'card' END, value FROM crm_memberidentity
+        WHERE member_id = ANY(%(ids)s) AND kind IN ('phone', 'pos_card')
+    """
+)
+
+# Rows a source sent of him and that were refused: cards by number or phone, orders by the marks of who they name.
 forget(
     "intake_refusedrow",
-    "DELETE FROM intake_refusedrow WHERE kind = 'members' AND key IN (SELECT member_no FROM crm_member WHERE id = ANY(%(ids)s))",
+    """
+    DELETE FROM intake_refusedrow WHERE kind = 'members' AND (
+            split_part(key, '#', 1) IN (SELECT member_no FROM crm_member WHERE id = ANY(%(ids)s))
+            OR cells->>'phone_index' IN (SELECT phone_index FROM crm_member WHERE id = ANY(%(ids)s) AND phone_index <> ''))
+        OR kind = 'orders' AND cells->'who' ?| %(marks)s
+    """,
     order=20,
 )
 also_in(

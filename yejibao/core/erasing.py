@@ -2,20 +2,26 @@
 
 erasing.forget("crm_membertag", "DELETE FROM crm_membertag WHERE member_id = ANY(%(ids)s)")
 
-The statements are plain SQL over `%(ids)s` (members) and `%(now)s`, since they run in two places: in the job that answers a
-request to be deleted, and in a database that was just restored, over everybody on the list of those who were erased after
-the backup was taken (the re-delete list). They may run twice. What the law keeps has no statement.
+The statements are plain SQL over `%(ids)s` (members), `%(marks)s` and `%(now)s`, since they run in two places: in the job that
+answers a request to be deleted, and in a database that was just restored, over everybody on the list of those who were erased
+after the backup was taken (the re-delete list). They may run twice. What the law keeps has no statement.
+
+Of his card numbers and phones a keyed hash each is kept (`remember`, `mark`): whoever creates people from what other systems
+send asks `forgotten` first, or he would be back with the next feed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.db import connection
 
 from .models import Erasure
+from .personal import blind_index
 
 AT_ONCE = 500
 FILE = "erased-members.txt"
@@ -29,6 +35,8 @@ class Cursor(Protocol):
 
     def execute(self, query: Any, params: Any = None) -> Any: ...
 
+    def fetchall(self) -> Any: ...
+
 
 @dataclass(frozen=True)
 class _Step:
@@ -38,6 +46,7 @@ class _Step:
 
 
 _steps: dict[str, _Step] = {}
+_names: list[str] = []
 
 
 def forget(name: str, sql: str, *, order: int = 50) -> None:
@@ -45,17 +54,62 @@ def forget(name: str, sql: str, *, order: int = 50) -> None:
     _steps[name] = _Step(order, name, sql)
 
 
-def erase(cursor: Cursor, ids: Iterable[int], *, now: datetime) -> dict[str, int]:
-    """Forget these people in every table, and note that they were; returns the rows each statement touched."""
-    params = {"ids": sorted(set(ids)), "now": now}
+def remember(sql: str) -> None:
+    """Say by which names a person could come back: a query over `%(ids)s` for (id, kind, value)."""
+    _names.append(sql)
+
+
+def mark(kind: str, value: str) -> str:
+    """Return what is kept of a name of somebody who was forgotten."""
+    return blind_index(value, purpose=f"erased_{kind}")
+
+
+def forgotten(marks: Collection[str]) -> dict[str, datetime]:
+    """Return which of these marks are of people who were forgotten, and when they were."""
+    if not marks:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT one, max(erased_at) FROM core_erasure, unnest(marks) one "
+            "WHERE marks && %(marks)s::varchar[] AND one = ANY(%(marks)s) GROUP BY one",
+            {"marks": sorted(marks)},
+        )
+        return dict(cursor.fetchall())
+
+
+def erase(
+    cursor: Cursor, ids: Iterable[int], *, now: datetime, known: Mapping[int, Collection[str]] | None = None
+) -> dict[str, int]:
+    """Forget these people in every table, and note that they were; returns the rows each statement touched.
+
+    `known` are the marks of an earlier time, for a database that does not know them any more, or not yet.
+    """
+    marks: dict[int, set[str]] = defaultdict(set)
+    for subject, kept in (known or {}).items():
+        marks[subject].update(kept)
+    params: dict[str, Any] = {"ids": sorted(set(ids)), "now": now}
+    for names in _names:
+        cursor.execute(names, params)
+        for subject, kind, value in cursor.fetchall():
+            marks[subject].add(mark(kind, value))
+    params["marks"] = sorted({one for kept in marks.values() for one in kept})
     counts = {}
     for step in sorted(_steps.values(), key=lambda step: (step.order, step.name)):
         cursor.execute(step.sql, params)
         counts[step.name] = cursor.rowcount
     cursor.execute(
-        "INSERT INTO core_erasure (subject_id, erased_at) SELECT unnest(%(ids)s::bigint[]), %(now)s "
-        "ON CONFLICT (subject_id) DO NOTHING",
-        params,
+        """
+        INSERT INTO core_erasure AS t (subject_id, erased_at, marks)
+        SELECT id, %(now)s, coalesce(array_agg(mark) FILTER (WHERE mark IS NOT NULL), '{}')
+        FROM unnest(%(ids)s::bigint[]) id LEFT JOIN unnest(%(whose)s::bigint[], %(each)s::varchar[]) m (whose, mark) ON whose = id
+        GROUP BY id
+        ON CONFLICT (subject_id) DO UPDATE SET marks = ARRAY(SELECT DISTINCT unnest(t.marks || excluded.marks) ORDER BY 1)
+        """,
+        params
+        | {
+            "whose": [subject for subject, kept in marks.items() for _ in kept],
+            "each": [one for kept in marks.values() for one in kept],
+        },
     )
     return counts
 
@@ -64,23 +118,25 @@ def erase(cursor: Cursor, ids: Iterable[int], *, now: datetime) -> dict[str, int
 
 
 def write_list(path: Path) -> int:
-    """Write the whole list to a file that outlives this database: ids and moments, nothing else. Returns how many."""
+    """Write the whole list to a file that outlives this database: ids, moments and marks, nothing else. Returns how many."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     count = 0
     with open(part, "w") as file:
-        for subject, at in Erasure.objects.order_by("pk").values_list("subject_id", "erased_at").iterator():
-            file.write(f"{subject} {at.isoformat()}\n")
+        for subject, at, marks in (
+            Erasure.objects.order_by("pk").values_list("subject_id", "erased_at", "marks").iterator()
+        ):
+            file.write(" ".join([str(subject), at.isoformat(), *marks]) + "\n")
             count += 1
     part.rename(path)
     return count
 
 
 def read_list(path: Path) -> dict[int, str]:
-    """Return what a list says: when each was erased. An absent file is empty."""
+    """Return what a list says of each: when he was erased, and the marks of his names. An absent file is empty."""
     if not path.is_file():
         return {}
-    lines = (line.split() for line in path.read_text().splitlines())
+    lines = (line.split(maxsplit=1) for line in path.read_text().splitlines())
     return {int(parts[0]): parts[1] for parts in lines if len(parts) == 2 and parts[0].isdigit()}
 
 
@@ -93,5 +149,6 @@ def erase_again(cursor: Cursor, listed: Mapping[int, str], *, now: datetime) -> 
     """Forget in a restored database everybody on the list, whether or not it still knows him. Returns how many."""
     ids = sorted(listed)
     for first in range(0, len(ids), AT_ONCE):
-        erase(cursor, ids[first : first + AT_ONCE], now=now)
+        some = ids[first : first + AT_ONCE]
+        erase(cursor, some, now=now, known={subject: listed[subject].split()[1:] for subject in some})
     return len(ids)

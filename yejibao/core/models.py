@@ -1,5 +1,7 @@
 """Ground floor tables: audit, idempotency keys, heartbeats, outbox, inbox of nothing yet."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 
@@ -130,6 +132,10 @@ class Erasure(models.Model):
 
     subject_id = models.BigIntegerField(primary_key=True)
     erased_at = models.DateTimeField()
+    marks = ArrayField(models.CharField(max_length=32), default=list)  # his card numbers and phones, as keyed hashes
+
+    class Meta:
+        indexes = [GinIndex(fields=["marks"], name="erasure_marks")]  # a feed must not bring him back
 
 
 class SettingChange(models.Model):

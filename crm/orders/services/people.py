@@ -12,10 +12,12 @@ from django.db.models import Q
 from crm.members.models import FriendLink, Member, MemberIdentity
 from crm.members.services import note_identities
 from guides.org.models import Staff, Store
+from yejibao.core import erasing
 from yejibao.core.personal import blind_index, columns, normal_phone
 
 from .rows import MemberIn, OrderIn, complaint
 
+ERASED = "member.erased"
 PHONE_LIKE = re.compile(r"(\+\d[\d -]{6,}|(86)?1\d{2}[ -]?\d{4}[ -]?\d{4})")
 
 
@@ -38,6 +40,11 @@ class _Wanted:
     def new_number(self) -> str:
         """Return the number he gets when created; one phone gives one number, whoever is first."""
         return self.member_no or f"P{self.index[:16].upper()}"
+
+    def marks(self) -> set[str]:
+        """Return by what he is known if he was forgotten."""
+        cards = {erasing.mark("card", self.member_no)} if self.member_no else set()
+        return cards | ({erasing.mark("phone", self.index)} if self.index else set())
 
 
 def resolve(
@@ -62,6 +69,7 @@ def resolve(
     links: dict[int, Links] = {}
     wrong: dict[int, list[dict[str, str]]] = {}
     to_create: dict[str, tuple[_Wanted, int]] = {}
+    erased = _forgotten({place: want for place, want in wanted.items() if book.find(want) is None}, rows)
     for place, row in rows.items():
         errors = _unknown_places(row, stores, guides)
         if not errors and place in wanted:
@@ -69,6 +77,10 @@ def resolve(
             found = book.find(want)
             if found == book.SEVERAL:
                 errors.append(complaint("member", "order.member_ambiguous", "这个手机号对应多位会员，请改用会员号"))
+            elif place in erased:
+                errors.append(
+                    complaint("member", ERASED, "这位顾客要求删除过信息，不再建档；点重试，按没有会员的单收下")
+                )
             elif found is None and not want.profile.name:
                 errors.append(complaint("member", "order.member_unknown", "没有这位会员"))
             elif found is None:
@@ -85,6 +97,23 @@ def resolve(
         member_id = (book.find(want_or_none) or book.by_number.get(want_or_none.new_number)) if want_or_none else None
         links[place] = Links(stores[row.store], guides.get(row.guide), member_id)
     return links, wrong
+
+
+def _forgotten(strangers: Mapping[int, _Wanted], rows: Mapping[int, OrderIn]) -> set[int]:
+    """Return the rows that name somebody who was forgotten; one who agreed anew with a later purchase is a new member."""
+    marks = {place: want.marks() for place, want in strangers.items()}
+    when = erasing.forgotten({mark for some in marks.values() for mark in some})
+    found = set()
+    for place, some in marks.items():
+        days = [when[mark] for mark in some if mark in when]
+        if days and not (strangers[place].profile.phone_consent and rows[place].paid_at > max(days)):
+            found.add(place)
+    return found
+
+
+def marks_of(member: MemberIn) -> set[str]:
+    """Return the marks of whom a row names, for the day he is forgotten."""
+    return _wanted(member).marks()
 
 
 def _wanted(member: MemberIn) -> _Wanted:

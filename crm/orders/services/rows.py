@@ -307,6 +307,11 @@ def _member(value: Any, errors: list[dict[str, str]]) -> MemberIn | None:
     )
 
 
+def named_member(value: Any) -> MemberIn | None:
+    """Return whom a row names, whatever else is wrong with it."""
+    return _member(value, [])
+
+
 def read_row(row: Any, *, now: datetime) -> OrderIn | RowResult:
     """Return the order a row describes, or the refusal that names everything wrong with its shape."""
     errors: list[dict[str, str]] = []

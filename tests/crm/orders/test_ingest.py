@@ -418,7 +418,7 @@ def test_a_batch_costs_the_same_queries_for_any_size(row: Any, count: int, djang
         row(f"A{n}", lines=lines, member={"member_no": f"N{n}", "name": "赵一鸣", "owner_guide": "limin"})
         for n in range(count)
     ]
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         assert set(words(send(*rows))) == {"created"}
     with django_assert_num_queries(7):
         assert set(words(send(*rows))) == {"same"}
