@@ -91,6 +91,7 @@ def _context(asked: MemberRequest, request: HttpRequest, now: datetime) -> dict[
         "proofs": MemberRequest.Proof.choices, "phone": f"尾号 {member.phone_last4}" if member.phone_last4 else "没留手机号",
         "may_decide": actor.staff_id not in (asked.asked_by_id, asked.checked_by_id), "nav_current": "privacy",
         "is_open": asked.state in MemberRequest.UNFINISHED, "may_check": services.may_check(asked, actor),
+        "may_phone": actor.staff_id != (asked.asked_by_id or asked.checked_by_id),
         "may_again": services.may_copy_again(asked, actor, now=now),
         "may_call": asked.asked_by_id != actor.staff_id or not services.needs_ticket(actor),
     }  # fmt: skip
@@ -216,7 +217,7 @@ nav.add(
     url="crm:privacy-requests",
     order=60,
     roles=WHO,
-    badge=_late,
+    badge=nav.kept(_late),
 )
 nav.add(
     "hq",

@@ -1,6 +1,6 @@
 """A member asks for a copy, a correction or to be forgotten: recorded, identity checked, answered within 15 days."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,10 +13,12 @@ from crm.events import MemberChanged
 from crm.members.models import Member, MemberIdentity
 from crm.members.services import lock_members, note_identities
 from crm.privacy.models import ConsentRecord, MemberRequest
+from guides.notices.services import Notice, tell
+from guides.org.models import Staff
 from yejibao.core import audit, limits, outbox
 from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound
-from yejibao.core.personal import blind_index, columns, normal_phone
+from yejibao.core.personal import blind_index, columns, mask_name, mask_phone, normal_phone
 from yejibao.core.scope import Actor
 
 from .revealing import count_look
@@ -25,6 +27,10 @@ ANSWERED_WITHIN = timedelta(days=15)  # reliability-security §10
 COPIED_AGAIN_WITHIN = timedelta(hours=24)
 # What a member may have corrected, by itself; a birthday comes as a whole.
 CORRECTED = ("name", "salutation", "gender", "phone", "birth_month", "birth_day", "birth_year", "birthday_calendar")
+CORRECTED_NAMES = {
+    "name": _("姓名"), "salutation": _("称呼"), "gender": _("性别"), "phone": _("手机号"), "birth_month": _("生日"),
+    "birth_day": _("生日"), "birth_year": _("生日"), "birthday_calendar": _("生日"),
+}  # fmt: skip
 State, Kind = MemberRequest.State, MemberRequest.Kind
 
 
@@ -148,15 +154,21 @@ def approve_deletion(request: MemberRequest, *, actor: Actor, now: datetime) -> 
 
 @transaction.atomic
 def correct_member(request: MemberRequest, values: Mapping[str, Any], *, actor: Actor, now: datetime) -> Member:
-    """Write what he had corrected and close the request. Raises Invalid, NotChecked, PhoneTaken."""
+    """Write what he had corrected, close the request and tell his guide. A phone takes another person than who recorded it.
+
+    Raises Invalid, NotChecked, NeedsAnother, PhoneTaken.
+    """
     _may(actor)
     if request.kind != Kind.CORRECT or request.state != State.CHECKED:
         raise NotChecked()
     wanted = {name: values[name] for name in CORRECTED if name in values}
     if not wanted or (extra := values.keys() - set(CORRECTED)):
         raise Invalid(_("写明要改成什么") if not wanted else _("这些不在这里改：%s") % sorted(extra))
+    if "phone" in wanted and not actor.is_system and actor.staff_id == (request.asked_by_id or request.checked_by_id):
+        raise NeedsAnother(_("改手机号要换一位同事，登记的人不能自己改"))
     lock_members([request.member_id])
     member = Member.objects.get(pk=request.member_id)
+    before = _trace(member, wanted)
     if "name" in wanted and not str(wanted["name"]).strip():
         raise Invalid(_("名字不能空"), errors=[{"field": "name", "code": "required", "message": "写一下名字"}])
     if "phone" in wanted:
@@ -166,8 +178,32 @@ def correct_member(request: MemberRequest, values: Mapping[str, Any], *, actor: 
         note_identities([member.pk], now=now, source="hq")
     request.move_to(State.DONE, done_at=now, decided_at=now, decided_by_id=actor.staff_id, answer="已按本人说的改好")
     _over(request, "member_request.corrected", actor, fields=sorted(wanted.keys() & set(CORRECTED)))
+    corrected = Member.objects.get(pk=member.pk)
+    audit.record(actor, "member.corrected", member, before=before, after=_trace(corrected, before))
     outbox.publish(MemberChanged(member.pk, "corrected"))
-    return Member.objects.get(pk=member.pk)
+    _tell_guide(corrected, before, now=now)
+    return corrected
+
+
+def _trace(member: Member, names: Collection[str]) -> dict[str, Any]:
+    """Return what the trail keeps of these fields: masked, enough to see that they changed and into what kind of thing."""
+    shown = {
+        "name": mask_name(member.name),
+        "phone": mask_phone(member.phone),
+        "birth_month": "*",
+        "birth_day": "*",
+        "birth_year": "*",
+    }
+    return {name: shown.get(name, getattr(member, name)) for name in CORRECTED if name in names}
+
+
+def _tell_guide(member: Member, changed: Collection[str], *, now: datetime) -> None:
+    names = dict.fromkeys(CORRECTED_NAMES[name] for name in changed)
+    notice = Notice(
+        "member", f"corrected:{member.pk}:{local_day(now)}", f"{mask_name(member.name)}的资料改了",
+        f"/g/members/{member.public_id}/", f"总部照他本人说的改了：{'、'.join(map(str, names))}",
+    )  # fmt: skip
+    tell(Staff.objects.filter(pk=member.owner_guide_id), notice, now=now)
 
 
 def _new_phone(member: Member, typed: str, *, now: datetime) -> dict[str, str]:

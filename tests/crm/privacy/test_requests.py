@@ -138,10 +138,12 @@ def test_a_correction_is_written_and_an_old_phone_leads_to_nobody(member: Member
     other = make_member(name="别人", phone="13900001111")
     note_identities([other.pk], now=NOW)
     asked = checked(member, "correct", desk)
+    with pytest.raises(NeedsAnother):  # who recorded it does not lead another phone to the card himself
+        correct_member(asked, {"phone": "139 0000 2222"}, actor=actor_for(desk[0]), now=NOW)
     with pytest.raises(PhoneTaken):
-        correct_member(asked, {"phone": "139 0000 1111"}, actor=actor_for(desk[0]), now=NOW)
+        correct_member(asked, {"phone": "139 0000 1111"}, actor=actor_for(desk[1]), now=NOW)
     old = member.phone_index
-    fresh = correct_member(asked, {"phone": "139 0000 2222", "birth_year": "1987"}, actor=actor_for(desk[0]), now=NOW)
+    fresh = correct_member(asked, {"phone": "139 0000 2222", "birth_year": "1987"}, actor=actor_for(desk[1]), now=NOW)
     assert (fresh.phone, fresh.phone_last4, fresh.birth_year) == ("13900002222", "2222", "1987")
     kinds = MemberIdentity.objects.filter(member=member, kind="phone").values_list("value", flat=True)
     assert (list(kinds), MemberIdentity.objects.filter(value=old).exists()) == ([fresh.phone_index], False)
@@ -149,6 +151,11 @@ def test_a_correction_is_written_and_an_old_phone_leads_to_nobody(member: Member
     assert (asked.state, asked.wish) == ("done", "")
     told = AuditEntry.objects.get(action="member_request.corrected")
     assert told.after == {"member": member.pk, "fields": ["birth_year", "phone"]}
+    trace = AuditEntry.objects.get(action="member.corrected", resource_id=str(member.pk))
+    assert trace.before == {"phone": "138****2075", "birth_year": "*"}
+    assert trace.after == {"phone": "139****2222", "birth_year": "*"}
+    notice = Notification.objects.get(staff=member.owner_guide, key__startswith="corrected:")
+    assert "手机号、生日" in notice.text and PHONE not in notice.text and NAME not in notice.title
 
 
 def test_a_deletion_takes_two_people_and_can_be_withdrawn_until_the_night(
