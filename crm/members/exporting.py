@@ -10,7 +10,7 @@ from guides.org.actors import role_book
 from guides.org.models import OrgUnit
 from guides.org.scoped import under_grants
 from yejibao.core.errors import NotFound
-from yejibao.core.personal import mask_name
+from yejibao.core.personal import mask_mobiles, mask_name
 from yejibao.core.scope import Actor
 
 from .customers import level_names
@@ -69,7 +69,7 @@ def _columns(actor: Actor, params: Params) -> Sequence[Column]:
     levels, is_full = level_names(), params.get("with_phone")
     phone = [Column("手机号", lambda one: one.phone, width=14)] if is_full else []
     return [
-        Column("会员号", lambda one: one.member_no),
+        Column("会员号", (lambda one: one.member_no) if is_full else (lambda one: mask_mobiles(one.member_no))),
         Column("姓名", (lambda one: one.name) if is_full else (lambda one: mask_name(one.name))),
         *phone,
         Column("等级", lambda one: levels.get(one.member_level, "")),

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 from functools import cache
 from typing import Any
 
@@ -116,6 +117,18 @@ def normal_phone(text: str) -> str:
 def mask_phone(phone: str) -> str:
     """Return `138****2075`."""
     return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 8 else "****" if phone else ""
+
+
+_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+
+
+def is_mobile(text: str) -> bool:
+    return _MOBILE.fullmatch(text) is not None
+
+
+def mask_mobiles(text: str) -> str:
+    """Return a text with the mobile numbers in it masked: a card number may hold one, or a remark."""
+    return _MOBILE.sub(lambda found: mask_phone(found[0]), text)
 
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 
+from yejibao.core.personal import mask_mobiles
 from yejibao.core.sheets import defused
 
 from . import kinds
@@ -23,7 +24,7 @@ from .stage import TABLE, errors_of
 
 @dataclass(frozen=True)
 class RowError:
-    """One thing that is wrong with a row; the value is masked where it is personal."""
+    """One thing that is wrong with a row; the value is masked where it is personal, the key where it holds a phone."""
 
     line: int
     key: str
@@ -55,7 +56,9 @@ def _read(kind: Kind, line: int, key: str, cells: Any, errors: Any) -> Iterator[
         name = error["field"]
         own = kind.by_name.get(name)
         value = shown_value(own, held.get(name)) if own and isinstance(held, dict) else ""
-        yield RowError(_line(held, name, line), key, kind.title(name), value, error["message"])
+        yield RowError(
+            _line(held, name, line), mask_mobiles(key), kind.title(name), mask_mobiles(value), error["message"]
+        )
 
 
 def _line(cells: Any, name: str, line: int) -> int:

@@ -17,7 +17,7 @@ from yejibao.core import audit, secret_marks, tunables
 from yejibao.core.audit_words import action_words, actions_of
 from yejibao.core.clock import local_moment
 from yejibao.core.models import AuditEntry
-from yejibao.core.personal import mask_name
+from yejibao.core.personal import mask_mobiles, mask_name
 from yejibao.core.scope import Actor
 
 from ..job_words import NAMES_OF_JOBS

@@ -53,6 +53,12 @@ def mask_phone(phone: str | None) -> str:
 
 
 @register.filter
+def mask_mobiles(text: str | None) -> str:
+    """A card number, whose digits may be a phone."""
+    return personal.mask_mobiles(text or "")
+
+
+@register.filter
 def mask_name(name: str | None) -> str:
     """`王**`"""
     return personal.mask_name(name or "")
