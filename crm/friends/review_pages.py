@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from crm.members.models import Member, MemberMerge
 from crm.members.services import merge_members, undo_merge
-from yejibao.core import access, clock, hx, idempotency, nav
+from yejibao.core import access, audit, clock, hx, idempotency, nav
 from yejibao.core.errors import Invalid, NotFound
+from yejibao.core.personal import mask_mobiles
 
 from .models import LinkReview
 from .queries import open_question_count, questions
@@ -40,6 +41,9 @@ def reviews(request: HttpRequest) -> HttpResponse:
         .order_by("-at", "-pk")[:MERGES_SHOWN]
     )
     found = questions(actor)
+    seen = {member.pk for one in found for member in one.candidates}
+    seen |= {pk for merge in merges for pk in (merge.kept_id, merge.gone_id)}
+    audit.saw_members(actor, sorted(seen), where="关联待确认")
     request.open_link_reviews = len(found)  # type: ignore[attr-defined]
     context = {
         "questions": found, "merges": merges, "now": clock.now(), "nav_current": "links", "is_hq": _is_hq(request),
@@ -97,7 +101,7 @@ def merge(request: HttpRequest) -> HttpResponse:
     def work() -> dict[str, Any]:
         kept, gone = found[numbers[0]], found[numbers[1]]
         merge_members(kept=kept, gone=gone, actor=actor, reason=reason, now=now)
-        return {"said": f"{gone.member_no} 并进 {kept.member_no} 了，可以在下面撤销"}
+        return {"said": f"{mask_mobiles(gone.member_no)} 并进 {mask_mobiles(kept.member_no)} 了，可以在下面撤销"}
 
     done, _replayed = idempotency.once(request, {"numbers": numbers}, work)
     return _back(request, done["said"])

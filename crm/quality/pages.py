@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from yejibao.core import access, nav
+from yejibao.core import access, audit, nav
 from yejibao.core.errors import NotFound
 from yejibao.core.personal import mask_name
 
@@ -50,13 +50,16 @@ def findings(request: HttpRequest, key: str) -> HttpResponse:
     if check is None:
         raise NotFound()
     after = request.GET.get("after", "")
-    rows = QualityFinding.objects.visible_to(access.actor_of(request)).filter(check_key=key)
+    actor = access.actor_of(request)
+    rows = QualityFinding.objects.visible_to(actor).filter(check_key=key)
     rows = rows.select_related(
         "member__main_store", "member__owner_guide", "order__store", "order__guide", "order__member"
     )
     if after.isdigit() and len(after) < 7:
         rows = rows.filter(place__gt=int(after))
     found = list(rows.order_by("place")[: PAGE + 1])
+    seen = {one.order.member_id if one.order else one.member_id for one in found[:PAGE]}
+    audit.saw_members(actor, sorted(pk for pk in seen if pk), where=f"数据质量 {check.label}")
     count = QualityCount.objects.filter(check_key=key).order_by("-day").values_list("count", flat=True).first() or 0
     facts = {
         "check": check, "count": count, "kept": KEPT, "lines": [_facts(one) for one in found[:PAGE]],

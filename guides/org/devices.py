@@ -1,7 +1,6 @@
 """登录设备: the browsers in which a person is signed in, and ending them, by himself, by an administrator or by an event."""
 
 import hashlib
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,25 +12,6 @@ from yejibao.core.errors import Forbidden, NotFound
 from yejibao.core.scope import Actor
 
 from .models import Staff, StaffSession
-
-# The first that fits names it. WeCom's own browser says MicroMessenger too, and Chrome's says Safari.
-BROWSERS = (
-    ("企业微信", r"wxwork"), ("微信", r"MicroMessenger"), ("Edge", r"Edg[A/]"), ("Firefox", r"Firefox|FxiOS"),
-    ("Chrome", r"Chrome|CriOS"), ("Safari", r"Safari"),
-)  # fmt: skip
-SYSTEMS = (
-    ("iPhone", r"iPhone"), ("iPad", r"iPad"), ("鸿蒙手机", r"HarmonyOS|OpenHarmony"), ("安卓手机", r"Android"),
-    ("Windows 电脑", r"Windows"), ("苹果电脑", r"Macintosh"), ("Linux 电脑", r"Linux"),
-)  # fmt: skip
-
-
-def device_of(agent: str) -> str:
-    """Return 企业微信 · iPhone from what a browser says of itself; empty when it says nothing we know."""
-    found = [
-        next((name for name, words in names if re.search(words, agent, re.IGNORECASE)), "")
-        for names in (BROWSERS, SYSTEMS)
-    ]
-    return " · ".join(filter(None, found))
 
 
 @dataclass(frozen=True)
@@ -101,6 +81,4 @@ def lock_sign_in(staff_id: int) -> Staff:
 
 def _must_be_own_or_manage(actor: Actor, person: Staff) -> None:
     if actor.staff_id != person.pk and not actor.may("account.manage"):
-        problem = Forbidden()
-        problem.code = "perm.account.manage"
-        raise problem
+        raise Forbidden(permission="account.manage")

@@ -23,7 +23,7 @@ from yejibao.core.scope import Actor
 
 from .actors import AccountEnded, actor_for, facts_of, role_facts
 from .confirming import note_confirmed
-from .devices import device_of, lock_sign_in
+from .devices import lock_sign_in
 from .models import Staff, StaffSession
 from .sessions import ABOUT, ENDS_AT, LONGEST_PHONE, LONGEST_WEB, ROLE, STAFF
 
@@ -205,7 +205,7 @@ def sign_in(request: HttpRequest, person: Staff, *, way: str, now: datetime, is_
     request.session[STAFF] = person.pk
     request.session[ROLE] = actor.working_role
     request.session[ENDS_AT] = (now + (LONGEST_PHONE if is_phone else LONGEST_WEB)).isoformat()
-    device = device_of(request.headers.get("User-Agent", ""))
+    device = audit.device_of(request.headers.get("User-Agent", ""))[:32]
     request.session[ABOUT] = {"began_at": now.isoformat(), "device": device, "ip": facts["ip"] or None}
     note_confirmed(request.session, way=way, now=now)
     request.session.save()

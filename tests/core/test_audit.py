@@ -60,8 +60,15 @@ PHONE = (
         (PHONE, "企业微信 4.1.20 · iPhone"),
         (
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36",
-            "Chrome 120 · Windows",
+            "Chrome 120 · Windows 电脑",
         ),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) MicroMessenger/7.0.1 wxwork/4.1.36", "企业微信 4.1.36 · iPhone"),
+        ("x wxwork iPhone", "企业微信 · iPhone"),
+        (
+            "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/120 Mobile Safari/537.36",
+            "Chrome 120 · 安卓手机",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/120 Safari/537.36 Edg/120", "Edge 120 · Windows 电脑"),
         ("python-requests/2.31", "python-requests"),
         ("", ""),
     ],

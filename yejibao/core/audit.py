@@ -8,7 +8,7 @@ from django.db.models import Model
 
 from . import clock
 from .models import AuditEntry
-from .personal import mask_phone
+from .personal import is_mobile, mask_mobiles, mask_phone
 from .scope import Actor
 
 REVEALS = ("member.phone_revealed", "member.revealed")  # kept for five years; the manager sees her store's
@@ -16,7 +16,6 @@ VIEWED, LISTED = "member.viewed", "member.listed"  # by people above the store: 
 EXPORTED = "export.made"
 IN_STORE = ("guide", "store_manager")
 MEMBER = "crm.Member"
-_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 _PERSONAL = {"phone", "mobile", "address", "id_number", "birthday", "birth_year", "password", "secret", "token"}
 
 
@@ -82,8 +81,12 @@ def _entry(
 
 
 def saw_members(actor: Actor, ids: Sequence[int], *, where: str = "") -> None:
-    """Record that somebody above the store saw these members; in a store that is the day's work, and leaves no row."""
-    if actor.is_system or actor.working_role in IN_STORE or not ids:
+    """Record that somebody above the store saw these members; in a store that is the day's work, and leaves no row.
+
+    What counts are all roles he holds, as they all count for what he sees, not the one he works in.
+    """
+    is_of_a_store = bool(actor.grants) and all(grant.role in IN_STORE for grant in actor.grants)
+    if actor.is_system or is_of_a_store or not ids:
         return
     if len(ids) == 1:
         record(actor, VIEWED, MEMBER, resource_id=str(ids[0]), after={"where": where} if where else None)
@@ -107,7 +110,7 @@ def masked(value: Any) -> Any:
     """Return a value as the trail may keep it: `138****2075` for a number, a star for what stands under a personal name."""
     match value:
         case str():
-            return _MOBILE.sub(lambda found: mask_phone(found[0]), value)
+            return mask_mobiles(value)
         case dict():
             return {
                 key: _hidden(inner) if key in _PERSONAL and isinstance(inner, str) else masked(inner)
@@ -120,24 +123,24 @@ def masked(value: Any) -> Any:
 
 def _hidden(text: str) -> str:
     # What is masked already (*2075, 138****2075) tells no more than it may.
-    return text if "*" in text or not text else mask_phone(text) if _MOBILE.fullmatch(text) else "***"
+    return text if "*" in text or not text else mask_phone(text) if is_mobile(text) else "***"
 
 
+# The first that fits names it. WeCom's own browser says MicroMessenger too, and Chrome's says Safari.
 _CLIENTS = (
-    ("企业微信", r"wxwork/(\d+(?:\.\d+){0,2})"),
-    ("微信", r"MicroMessenger/(\d+(?:\.\d+){0,2})"),
-    ("Edge", r"Edg/(\d+)"),
-    ("Firefox", r"Firefox/(\d+)"),
-    ("Chrome", r"Chrome/(\d+)"),
+    ("企业微信", r"wxwork(?:/(\d+(?:\.\d+){0,2}))?"), ("微信", r"MicroMessenger(?:/(\d+(?:\.\d+){0,2}))?"),
+    ("Edge", r"Edg(?:A|iOS)?/(\d+)"), ("Firefox", r"(?:Firefox|FxiOS)/(\d+)"), ("Chrome", r"(?:Chrome|CriOS)/(\d+)"),
     ("Safari", r"Version/(\d+)[\d.]* .*Safari"),
-)
-_SYSTEMS = ("iPhone", "iPad", "HarmonyOS", "Android", "Windows", "Macintosh", "Linux")
+)  # fmt: skip
+_SYSTEMS = (
+    ("iPhone", r"iPhone"), ("iPad", r"iPad"), ("鸿蒙手机", r"HarmonyOS|OpenHarmony"), ("安卓手机", r"Android"),
+    ("Windows 电脑", r"Windows"), ("苹果电脑", r"Macintosh"), ("Linux 电脑", r"Linux"),
+)  # fmt: skip
 
 
 def device_of(agent: str) -> str:
     """Return 企业微信 4.1.20 · iPhone out of what a browser says of itself; a machine by its own first word."""
-    if not agent:
-        return ""
-    client = next((f"{name} {hit[1]}" for name, words in _CLIENTS if (hit := re.search(words, agent))), "")
-    system = next((name for name in _SYSTEMS if name in agent), "").replace("Macintosh", "Mac")
+    hits = ((name, re.search(words, agent, re.IGNORECASE)) for name, words in _CLIENTS)
+    client = next((f"{name} {hit[1] or ''}".strip() for name, hit in hits if hit), "")
+    system = next((name for name, words in _SYSTEMS if re.search(words, agent, re.IGNORECASE)), "")
     return (" · ".join(part for part in (client, system) if part) or agent.split("/")[0].strip())[:64]

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as configured
 from django.test import Client
 
-from guides.org.devices import device_of, devices_of, ref_of
+from guides.org.devices import devices_of, ref_of
 from guides.org.models import StaffSession
 from guides.org.services import set_staff_state
 from tests.factories.guides import Org, holder_of, make_org
@@ -28,20 +28,6 @@ def org() -> Org:
 
 def key_of(client: Client) -> str:
     return client.cookies[configured.SESSION_COOKIE_NAME].value
-
-
-@pytest.mark.parametrize(
-    ("agent", "name"),
-    [
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) MicroMessenger/7.0.1 wxwork/4.1.36", "企业微信 · iPhone"),
-        ("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/120 Mobile Safari/537.36", "Chrome · 安卓手机"),
-        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/120 Safari/537.36 Edg/120", "Edge · Windows 电脑"),
-        ("curl/8.0", ""),
-        ("", ""),
-    ],
-)
-def test_a_device_has_a_name(agent: str, name: str) -> None:
-    assert device_of(agent) == name
 
 
 def test_the_page_shows_all_devices_and_no_key(client: Client, org: Org) -> None:
@@ -92,10 +78,18 @@ def test_taking_a_second_factor_away_needs_a_confirmation(client: Client, org: O
     assert client.post(f"/hq/people/{org.guide.pk}/devices/end/", form).status_code == 403
 
 
+def test_taking_a_second_factor_away_needs_a_reason(client: Client, org: Org) -> None:
+    signed_in(client, holder_of("sys_admin", org))
+    path = f"/hq/people/{org.guide.pk}/devices/end/"
+    refused = client.post(path, {"act": "reset_second", "reason": " "}, HTTP_ACCEPT="application/json")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "reason")
+
+
 def test_who_is_barred_is_out_everywhere_and_stays_out(client: Client, org: Org) -> None:
     signed_in(client, org.guide)
     set_staff_state(org.guide, state="disabled", actor=Actor.system(), now=product_clock.now())
     assert not StaffSession.objects.filter(staff=org.guide).exists()
+    assert AuditEntry.objects.get(action="auth.sessions_ended").after == {"count": 1}
     set_staff_state(org.guide, state="active", actor=Actor.system(), now=product_clock.now())
     assert client.get("/me/").status_code == 401
 

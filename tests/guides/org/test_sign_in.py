@@ -202,7 +202,7 @@ def test_the_web_ends_earlier_than_the_phone(
     session = StaffSession.objects.get(staff=org.guide)
     ends_at = datetime.fromisoformat(session.get_decoded()["ends_at"])
     assert abs(ends_at - product_clock.system_now() - timedelta(hours=hours)) < timedelta(seconds=30)
-    assert (session.device, session.ip) == ("企业微信 · iPhone" if hours == 24 else "", "127.0.0.1")
+    assert (session.device, session.ip) == ("企业微信 4.1.36 · iPhone" if hours == 24 else "", "127.0.0.1")
 
 
 @pytest.mark.parametrize("state", [Staff.State.RESIGNED, Staff.State.DISABLED])

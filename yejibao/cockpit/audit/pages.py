@@ -43,8 +43,7 @@ def page(request: HttpRequest) -> HttpResponse:
     person = None
     if filters.person is not None:
         person = Staff.objects.visible_to(actor).filter(pk=filters.person).only("name").first()
-    if after is None:
-        audit.record(actor, "audit.viewed", AuditEntry._meta.label, after=_asked(filters))
+    audit.record(actor, "audit.viewed", AuditEntry._meta.label, after=_asked(filters))  # a page, wherever it begins
     context |= {
         "groups": GROUPS, "resources": RESOURCES, "person": person, "shell": shell_of(actor), "nav_current": "audit",
         "is_admin": actor.has_role("sys_admin"), "seal": AuditSeal.objects.order_by("-pk").first(), "longest": LONGEST,
@@ -99,8 +98,7 @@ def member(request: HttpRequest, public_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {"lines": lines, "next_url": _next(request, more), "shows_person": True}
     if hx.is_htmx(request) and after is not None:
         return render(request, "cockpit/part_audit_lines.html", context)
-    if after is None:
-        audit.record(actor, "audit.member_viewed", one)
+    audit.record(actor, "audit.member_viewed", one)  # a page of its own, wherever it begins
     context |= {
         "member": one,
         "shell": shell_of(actor),
