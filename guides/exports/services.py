@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from celery import current_app
 from django.db import connection, transaction
 from django.db.models import Sum
 from django.urls import reverse
@@ -22,7 +21,7 @@ from guides.notices.services import Notice
 from guides.org.actors import actor_for
 from guides.org.confirming import must_be_confirmed
 from guides.org.models import Staff
-from yejibao.core import audit, clock, tunables, words
+from yejibao.core import audit, clock, hints, limits, tunables, words
 from yejibao.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, TooMany
 from yejibao.core.scope import Actor
 
@@ -35,8 +34,9 @@ log = logging.getLogger("yejibao.exports")
 
 State = Export.State
 MOST_ROWS = 5_000  # role_rules of org_and_roles.yaml
+BY_RULE = limits.CLASSES["export"].per_day
 A_DAY = tunables.number(
-    "exports-a-day", group="导出和号码", name="一个人一天最多导出几次", unit="次", default=5, least=1, most=5,
+    "exports-a-day", group="导出和号码", name="一个人一天最多导出几次", unit="次", default=BY_RULE, least=1, most=BY_RULE,
     why="只能比规定的 5 次更严；查出有人乱导时先调低",
 )  # fmt: skip
 LINK_LASTS = timedelta(minutes=10)
@@ -151,11 +151,7 @@ def _must_fit(count: int) -> None:
 
 
 def _wake() -> None:
-    """Make it now. Lost with Redis: the beat looks every half minute."""
-    try:
-        current_app.send_task(JOB, expires=60, retry=False)
-    except Exception as error:  # noqa: BLE001  the broker's errors are of many kinds, and this is only a hint
-        log.info("no hint for exports: %s", type(error).__name__)
+    hints.wake(JOB)
 
 
 # ---------------------------------------------------------------- approved or not
@@ -163,7 +159,7 @@ def _wake() -> None:
 
 def go_on(approval: Approval, *, actor: Actor, now: datetime) -> None:
     """Let an export be made once its approvals are there, or end it. Runs where the last of them is given."""
-    export = Export.objects.select_for_update().filter(pk=approval.facts["export"], state=State.WAITING).first()
+    export = Export.objects.select_for_update().filter(pk=approval.facts.get("export"), state=State.WAITING).first()
     if export is None:
         return
     if approval.state == Approval.State.APPROVED:
