@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from crm.members.models import Member
 from guides.org.confirming import recently_confirmed
 from guides.org.models import Store
 from yejibao.core import access, audit, clock, hx, idempotency, nav
@@ -46,32 +45,38 @@ def requests(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.roles(*WHO)
 def new_request(request: HttpRequest) -> HttpResponse:
-    """登记: find him by his whole phone or card number, which travels in the body, never in the address; then what he asks."""
+    """登记: find him by his whole phone or card number, which travels in the body, never in the address; then what he asks.
+
+    Who is not found is an answer, not an address that does not exist (that would count as walking through ids).
+    """
     actor, now = access.actor_of(request), clock.now()
     words = request.POST.get("words", "").strip()[:32]
-    if known := request.POST.get("member", ""):
-        member: Member | None = services.found_member(known, actor=actor)
+    chosen = request.POST.getlist("member")
+    if chosen:
+        members = services.found_members(chosen, actor=actor)
     else:
-        member = services.find_member(words, actor=actor) if words else None
-        audit.saw_members(actor, [member.pk] if member else [], where="登记会员的要求")
-    if member and request.POST.get("kind"):
+        members = services.find_members(words, actor=actor) if words else []
+        audit.saw_members(actor, [one.pk for one in members], where="登记会员的要求")
+    if chosen and (kind := request.POST.get("kind", "")):
 
         def work() -> dict[str, Any]:
-            asked = services.record_request(
-                member, kind=request.POST["kind"], channel=request.POST.get("channel", ""), actor=actor, now=now,
+            asked = services.record_requests(
+                members, kind=kind, channel=request.POST.get("channel", ""), actor=actor, now=now,
                 wish=request.POST.get("wish", ""),
             )  # fmt: skip
-            return {"pk": asked.pk}
+            return {"pks": [one.pk for one in asked]}
 
-        told, _ = idempotency.once(request, {"member": member.pk, "kind": request.POST["kind"]}, work)
-        hx.flash(request, "登记好了，接下来核实是不是本人")
-        return HttpResponseRedirect(reverse("crm:privacy-request", args=[told["pk"]]))
+        told, _ = idempotency.once(request, {"members": [one.pk for one in members], "kind": kind}, work)
+        pks = told["pks"]
+        many = f"{len(pks)} 张卡都登记好了，一张一件，逐件核实"
+        hx.flash(request, many if len(pks) > 1 else "登记好了，接下来核实是不是本人")
+        to = reverse("crm:privacy-requests") if len(pks) > 1 else reverse("crm:privacy-request", args=pks)
+        return HttpResponseRedirect(to)
     context = {
-        "words": words, "member": member, "phone": mask_phone(member.phone) if member else "", "now": now,
+        "words": words, "cards": [(one, mask_phone(one.phone), queries.consents_of(one)) for one in members], "now": now,
         "kinds": MemberRequest.Kind.choices, "channels": CHANNELS, "nav_current": "privacy",
-        "consents": queries.consents_of(member) if member else [],
     }  # fmt: skip
-    return render(request, "privacy/new.html", context, status=200 if member or not words else 404)
+    return render(request, "privacy/new.html", context)
 
 
 @never_cache

@@ -1,6 +1,14 @@
 """Writes on consent, particulars, requests and reveals."""
 
-from .consents import CHANNELS, IsNeeded, NoText, current_text, set_channels, set_consent, set_phone_consent
+from .consents import (
+    CHANNELS,
+    IsNeeded,
+    NoText,
+    current_text,
+    set_channels,
+    set_consent,
+    set_phone_consent,
+)
 from .forgetting import forget_approved, forget_members
 from .particulars import members_with_id_number, set_particulars
 from .requests import (
@@ -9,16 +17,18 @@ from .requests import (
     NeedsAnother,
     NotChecked,
     PhoneTaken,
+    TicketsOpen,
     approve_deletion,
     confirm_identity,
     correct_member,
-    find_member,
-    found_member,
+    find_members,
+    found_members,
     hand_over_copy,
     may_check,
     may_copy_again,
     read_request,
     record_request,
+    record_requests,
     refuse_request,
     withdraw_request,
 )
@@ -37,14 +47,15 @@ __all__ = [
     "PhoneTaken",
     "RecordedHimself",
     "RevealsUsedUp",
+    "TicketsOpen",
     "approve_deletion",
     "confirm_identity",
     "correct_member",
     "current_text",
-    "find_member",
+    "find_members",
     "forget_approved",
     "forget_members",
-    "found_member",
+    "found_members",
     "hand_over_copy",
     "may_check",
     "may_copy_again",
@@ -52,6 +63,7 @@ __all__ = [
     "needs_ticket",
     "read_request",
     "record_request",
+    "record_requests",
     "refuse_request",
     "reveal",
     "reveal_phone",

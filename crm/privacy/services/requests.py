@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from crm.aftersale.models import Ticket
 from crm.events import MemberChanged
 from crm.members.models import Member, MemberIdentity
 from crm.members.services import lock_members, note_identities
@@ -24,6 +25,7 @@ from yejibao.core.scope import Actor
 from .revealing import count_look
 
 ANSWERED_WITHIN = timedelta(days=15)  # reliability-security §10
+CARDS_SHOWN = 20  # of one phone
 COPIED_AGAIN_WITHIN = timedelta(hours=24)
 # What a member may have corrected, by itself; a birthday comes as a whole.
 CORRECTED = ("name", "salutation", "gender", "phone", "birth_month", "birth_day", "birth_year", "birthday_calendar")
@@ -46,6 +48,10 @@ class NeedsAnother(Forbidden):
     code, title = "perm.member_request.second_person", _("删除要换一位同事来定，登记和核实的人不能自己定")
 
 
+class TicketsOpen(Conflict):
+    code, title = "member_request.tickets_open", _("他还有没办完的售后，办完再删")
+
+
 class CopyIsOver(Conflict):
     code, title = "member_request.copy_is_over", _("再下载只在办结后一天里，由办结的人来；他还要一份就另登记一件")
 
@@ -54,21 +60,24 @@ class PhoneTaken(Conflict):
     code, title = "member.phone_taken", _("这个手机号已经是另一位会员的，先合并再改")
 
 
-def found_member(public_id: str, *, actor: Actor) -> Member:
-    """Return the member of an earlier find, by what stands in its form. Raises Forbidden or NotFound."""
+def found_members(public_ids: Collection[str], *, actor: Actor) -> list[Member]:
+    """Return the cards of an earlier find, by what stands in its form. Raises Forbidden; NotFound unless all are there."""
     _may(actor)
     try:
-        key = UUID(public_id)
+        keys = {UUID(one) for one in public_ids}
     except ValueError:
         raise NotFound() from None
-    member = Member.objects.filter(public_id=key, status=Member.Status.ACTIVE).select_related("main_store").first()
-    if member is None:
+    living = Member.objects.filter(public_id__in=keys, status=Member.Status.ACTIVE).select_related("main_store")
+    found = list(living.order_by("pk")[:CARDS_SHOWN])
+    if len(found) != len(keys):
         raise NotFound()
-    return member
+    return found
 
 
-def find_member(words: str, *, actor: Actor) -> Member | None:
-    """Return the member of a whole card number or phone, whoever's he is: a member who calls has no ticket and no guide there.
+def find_members(words: str, *, actor: Actor) -> list[Member]:
+    """Return the cards of a whole card number or phone, whoever's they are: who calls has no ticket and no guide there.
+
+    Of one phone these may be several: what he asks is about all he has, so he is asked about each.
 
     Raises Forbidden; TooMany beyond 60 a minute.
     """
@@ -79,7 +88,7 @@ def find_member(words: str, *, actor: Actor) -> Member | None:
     phone = normal_phone(words)
     condition = Q(member_no=words) if not phone else Q(phone_index=blind_index(phone, purpose="phone"))
     living = Member.objects.filter(status=Member.Status.ACTIVE).select_related("main_store")
-    return living.filter(condition).order_by("pk").first() if words else None
+    return list(living.filter(condition).order_by("pk")[:CARDS_SHOWN]) if words else []
 
 
 @transaction.atomic
@@ -101,6 +110,23 @@ def record_request(
         raise AlreadyAsked() from None
     audit.record(actor, "member_request.recorded", request, after={"kind": kind, "member": member.pk})
     return request
+
+
+@transaction.atomic
+def record_requests(
+    members: Collection[Member], *, kind: str, channel: str, actor: Actor, now: datetime, wish: str = ""
+) -> list[MemberRequest]:
+    """Note the same of several cards of one person, all or none. Raises AlreadyAsked, naming the card."""
+    made = []
+    for member in members:
+        try:
+            made.append(record_request(member, kind=kind, channel=channel, actor=actor, now=now, wish=wish))
+        except AlreadyAsked:
+            if len(members) == 1:
+                raise
+            said = _("卡号尾 %(card)s 提过同样的要求，还没办完：去掉这张再登记") % {"card": member.member_no[-4:]}
+            raise AlreadyAsked(said) from None
+    return made
 
 
 @transaction.atomic
@@ -141,12 +167,17 @@ def withdraw_request(request: MemberRequest, *, actor: Actor, now: datetime) -> 
 
 @transaction.atomic
 def approve_deletion(request: MemberRequest, *, actor: Actor, now: datetime) -> MemberRequest:
-    """Let the night's run forget him. By somebody who neither recorded nor checked it: it cannot be undone."""
+    """Let the night's run forget him. By somebody who neither recorded nor checked it: it cannot be undone.
+
+    Raises NotChecked, NeedsAnother, TicketsOpen.
+    """
     _may(actor)
     if request.kind != Kind.DELETE or request.state != State.CHECKED:
         raise NotChecked()
     if actor.staff_id in (request.asked_by_id, request.checked_by_id):
         raise NeedsAnother()
+    if Ticket.objects.unfinished().filter(_cards_of(request.member_id)).exists():
+        raise TicketsOpen()
     request.move_to(State.APPROVED, decided_at=now, decided_by_id=actor.staff_id)
     audit.record(actor, "member_request.deletion_approved", request, after={"member": request.member_id})
     return request
@@ -240,6 +271,11 @@ def hand_over_copy(request: MemberRequest, *, actor: Actor, now: datetime) -> Me
         actor, "member.copy_taken", "crm.Member", resource_id=str(request.member_id), reason=f"会员要求 {request.pk}"
     )
     return request
+
+
+def _cards_of(member_id: int) -> Q:
+    """Return the condition for what is of a card, or of one that was merged into it."""
+    return Q(member_id=member_id) | Q(member__merged_into_id=member_id)
 
 
 def may_check(request: MemberRequest, actor: Actor) -> bool:

@@ -25,6 +25,7 @@ from crm.privacy.services import (
     PhoneTaken,
     RecordedHimself,
     RevealsUsedUp,
+    TicketsOpen,
     approve_deletion,
     confirm_identity,
     correct_member,
@@ -92,7 +93,8 @@ def member(org: Org) -> Member:
     set_tag(member, "hobby", "茶", source="GUIDE", actor=SYSTEM, at=NOW)
     order = make_order(member, paid_at="2026-11-01 15:00", guide=org.guide)
     Order.objects.filter(pk=order.pk).update(guide_note="袖长改短两厘米")
-    make_ticket(member, order=order, opened_at="2026-11-10 10:00", description=f"{NAME}说肩膀有点紧")
+    make_ticket(member, order=order, opened_at="2026-11-10 10:00", description=f"{NAME}说肩膀有点紧", state="closed",
+                closed_at="2026-11-12 10:00")  # fmt: skip
     task = make_task(member, org.guide, now=NOW)
     TaskEvidence.objects.create(task=task, kind="call_logged", level=1, payload={"note": "老婆说好看"}, at=NOW)
     asked = SkipRequest.objects.create(task=task, asked_by=org.guide, reason=f"{NAME}出国了", asked_at=NOW)
@@ -239,7 +241,6 @@ def test_the_copy_holds_all_of_him_and_each_one_is_on_record(member: Member, des
 
 def test_no_one_alone_takes_a_members_full_data(member: Member, desk: tuple[Staff, Staff], clock: Any) -> None:
     alone, other = desk
-    Ticket.objects.all().delete()
     agent = sign_in(Client(headers={"Accept": "text/html"}), alone)
     asked = record_request(member, kind="copy", channel="phone", actor=actor_for(alone), now=NOW)
     assert (
@@ -264,7 +265,8 @@ def test_no_one_alone_takes_a_members_full_data(member: Member, desk: tuple[Staf
 
 def test_the_desk_finds_by_whole_numbers_only_and_shows_masks(member: Member, desk: tuple[Staff, Staff]) -> None:
     agent = sign_in(Client(headers={"Accept": "text/html"}), desk[0])
-    assert agent.post("/hq/privacy/new/", {"words": "1380013"}).status_code == 404
+    missed = agent.post("/hq/privacy/new/", {"words": "1380013"})  # no address that does not exist: nobody walks here
+    assert missed.status_code == 200 and "没有这位会员" in missed.content.decode()
     page = agent.post("/hq/privacy/new/", {"words": PHONE}).content.decode()
     assert "138****2075" in page and "欧**" in page
     assert not any(secret in page for secret in (PHONE, NAME, "1986"))
@@ -286,6 +288,27 @@ def test_the_desk_finds_by_whole_numbers_only_and_shows_masks(member: Member, de
     assert AuditEntry.objects.get(action="member.phone_revealed").reason == f"会员信息请求 {asked.pk}：回拨核对"
     outsider = sign_in(Client(headers={"Accept": "text/html"}), make_staff("hq_retail"))
     assert outsider.get("/hq/privacy/").status_code == 403
+
+
+def test_all_cards_of_one_phone_are_asked_about(member: Member, desk: tuple[Staff, Staff]) -> None:
+    twin = make_member(name=NAME, phone=PHONE, member_no="M778800")
+    agent = sign_in(Client(headers={"Accept": "text/html"}), desk[0])
+    page = agent.post("/hq/privacy/new/", {"words": PHONE}).content.decode()
+    assert "这个手机号有 2 张卡" in page and str(member.public_id) in page and str(twin.public_id) in page
+    told = {"member": [str(member.public_id), str(twin.public_id)], "kind": "copy", "channel": "phone"}
+    assert agent.post("/hq/privacy/new/", told | {"idempotency_key": "k1"})["Location"] == "/hq/privacy/"
+    assert set(MemberRequest.objects.values_list("member_id", flat=True)) == {member.pk, twin.pk}
+    again = agent.post("/hq/privacy/new/", told | {"idempotency_key": "k2"})
+    assert (again.status_code, MemberRequest.objects.count()) == (409, 2)
+
+
+def test_a_deletion_waits_for_open_tickets(member: Member, desk: tuple[Staff, Staff]) -> None:
+    Ticket.objects.update(state="new", closed_at=None)
+    asked = checked(member, "delete", desk)
+    with pytest.raises(TicketsOpen):
+        approve_deletion(asked, actor=actor_for(desk[1]), now=NOW)
+    Ticket.objects.update(state="closed", closed_at=NOW)
+    assert approve_deletion(asked, actor=actor_for(desk[1]), now=NOW).state == "approved"
 
 
 def test_a_breach_is_listed_by_person_and_time(member: Member, org: Org, tmp_path: Path, capsys: Any) -> None:
