@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods
 
 from crm.members.customers import Customer, member_of
 from crm.members.models import Member
-from yejibao.core import access, clock, hx
+from yejibao.core import access, clock, desk, hx
 from yejibao.core.panels import Answer, panel
 
 from . import queries, services
-from .models import ConsentKind, ConsentRecord
+from .models import ConsentRecord
 from .services.consents import CHANNELS
 from .services.revealing import REASONS
 
@@ -71,16 +71,11 @@ def allows(request: HttpRequest, public_id: UUID) -> HttpResponse:
     member = _member(request, public_id)
     if request.method == "POST":
         channel = ConsentRecord.Channel.STORE if request.POST.get("where") == "store" else ConsentRecord.Channel.WECOM
-        wanted = set(request.POST.getlist("channels"))
-        services.set_channels(member, refused=CHANNELS.keys() - wanted, channel=channel, actor=actor, now=now)
-        may_profile = "profiling" in request.POST.getlist("allows")
-        if may_profile == member.no_profiling:
-            services.set_consent(
-                member, kind=ConsentKind.PROFILING, is_given=may_profile, channel=channel, actor=actor, now=now
-            )
-        services.set_phone_consent(
-            member, is_given="phone" in request.POST.getlist("allows"), actor=actor, reason="会员说的", now=now
-        )
+        allows = request.POST.getlist("allows")
+        services.set_allowed(
+            member, refused=CHANNELS.keys() - set(request.POST.getlist("channels")), may_profile="profiling" in allows,
+            may_call="phone" in allows, seen=request.POST.get("seen", ""), channel=channel, actor=actor, now=now,
+        )  # fmt: skip
         page = reverse("crm:member", args=[public_id])
         hx.flash(request, "记下了，马上生效")
         return hx.redirect(page) if hx.is_htmx(request) else HttpResponseRedirect(page)
@@ -92,4 +87,5 @@ def allows(request: HttpRequest, public_id: UUID) -> HttpResponse:
         member,
         channels=channels,
         consents=queries.consents_of(member),
+        seen=desk.seen(member, services.ALLOWED),
     )

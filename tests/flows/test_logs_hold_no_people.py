@@ -20,6 +20,7 @@ from crm.friends.services import read_customers
 from crm.members.models import FriendLink, Member
 from crm.privacy.loading import load_texts
 from crm.privacy.models import MemberRequest
+from crm.privacy.services import ALLOWED
 from tasks.followups.jobs import open_due_tasks
 from tasks.followups.models import Task
 from tasks.review.jobs import refresh_days
@@ -32,7 +33,7 @@ from tests.factories.tasks import LOADED_AT, load_rules
 from tests.flows.test_purchase_to_review import feed
 from yejibao.celery import app
 from yejibao.core import clock as product_clock
-from yejibao.core import logs
+from yejibao.core import desk, logs
 from yejibao.core.models import OutboxMessage
 from yejibao.core.outbox import drain_events
 from yejibao.wecom import gateway
@@ -145,7 +146,8 @@ def _ask_at_hq(org: Org, guide: Client, task: Task) -> None:
     number = f"/g/members/{member.public_id}/number/"
     assert PHONE in guide.post(number, {"reason": "电话回访"}).content.decode()
     assert guide.post(f"/g/tasks/{task.pk}/phone/").status_code in (200, 422)
-    assert guide.post(f"/g/members/{member.public_id}/allows/", {"channels": ["wecom_message"]}).status_code in (
+    sheet = {"channels": ["wecom_message"], "seen": desk.seen(member, ALLOWED)}
+    assert guide.post(f"/g/members/{member.public_id}/allows/", sheet).status_code in (
         200,
         302,
         409,

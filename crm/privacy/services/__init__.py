@@ -1,10 +1,12 @@
 """Writes on consent, particulars, requests and reveals."""
 
 from .consents import (
+    ALLOWED,
     CHANNELS,
     IsNeeded,
     NoText,
     current_text,
+    set_allowed,
     set_channels,
     set_consent,
     set_phone_consent,
@@ -35,6 +37,7 @@ from .requests import (
 from .revealing import NoPhone, NoTicket, RecordedHimself, RevealsUsedUp, needs_ticket, reveal, reveal_phone
 
 __all__ = [
+    "ALLOWED",
     "CHANNELS",
     "AlreadyAsked",
     "CopyIsOver",
@@ -67,6 +70,7 @@ __all__ = [
     "refuse_request",
     "reveal",
     "reveal_phone",
+    "set_allowed",
     "set_channels",
     "set_consent",
     "set_particulars",

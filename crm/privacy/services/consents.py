@@ -10,7 +10,8 @@ from crm.events import MemberChanged
 from crm.members.models import Member
 from crm.members.services import lock_members, opt_in, opt_out
 from crm.privacy.models import ConsentKind, ConsentRecord, ConsentText
-from yejibao.core import audit, outbox
+from guides.org import matrix
+from yejibao.core import audit, desk, outbox
 from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound
 from yejibao.core.scope import Actor
 
@@ -22,7 +23,8 @@ CHANNELS = {
     "wecom_moment": _("朋友圈"),
     "group_message": _("社群"),
 }
-MAY = ("guide", "store_manager", "branch_member_manager", "hq_operator", "hq_crm", "customer_service")
+ALLOWED = ("marketing_opt_out", "no_profiling", "phone_consent")  # what one sheet shows and sets
+MAY = matrix.holders("member.consent")
 
 
 class IsNeeded(Conflict):
@@ -102,6 +104,37 @@ def set_channels(member: Member, *, refused: Collection[str], channel: str, acto
     words = _("会员说的，记在%(where)s") % {"where": ConsentRecord.Channel(channel).label}
     opt_in(member, channels=CHANNELS.keys() - set(refused), actor=actor, reason=str(words), now=now)
     return opt_out(member, channels=refused, actor=actor, reason=str(words), now=now)
+
+
+@transaction.atomic
+def set_allowed(
+    member: Member,
+    *,
+    refused: Collection[str],
+    may_profile: bool,
+    may_call: bool,
+    seen: str,
+    channel: str,
+    actor: Actor,
+    now: datetime,
+) -> Member:
+    """Write what a whole sheet says a member allows: only what differs, all or nothing.
+
+    `seen` is `desk.seen(member, ALLOWED)` of when the sheet was opened. Raises Stale when it changed since: an old sheet must
+    not give again what he took back elsewhere.
+    """  # fmt: skip
+    _check(member, actor)
+    lock_members([member.pk])
+    held = Member.objects.get(pk=member.pk)
+    desk.must_be_as_seen(held, ALLOWED, seen)
+    if set(refused) != set(held.marketing_opt_out):
+        set_channels(held, refused=refused, channel=channel, actor=actor, now=now)
+    if may_profile == held.no_profiling:
+        kind = ConsentKind.PROFILING
+        set_consent(held, kind=kind, is_given=may_profile, channel=channel, actor=actor, now=now)
+    if may_call != held.phone_consent:
+        set_phone_consent(held, is_given=may_call, actor=actor, reason=str(_("会员说的")), now=now)
+    return held
 
 
 @transaction.atomic

@@ -9,12 +9,13 @@ from crm.members.models import Member
 from crm.privacy.loading import load_texts
 from crm.privacy.models import ConsentRecord, ConsentText
 from crm.privacy.queries import consents_of
-from crm.privacy.services import IsNeeded, NoText, set_channels, set_consent
+from crm.privacy.services import ALLOWED, IsNeeded, NoText, set_channels, set_consent
 from crm.privacy.services.consents import CHANNELS
 from guides.org.actors import actor_for
 from tasks.scripts.ranking import member_situation
 from tests.factories.crm import make_member
 from tests.factories.guides import Org, make_org, make_staff, sign_in
+from yejibao.core import desk
 from yejibao.core.clock import parse_iso
 from yejibao.core.errors import Forbidden, Invalid, NotFound
 from yejibao.core.models import AuditEntry
@@ -122,13 +123,37 @@ def test_the_guide_notes_what_he_said_in_one_sheet(member: Member, org: Org) -> 
     guide = sign_in(Client(headers={"Accept": "text/html"}), org.guide)
     url = f"/g/members/{member.public_id}/allows/"
     assert "不看个性化推荐" in guide.get(url, headers={"HX-Request": "true"}).content.decode()
-    assert guide.post(url, {"channels": ["wecom_message"], "allows": [], "where": "store"}).status_code == 302
+    told = {"channels": ["wecom_message"], "allows": [], "where": "store"}
+    member.refresh_from_db()
+    seen = desk.seen(member, ALLOWED)
+    assert seen in guide.get(url).content.decode()
+    assert guide.post(url, told | {"seen": seen}).status_code == 302
     member.refresh_from_db()
     assert "wecom_message" not in member.marketing_opt_out and "sms" in member.marketing_opt_out
     assert (member.no_profiling, member.phone_consent) == (True, False)
     assert ConsentRecord.objects.get(kind="profiling").channel == "store"
     page = guide.get(f"/g/members/{member.public_id}/").content.decode()
     assert "不看个性化推荐" in page and "138****2075" in page and "13800132075" not in page
+
+
+def test_an_old_sheet_gives_nothing_back_and_saves_no_halves(member: Member, org: Org) -> None:
+    load_texts(now=NOW)
+    guide = sign_in(Client(headers={"Accept": "text/html"}), org.guide)
+    url = f"/g/members/{member.public_id}/allows/"
+    member.refresh_from_db()
+    told = {"channels": list(CHANNELS), "allows": ["profiling", "phone"], "seen": desk.seen(member, ALLOWED)}
+    set_consent(member, kind="marketing", is_given=False, channel="phone", actor=SYSTEM, now=NOW)  # meanwhile, at HQ
+    records = ConsentRecord.objects.count()
+    assert guide.post(url, told).status_code == 412
+    member.refresh_from_db()
+    assert (member.marketing_opt_out, ConsentRecord.objects.count()) == (sorted(CHANNELS), records)
+    # Without a text to agree to the last of three is refused, and the first are not written either.
+    member.no_profiling = True
+    member.save(update_fields=["no_profiling"])
+    ConsentText.objects.filter(kind="profiling").delete()
+    assert guide.post(url, told | {"seen": desk.seen(member, ALLOWED)}).status_code == 409
+    member.refresh_from_db()
+    assert (member.marketing_opt_out, member.no_profiling) == (sorted(CHANNELS), True)
 
 
 def test_the_number_on_a_members_page_shows_after_a_reason(member: Member, org: Org) -> None:
