@@ -93,21 +93,46 @@ def test_the_keeper_gives_out_tokens_once(org: Org) -> None:
     keeper = browser_of("sys_admin", org)
     facts = {"name": "erp", "label": "ERP", "kinds": ["stock", "products"], "posts_per_minute": "60", "rows_per_day": "1000",
              "owner": org.guide.wecom_user_id, "tells_counts": "on"}  # fmt: skip
-    assert keeper.post("/hq/intake/sources/edit/", facts).status_code == 302
+    home = keeper.post("/hq/intake/sources/new/", facts)["Location"]
     source = Source.objects.get(name="erp")
     assert (source.kinds, source.owner, source.token_sha, source.tells_counts) == (
-        ["products", "stock"],
-        org.guide,
-        None,
-        True,
-    )
-    page = keeper.post("/hq/intake/sources/edit/", {"name": "erp", "act": "token"}).content.decode()
+        ["products", "stock"], org.guide, None, True,
+    )  # fmt: skip
+    seen = {"seen": seen_on(keeper.get(home))}
+    page = keeper.post(f"{home}token/", seen).content.decode()
     assert re.search(r"yjb_[\w-]{40,}", page)
-    assert "yjb_" not in keeper.get("/hq/intake/sources/").content.decode()
-    keeper.post("/hq/intake/sources/edit/", {"name": "erp", "act": "stop"})
+    given = Source.objects.get(name="erp").token_sha
+    again = keeper.post(f"{home}token/", seen)  # a second tap: the one just shown stays in force
+    assert (again.status_code, Source.objects.get(name="erp").token_sha) == (412, given)
+    assert "yjb_" not in keeper.get(home).content.decode() + keeper.get("/hq/intake/sources/").content.decode()
+    keeper.post(f"{home}stop/")
     assert Source.objects.get(name="erp").is_active is False
-    assert keeper.post("/hq/intake/sources/edit/", facts | {"kinds": [], "name": "空 格"}).status_code == 422
-    assert browser_of("hq_crm", org).post("/hq/intake/sources/edit/", facts).status_code == 403
+    assert keeper.post("/hq/intake/sources/new/", facts | {"kinds": [], "name": "空 格"}).status_code == 422
+    assert browser_of("hq_crm", org).post("/hq/intake/sources/new/", facts).status_code == 403
+
+
+def seen_on(page: Any) -> str:
+    found = re.search(r'name="seen" value="(\w+)"', page.content.decode())
+    assert found
+    return found[1]
+
+
+def test_a_source_is_changed_on_its_own_page_as_it_was_seen(org: Org) -> None:
+    keeper = browser_of("sys_admin", org)
+    facts = {"name": "erp", "label": "ERP", "kinds": ["stock"], "posts_per_minute": "60", "rows_per_day": "1000"}
+    home = keeper.post("/hq/intake/sources/new/", facts)["Location"]
+    taken = keeper.post("/hq/intake/sources/new/", facts | {"posts_per_minute": "6000"})
+    assert taken.status_code == 422 and "已经有这个编号的来源" in taken.content.decode()
+    assert 'value="60"' in (shown := keeper.get(home)).content.decode()
+    mark = {"seen": seen_on(shown)}
+    assert keeper.post(home, facts | mark | {"rows_per_day": "2000"}).status_code == 302
+    assert keeper.post(home, facts | mark | {"rows_per_day": "3000"}).status_code == 412, "somebody was faster"
+    source = Source.objects.get(name="erp")
+    assert (source.posts_per_minute, source.rows_per_day) == (60, 2000)
+    unconfirmed = Client(headers={"Accept": "text/html"})
+    sign_in(unconfirmed, holder_of("sys_admin", org), confirmed=False)
+    for path in (home, f"{home}token/", f"{home}stop/", "/hq/intake/sources/new/"):
+        assert unconfirmed.post(path, facts | mark)["Location"].startswith("/me/confirm/"), path
 
 
 def test_whose_file_made_somebody_a_guide_is_on_record(org: Org) -> None:

@@ -23,6 +23,7 @@ REASONS = {
     "yejibao/intake/services/counting.py:tell_count": _LAST,
     "yejibao/intake/services/refusals.py:close_refused": "closed by the second as well: the same words stand",
     "yejibao/intake/services/sources.py:issue_token": _LAST,
-    "yejibao/intake/services/sources.py:save_source": _LAST,
+    "yejibao/intake/services/sources.py:save_source": "its row is held and must be as it was seen; the key refuses a second name",
+    "yejibao/intake/services/sources.py:change_token": "its row is held and must be as it was seen",
     "yejibao/intake/services/sources.py:file_source": "the key refuses a second",
 }

@@ -13,6 +13,7 @@ from . import (
     pages,
     schedule_page,
     settings_page,
+    sources_page,
 )
 from .audit import pages as audit
 
@@ -32,6 +33,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/inbox/entries/", inbox_replay.entries, name="inbox-entries"),
     path("hq/inbox/lines/", inbox.lines, name="inbox-lines"),
     path("hq/inbox/replay/", inbox_replay.replay, name="inbox-replay"),
+    path("hq/intake/sources/", sources_page.sources, name="sources"),
+    path("hq/intake/sources/new/", sources_page.new_source, name="source-new"),
+    path("hq/intake/sources/<int:pk>/", sources_page.source, name="source"),
+    path("hq/intake/sources/<int:pk>/token/", sources_page.token, name="source-token"),
+    path("hq/intake/sources/<int:pk>/stop/", sources_page.stop, name="source-stop"),
     path("hq/integrations/", integrations.page, name="integrations"),
     path("hq/jobs/", schedule_page.page, name="jobs"),
     path("hq/jobs/<int:pk>/", schedule_page.job, name="job"),

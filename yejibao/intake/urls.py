@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import pages
+from . import pages, refused_pages
 from .api import routes
 
 app_name = "intake"
@@ -14,11 +14,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/intake/batches/<int:pk>/", pages.batch, name="batch"),
     path("hq/intake/batches/<int:pk>/decide/", pages.decide, name="decide"),
     path("hq/intake/batches/<int:pk>/errors.csv", pages.batch_errors, name="batch-errors"),
-    path("hq/intake/refused/", pages.refused, name="refused"),
-    path("hq/intake/refused/settle/", pages.settle_cause, name="settle-cause"),
-    path("hq/intake/refused/<int:pk>/", pages.refused_row, name="refused-row"),
+    path("hq/intake/refused/", refused_pages.refused, name="refused"),
+    path("hq/intake/refused/settle/", refused_pages.settle_cause, name="settle-cause"),
+    path("hq/intake/refused/<int:pk>/", refused_pages.refused_row, name="refused-row"),
     path("hq/intake/days/", pages.reconciliation, name="days"),
-    path("hq/intake/sources/", pages.sources, name="sources"),
-    path("hq/intake/sources/edit/", pages.edit_source, name="source-edit"),
     *routes(),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from yejibao.core import audit
+from yejibao.core import audit, desk
 from yejibao.core.errors import Invalid
 from yejibao.core.scope import Actor
 from yejibao.intake import kinds
@@ -17,6 +17,8 @@ from yejibao.intake.models import Source
 
 FILES = "excel"  # the source of files that our own people upload
 TILL = ("orders", "returns")
+# What an editor saw: a mark of these changes with each of them, the token too.
+SEEN = ("label", "kinds", "posts_per_minute", "rows_per_day", "tells_counts", "owner_id", "is_active", "token_sha")
 
 
 def token_hash(token: str) -> str:
@@ -68,8 +70,12 @@ def save_source(
     owner_id: int | None,
     actor: Actor,
     now: datetime,
+    seen: str = "",
 ) -> Source:
-    """Make a source or change what it may do. It has no token before `issue_token`. Raises Invalid."""
+    """Make a source, or with what was `seen` of it change what it may do. It has no token before `issue_token`.
+
+    Raises Stale where somebody changed it meanwhile, Invalid.
+    """
     errors = []
     if not 0 < len(name) <= 32 or not name.isascii() or " " in name:
         errors.append({"field": "name", "code": "input.malformed", "message": "编号用字母和数字，最多 32 个"})
@@ -80,6 +86,9 @@ def save_source(
         errors.append({"field": "posts_per_minute", "code": "input.out_of_range", "message": "每分钟 1 到 60,000 次"})
     if not 1 <= rows_per_day <= 100_000_000:
         errors.append({"field": "rows_per_day", "code": "input.out_of_range", "message": "每天 1 到 1 亿行"})
+    held = Source.objects.select_for_update().filter(name=name).first()
+    if held is not None and not seen:
+        errors.append({"field": "name", "code": "input.taken", "message": "已经有这个编号的来源，到它自己的页面改"})
     if errors:
         raise Invalid(_("有几处要改一下"), errors=errors)
     facts: dict[str, Any] = {
@@ -90,12 +99,23 @@ def save_source(
         "tells_counts": tells_counts,
         "owner_id": owner_id,
     }
-    before = Source.objects.filter(name=name).values(*facts).first()
-    source, _created = Source.objects.update_or_create(
-        name=name, defaults=facts, create_defaults=facts | {"created_at": now}
-    )
-    audit.record(actor, "feed.source_saved", source, before=before, after=facts)
-    return source
+    if held is None:
+        source = Source.objects.create(name=name, created_at=now, **facts)
+        audit.record(actor, "feed.source_saved", source, after=facts)
+        return source
+    desk.must_be_as_seen(held, SEEN, seen)
+    before = {name: getattr(held, name) for name in facts}
+    Source.objects.filter(pk=held.pk).update(**facts)
+    audit.record(actor, "feed.source_saved", held, before=before, after=facts)
+    return held
+
+
+@transaction.atomic
+def change_token(source: Source, *, seen: str, actor: Actor, now: datetime) -> str:
+    """Give a source a new token, once for what was seen of it: a second tap leaves the one just shown in force. Raises Stale."""
+    held = Source.objects.select_for_update().get(pk=source.pk)
+    desk.must_be_as_seen(held, SEEN, seen)
+    return issue_token(held.name, now=now, actor=actor)
 
 
 def file_source(*, now: datetime, name: str = FILES) -> Source:
