@@ -12,7 +12,7 @@ from yejibao.intake import kinds
 from yejibao.intake.kinds import Field, Kind
 from yejibao.intake.stage import Column, Stage
 
-from .services import note_identities
+from .services import move_phones, note_identities
 
 GENDERS = {"男": "m", "女": "f", "未知": "u"}
 CALENDARS = {"公历": "solar", "农历": "lunar"}
@@ -99,7 +99,14 @@ def _refuse_forgotten(stage: Stage) -> None:
 
 
 def commit(stage: Stage) -> None:
+    had = dict(
+        stage.run(
+            "SELECT m.id, m.phone_index FROM intake_stagedrow s JOIN crm_member m ON m.member_no = s.key"
+            f" WHERE {stage.where} AND s.outcome = 'changed' AND s.cells->>'phone_index' <> m.phone_index"
+        )
+    )
     made = stage.write("crm_member", SAME, _columns(stage), unique="member_no", joins=JOINS)
+    move_phones(had, source=stage.source[:16], now=stage.now)
     changed = [
         row[0]
         for row in stage.run(
@@ -108,6 +115,9 @@ def commit(stage: Stage) -> None:
         )
     ]
     note_identities([*made, *changed], now=stage.now)
+    facts = {"fields": ["phone"], "source": stage.source}
+    told = {pk: facts for pk, index in had.items() if index}
+    audit.record_each(Actor.system("intake"), "member.corrected", "crm.Member", told)
     if made or changed:
         audit.record(
             Actor.system("intake"), "intake.members", "intake.Batch", resource_id=str(stage.batch_id),

@@ -70,6 +70,19 @@ def test_members_are_made_changed_and_left_alone(post: Any) -> None:
     assert set(MemberIdentity.objects.filter(member=member).values_list("kind", flat=True)) == {"pos_card", "phone"}
 
 
+def test_a_number_given_up_leads_to_whose_it_is_now(post: Any) -> None:
+    assert results(post("members", MEMBER, MEMBER | {"member_no": "M3", "name": "李四"})) == ["created"] * 2
+    first, second = Member.objects.filter(member_no__in=("M2", "M3")).order_by("member_no")
+    number = first.phone_index
+    assert MemberIdentity.objects.get(kind="phone", value=number).member == first  # who had it first
+    assert results(post("members", MEMBER | {"phone": "13900132076"})) == ["changed"]
+    assert MemberIdentity.objects.get(kind="phone", value=number).member == second
+    first.refresh_from_db()
+    assert MemberIdentity.objects.get(kind="phone", member=first).value == first.phone_index != number
+    told = AuditEntry.objects.get(action="member.corrected")
+    assert (told.resource_id, told.after) == (str(first.pk), {"fields": ["phone"], "source": "erp"})
+
+
 def test_each_wrong_row_is_told_alone_and_waits_in_the_queue(post: Any) -> None:
     answer = post("members", MEMBER, MEMBER | {"member_no": "M3", "phone": "123"}, {"member_no": "M4"}, 5)
     assert results(answer) == ["created", "refused", "refused", "refused"]

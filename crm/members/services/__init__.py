@@ -19,7 +19,7 @@ from .handing_over import (
     save_plan,
     withdraw_handover,
 )
-from .identities import IdentityTaken, claim_identity, give_identities, members_by, note_identities
+from .identities import IdentityTaken, claim_identity, give_identities, members_by, move_phones, note_identities
 from .locking import lock_members
 from .merging import (
     AlreadyUndone,
@@ -63,6 +63,7 @@ __all__ = [
     "lock_members",
     "members_by",
     "merge_members",
+    "move_phones",
     "note_identities",
     "open_handover",
     "opt_in",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db import connection
@@ -50,6 +50,23 @@ def note_identities(member_ids: Iterable[int], *, now: datetime, source: str = "
             {"ids": ids, "now": now, "source": source},
         )
         return cursor.rowcount
+
+
+def move_phones(old: Mapping[int, str], *, source: str, now: datetime) -> None:
+    """Settle the phones of members after they changed: the number one had before (`old`, its blind index by member) leads to
+    him no more, but to whose it is by now; the new one to him, unless somebody had it first."""
+    had = {pk: index for pk, index in old.items() if index}
+    others: list[int] = []
+    if had:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM crm_memberidentity i USING unnest(%s::bigint[], %s::text[]) AS n (id, value), crm_member m "
+                "WHERE i.member_id = n.id AND i.kind = 'phone' AND i.value = n.value AND m.id = n.id AND m.phone_index <> n.value",
+                [list(had), list(had.values())],
+            )
+        holders = Member.objects.filter(phone_index__in=set(had.values()), status=Member.Status.ACTIVE)
+        others = list(holders.values_list("pk", flat=True))
+    note_identities([*old, *others], now=now, source=source)
 
 
 def claim_identity(member: Member, *, kind: str, value: str, source: str, now: datetime) -> MemberIdentity:

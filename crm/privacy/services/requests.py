@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.aftersale.models import Ticket
 from crm.events import MemberChanged
 from crm.members.models import Member, MemberIdentity
-from crm.members.services import lock_members, note_identities
+from crm.members.services import lock_members, move_phones
 from crm.privacy.models import ConsentRecord, MemberRequest
 from guides.notices.services import Notice, tell
 from guides.org.models import Staff
@@ -203,10 +203,10 @@ def correct_member(request: MemberRequest, values: Mapping[str, Any], *, actor: 
     if "name" in wanted and not str(wanted["name"]).strip():
         raise Invalid(_("名字不能空"), errors=[{"field": "name", "code": "required", "message": "写一下名字"}])
     if "phone" in wanted:
-        wanted |= _new_phone(member, str(wanted.pop("phone")), now=now)
+        wanted |= _new_phone(member, str(wanted.pop("phone")))
     Member.objects.filter(pk=member.pk).update(**wanted)
     if "phone" in wanted:
-        note_identities([member.pk], now=now, source="hq")
+        move_phones({member.pk: member.phone_index}, now=now, source="hq")
     request.move_to(State.DONE, done_at=now, decided_at=now, decided_by_id=actor.staff_id, answer="已按本人说的改好")
     _over(request, "member_request.corrected", actor, fields=sorted(wanted.keys() & set(CORRECTED)))
     corrected = Member.objects.get(pk=member.pk)
@@ -237,7 +237,7 @@ def _tell_guide(member: Member, changed: Collection[str], *, now: datetime) -> N
     tell(Staff.objects.filter(pk=member.owner_guide_id), notice, now=now)
 
 
-def _new_phone(member: Member, typed: str, *, now: datetime) -> dict[str, str]:
+def _new_phone(member: Member, typed: str) -> dict[str, str]:
     phone = normal_phone(typed) if typed.strip() else ""
     if typed.strip() and not phone:
         raise Invalid(_("手机号不对"), errors=[{"field": "phone", "code": "invalid", "message": "手机号不对"}])
@@ -247,8 +247,6 @@ def _new_phone(member: Member, typed: str, *, now: datetime) -> dict[str, str]:
     same = Member.objects.filter(phone_index=index, status=Member.Status.ACTIVE).exclude(pk=member.pk)
     if index and (others.exists() or same.exists()):
         raise PhoneTaken()
-    if member.phone_index and member.phone_index != index:
-        MemberIdentity.objects.filter(member=member, kind=MemberIdentity.Kind.PHONE, value=member.phone_index).delete()
     return fresh
 
 
