@@ -1,6 +1,6 @@
 """个人信息 at HQ: members' requests, the consent texts, who looked at how many numbers. And the manager's list of the last."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,6 +21,7 @@ from .services.revealing import ALARM_PER_DAY, STOP_PER_DAY
 
 WHO = MemberRequest.HANDLED_BY
 CHANNELS = [(key, name) for key, name in ConsentRecord.Channel.choices if key != ConsentRecord.Channel.TILL]
+A_NIGHT = timedelta(hours=30)  # an approved deletion that still waits then met an error
 WATCHERS = ("hq_crm", "hq_operator", "sys_admin")
 
 
@@ -97,6 +98,7 @@ def _context(asked: MemberRequest, request: HttpRequest, now: datetime) -> dict[
         "may_decide": actor.staff_id not in (asked.asked_by_id, asked.checked_by_id), "nav_current": "privacy",
         "is_open": asked.state in MemberRequest.UNFINISHED, "may_check": services.may_check(asked, actor),
         "may_phone": actor.staff_id != (asked.asked_by_id or asked.checked_by_id),
+        "is_stuck": asked.state == MemberRequest.State.APPROVED and asked.decided_at and now - asked.decided_at > A_NIGHT,
         "may_again": services.may_copy_again(asked, actor, now=now),
         "may_call": asked.asked_by_id != actor.staff_id or not services.needs_ticket(actor),
     }  # fmt: skip

@@ -168,7 +168,7 @@ def test_a_deletion_takes_two_people_and_can_be_withdrawn_until_the_night(
         approve_deletion(asked, actor=actor_for(desk[0]), now=NOW)
     approve_deletion(asked, actor=actor_for(desk[1]), now=NOW)
     withdraw_request(asked, actor=actor_for(desk[0]), now=NOW)
-    assert forget_approved(now=NOW) == {"requests": 0, "members": 0}
+    assert forget_approved(now=NOW) == {"requests": 0, "members": 0, "failed": 0}
     with pytest.raises(Conflict):
         approve_deletion(asked, actor=actor_for(desk[1]), now=NOW)
 
@@ -183,7 +183,7 @@ def test_who_was_forgotten_is_nowhere_and_his_orders_stay(member: Member, desk: 
     assert all(secret in before for secret in SECRETS if secret not in (PHONE, "中山路"))  # those two are encrypted
     twin = make_member(name=NAME, phone="13900003333", member_no="M778899-2")
     merge_members(kept=member, gone=twin, actor=SYSTEM, reason=f"{NAME}办了两张卡", now=NOW)
-    assert forget(member, desk) == {"requests": 1, "members": 2}
+    assert forget(member, desk) == {"requests": 1, "members": 2, "failed": 0}
     after = everything()
     # What is left: the relation in WeChat, which is not ours to end, and the audit trail's reason for the merge.
     left = [line for line in after.splitlines() if any(secret in line for secret in SECRETS)]
@@ -288,6 +288,26 @@ def test_the_desk_finds_by_whole_numbers_only_and_shows_masks(member: Member, de
     assert AuditEntry.objects.get(action="member.phone_revealed").reason == f"会员信息请求 {asked.pk}：回拨核对"
     outsider = sign_in(Client(headers={"Accept": "text/html"}), make_staff("hq_retail"))
     assert outsider.get("/hq/privacy/").status_code == 403
+
+
+def test_who_cannot_be_forgotten_holds_nobody_up(member: Member, desk: tuple[Staff, Staff], monkeypatch: Any) -> None:
+    others = [make_member(name=f"会员{place}") for place in range(3)]
+    for one in (member, *others):
+        approve_deletion(checked(one, "delete", desk), actor=actor_for(desk[1]), now=NOW)
+    erase = erasing.erase
+
+    def poisoned(cursor: Any, ids: list[int], **facts: Any) -> dict[str, int]:
+        if member.pk in ids:
+            cursor.execute("SELECT 1 / 0")
+        return erase(cursor, ids, **facts)
+
+    monkeypatch.setattr(erasing, "erase", poisoned)
+    assert forget_approved(now=NOW) == {"requests": 3, "members": 3, "failed": 1}
+    states = dict(MemberRequest.objects.values_list("member_id", "state"))
+    assert states == {member.pk: "approved", **{one.pk: "done" for one in others}}
+    monkeypatch.setattr(erasing, "erase", erase)
+    later = NOW + timedelta(days=2)
+    assert forget_approved(now=later) == {"requests": 1, "members": 1, "failed": 0}
 
 
 def test_all_cards_of_one_phone_are_asked_about(member: Member, desk: tuple[Staff, Staff]) -> None:
