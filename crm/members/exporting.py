@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from guides.exports.registry import Column, Exportable, Params, register
-from guides.org.actors import role_book
+from guides.org import matrix
 from guides.org.models import OrgUnit
 from guides.org.scoped import under_grants
 from yejibao.core.errors import NotFound
@@ -24,7 +24,7 @@ PERMISSION = "member.export"
 
 def export_filter(actor: Actor) -> Q:
     """Whose list an actor may export: the reach of the role he asks in (exports/services.py leaves him no other)."""
-    grants = actor.reach(*role_book()["permissions"][PERMISSION])
+    grants = actor.reach(*matrix.holders(PERMISSION))
     return under_grants(grants, path="main_store__unit__path", store="main_store_id")
 
 

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from guides.org import matrix
 from yejibao.core.errors import Conflict
 from yejibao.core.personal import EncryptedField
 
@@ -110,7 +111,7 @@ class MemberRequest(models.Model):
         CALLED_BACK = "called_back", _("回拨留存手机号核对")
         IN_STORE = "in_store", _("到店出示证件")
 
-    HANDLED_BY: ClassVar[tuple[str, ...]] = ("customer_service", "hq_crm", "hq_operator")
+    HANDLED_BY: ClassVar[tuple[str, ...]] = matrix.holders("member.request")
     UNFINISHED: ClassVar[tuple[str, ...]] = (State.ASKED, State.CHECKED, State.APPROVED)
     NEXT: ClassVar[dict[str, set[str]]] = {
         State.ASKED: {State.CHECKED, State.REFUSED, State.WITHDRAWN},

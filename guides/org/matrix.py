@@ -39,6 +39,12 @@ def holders(action: str) -> tuple[str, ...]:
 
 
 @cache
+def exactly(action: str, reach: str, only: str = "") -> tuple[str, ...]:
+    """Return the roles with this very reach, narrowed in this very way."""
+    return tuple(role for role, right in rights(action).items() if right == Right(reach, only))
+
+
+@cache
 def owners(action: str) -> tuple[str, ...]:
     """Return the roles that reach rows of their own, and the store's manager: she has members and tasks as a guide has."""
     named = [role for role, right in rights(action).items() if right.reach == "own"]

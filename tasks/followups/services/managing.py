@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from guides.notices import services as notices
 from guides.notices.services import Notice
+from guides.org import matrix
 from guides.org.models import Staff
 from guides.org.queries import heads_of_stores, managers_of_stores
 from tasks.cadences.changes import complete_walked
@@ -113,7 +114,7 @@ def urge(tasks: Sequence[Task], *, actor: Actor, now: datetime) -> UrgeResult:
 
     In quiet hours it waits for the morning. The caller read the tasks through `visible_to`.
     """
-    if not actor.has_role("store_manager", "area_supervisor", "branch_member_manager", "hq_operator"):
+    if not actor.has_role(*matrix.holders("task.urge")):
         raise Forbidden(permission="task.urge")
     standing = _locked(tasks).filter(held_at=None).select_related("store", "assignee").order_by("assignee_id", "pk")
     recent = set(Urge.objects.filter(task__in=tasks, at__gt=now - URGE_EVERY).values_list("task_id", flat=True))

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from guides.notices.services import Notice, tell_each
+from guides.org import matrix
 from guides.org.models import Staff, Store
 from guides.org.queries import heads_of_stores
 from tasks.cadences import moments
@@ -191,7 +192,7 @@ def _judge(week: date, *, now: datetime) -> int:
 def record_talk(week: StoreWeek, *, actor: Actor, note: str, now: datetime) -> StoreWeek:
     """Record the talk with a store that stayed below 60 % two weeks running (整改谈话)."""
     path = week.store.unit.path or ""
-    reach = actor.reach("branch_member_manager")
+    reach = actor.reach(*matrix.holders("review.talk"))
     if not any(grant.reach == "all" or (grant.path and path.startswith(grant.path)) for grant in reach):
         raise Forbidden(permission="review.talk")
     if not week.is_repeated:

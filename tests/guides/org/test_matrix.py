@@ -1,6 +1,8 @@
 """The matrix is one file: it says what the permissions say, what the roles reach, and the tables let nobody see more."""
 
+import ast
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +44,45 @@ def test_every_action_with_a_permission_names_the_same_roles() -> None:
 
 def test_every_role_is_in_it() -> None:
     assert set(chain.from_iterable(ACTIONS.values())) == set(role_names())
+
+
+ROOT = Path(__file__).parents[3]
+NAMES_ONLY = ("guides/org/overview.py",)  # what a page calls the permissions
+
+
+def named_by_code() -> set[str]:
+    """Return every text of the departments' code that could be an action."""
+    found: set[str] = set()
+    for part in ("guides", "crm", "tasks", "livestream", "yejibao/cockpit", "yejibao/core", "yejibao/intake"):
+        for path in (ROOT / part).rglob("*.py"):
+            if str(path.relative_to(ROOT)) not in NAMES_ONLY:
+                tree = ast.walk(ast.parse(path.read_text()))
+                found |= {one.value for one in tree if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    return found
+
+
+def test_every_action_has_a_reader_or_waits_for_one() -> None:
+    read = named_by_code()
+    unread = {name for name in ACTIONS if not {name, OTHER_NAMES.get(name, name)} & read}
+    assert sorted(unread) == sorted(matrix.book()["later"]), (
+        "what has a reader no longer stands under later:, the rest does"
+    )
+
+
+def test_a_refusal_names_what_stands_in_the_data() -> None:
+    known = set(role_book()["permissions"]) | set(ACTIONS) | set(matrix.book()["refusals"])
+    named = set()
+    for part in ("guides", "crm", "tasks", "livestream", "yejibao"):
+        for path in (ROOT / part).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Call(
+                        func=ast.Name(id="Forbidden"),
+                        keywords=[ast.keyword(arg="permission", value=ast.Constant(value=name))],
+                    ):
+                        named.add(name)
+    assert len(named) > 8 and sorted(named - known) == []
+    assert set(matrix.book()["refusals"]) <= named, "nobody is refused by these any more"
 
 
 # ---------------------------------------------------------------- and the tables keep it

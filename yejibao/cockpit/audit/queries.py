@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import Model, Q, QuerySet
 
 from crm.members.models import Member
+from guides.org import matrix
 from guides.org.models import Dealer, OrgUnit, Staff, Store
 from guides.org.scoped import NOBODY, under_grants
 from yejibao.core import audit, secret_marks, tunables
@@ -23,7 +24,7 @@ from yejibao.core.scope import Actor
 from ..job_words import NAMES_OF_JOBS
 from .wording import RESOURCES, Names, facts_words, named_in, scope_words
 
-PAGE = 50
+PAGE, VIEW = 50, "audit.view"
 CAMPAIGNS = ("campaign.", "mass_message.")
 MONEY = ("wallet.", "stored_value.", "money.", "coupon.", "refund.")
 SEEN_IN = (audit.EXPORTED, audit.LISTED)  # their rows hold the ids of all they showed
@@ -38,19 +39,19 @@ MODELS: dict[str, tuple[type[Model], str]] = {
 def entries_for(actor: Actor) -> QuerySet[AuditEntry]:
     """The rows an actor may read."""
     rows = AuditEntry.objects.all()
-    if actor.is_system or actor.has_role("sys_admin"):
+    if actor.is_system or actor.has_role(*matrix.exactly(VIEW, "all", "logged")):
         return rows
     condition = NOBODY
-    if actor.has_role("guide"):
+    if actor.has_role(*matrix.exactly(VIEW, "own", "reveals")):
         condition |= Q(actor_id=actor.staff_id, action__in=audit.REVEALS)
-    if grants := actor.reach("store_manager"):
+    if grants := actor.reach(*matrix.leaders(VIEW, "reveals")):
         people = Staff.objects.filter(under_grants(grants, path="unit__path", store="store_id"))
         condition |= Q(actor_id__in=people.values("pk"), action__in=audit.REVEALS)
-    if actor.has_role("branch_member_manager", "hq_operator", "hq_crm"):
+    if actor.has_role(*matrix.exactly(VIEW, "own", "campaigns")):
         condition |= Q(actor_id=actor.staff_id) & _any_of(CAMPAIGNS)
-    if actor.has_role("finance"):
+    if actor.has_role(*matrix.exactly(VIEW, "all", "money")):
         condition |= _any_of(MONEY)
-    if actor.has_role("customer_service"):
+    if actor.has_role(*matrix.exactly(VIEW, "own", "ticket")):
         condition |= Q(actor_id=actor.staff_id, resource="crm.Ticket")
     return rows.filter(condition)
 
