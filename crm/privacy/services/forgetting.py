@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from crm.events import MemberChanged
 from crm.members.models import Member
@@ -56,6 +56,8 @@ def _answer(batch: Sequence[MemberRequest], *, now: datetime) -> tuple[int, list
             for one in batch:
                 audit.record(Actor.system("forget"), "member_request.deleted", one, after={"member": one.member_id})
         return members, []
+    except OperationalError:  # a deadlock, a lost connection: no fault of any of them, the next night begins anew
+        raise
     except Exception as error:  # noqa: BLE001  whatever one of them meets must not keep the others from being forgotten
         if len(batch) == 1:
             facts = {"request": batch[0].pk, "error": type(error).__name__}  # its text may hold a row
