@@ -11,8 +11,8 @@ from django.db import connection
 
 from tests.factories.crm import make_member
 from tests.factories.guides import make_staff
-from yejibao.core import audit, clock
-from yejibao.core.backup import databases, dumping, restoring
+from yejibao.core import audit, clock, sealing
+from yejibao.core.backup import databases, drilling, dumping, restoring
 from yejibao.core.models import AuditEntry, DrillReport, Heartbeat, OutboxMessage, SendingGate
 from yejibao.core.outbox import NewMessage, enqueue, gate, messages
 from yejibao.core.scope import Actor
@@ -152,6 +152,34 @@ def test_a_bundle_that_is_kept_is_drilled_with_its_key(tmp_path, key, capsys):
         call_command("drill_restore", "--bundle", str(bundle), "--identity", str(tmp_path / "key"))
     with pytest.raises(CommandError, match="一起给"):
         call_command("drill_restore", "--bundle", str(bundle))
+
+
+def test_what_is_kept_is_proven_too_and_restored_by_who_has_the_key(tmp_path, key, capsys):
+    make_staff(name="林晓雯")
+    audit.record(Actor.system(), "auth.login", "guides.Staff", resource_id="1")
+    sealing.seal(now=clock.system_now())
+    bundle = taken(tmp_path, key)
+    call_command("drill_restore", "--folder", str(tmp_path))
+    said = capsys.readouterr().out
+    assert "存着的备份：0 小时前那份和做完时一样" in said and "1 个审计封存、1 行逐个对上" in said
+    (tmp_path / "key").write_text(str(key))
+    call_command("drill_restore", "--folder", str(tmp_path), "--identity", str(tmp_path / "key"))
+    assert DrillReport.objects.order_by("-pk").first().bundle == bundle.name
+    bundle.write_bytes(bundle.read_bytes()[:-2000])
+    assert "不一样" in drilling._kept(tmp_path, clock.system_now()).said
+    fresh = taken(tmp_path, key, now=clock.system_now() + timedelta(minutes=1))
+    assert drilling._kept(tmp_path, clock.system_now() + timedelta(days=3)).said == "最新一份已经是 72 小时前的", fresh
+
+
+def test_a_seal_that_does_not_fit_fails_the_drill():
+    audit.record(Actor.system(), "auth.login", "guides.Staff", resource_id="1")
+    sealing.seal(now=clock.system_now())
+    with connection.cursor() as cursor:  # the chain is joined, what it holds is not what was sealed
+        cursor.execute("ALTER TABLE core_auditentry DISABLE TRIGGER USER")
+        cursor.execute("UPDATE core_auditentry SET reason = '改过'")
+        cursor.execute("ALTER TABLE core_auditentry ENABLE TRIGGER USER")
+    with pytest.raises(CommandError, match="审计封存到第"):
+        call_command("drill_restore", "--json")
 
 
 def test_the_backup_command_wants_a_key_first(tmp_path, key, settings, capsys):

@@ -64,21 +64,26 @@ def seal(*, now: datetime) -> AuditSeal | None:
     return made
 
 
-def verify() -> Check:
+def verify(cursor: Any = None) -> Check:
     """Hash every sealed row again, oldest first, and stop at the first seal that does not fit.
 
     Where rows have gone because their term was over, what is left is compared with what was written down that day, in a
-    row that is sealed itself (audit_keeping.py).
+    row that is sealed itself (audit_keeping.py). A `cursor` of another database looks there: a restored one.
     """
+    if cursor is None:
+        with connection.cursor() as own:
+            return verify(own)
     seals = rows = after = 0
     chain = ""
-    left = _thinned()
-    for one in AuditSeal.objects.order_by("pk").iterator():
+    left = _thinned(cursor)
+    cursor.execute(f"SELECT {', '.join(_SEAL)} FROM core_auditseal ORDER BY id")
+    for row in cursor.fetchall():
+        one = AuditSeal(**dict(zip(_SEAL, row, strict=True)))
         if (facts := left.get(one.pk)) is not None:
-            found = digest_of(after, one.last_id, "", version=one.version)
+            found = digest_of(after, one.last_id, "", version=one.version, cursor=cursor)
             is_whole = found == (facts["left"], facts["digest"])
         else:
-            found = digest_of(after, one.last_id, chain, version=one.version)
+            found = digest_of(after, one.last_id, chain, version=one.version, cursor=cursor)
             is_whole = found == (one.rows, one.digest)
         if one.after_id != after or not is_whole:
             return Check(seals, rows, broken=one)
@@ -86,15 +91,24 @@ def verify() -> Check:
     return Check(seals, rows)
 
 
-def _thinned() -> dict[int, dict[str, Any]]:
+_SEAL = ("id", "after_id", "last_id", "rows", "digest", "sealed_at", "version")
+
+
+def _thinned(cursor: Any) -> dict[int, dict[str, Any]]:
     """Return, by seal, what the newest thinning of its rows left."""
-    told = AuditEntry.objects.filter(action=THINNED, resource=AuditSeal._meta.label).order_by("pk")
-    return {int(pk): facts or {} for pk, facts in told.values_list("resource_id", "after")}
+    cursor.execute(
+        "SELECT resource_id::bigint, after ->> 'left', after ->> 'digest' FROM core_auditentry"
+        " WHERE action = %s AND resource = %s ORDER BY id",
+        [THINNED, AuditSeal._meta.label],
+    )
+    return {pk: {"left": int(left), "digest": digest} for pk, left, digest in cursor.fetchall()}
 
 
-def digest_of(after: int, last: int, previous: str, *, version: int) -> tuple[int, str]:
+def digest_of(after: int, last: int, previous: str, *, version: int, cursor: Any = None) -> tuple[int, str]:
     """Return how many rows stand there, and the hash over them and over the seal before."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DIGEST.format(columns=_COLUMNS[version]), {"after": after, "last": last, "previous": previous})
-        rows, digest = cursor.fetchone()
+    if cursor is None:
+        with connection.cursor() as own:
+            return digest_of(after, last, previous, version=version, cursor=own)
+    cursor.execute(_DIGEST.format(columns=_COLUMNS[version]), {"after": after, "last": last, "previous": previous})
+    rows, digest = cursor.fetchone()
     return int(rows), str(digest)
