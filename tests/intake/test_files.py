@@ -17,6 +17,7 @@ from crm.orders.models import Order
 from guides.org.loading import load_org, made_up_org
 from yejibao.core import clock
 from yejibao.core.errors import Conflict, Invalid
+from yejibao.core.models import AuditEntry
 from yejibao.core.personal import normal_phone
 from yejibao.core.scope import Actor
 from yejibao.intake import kinds
@@ -219,6 +220,8 @@ def test_a_row_is_closed_with_a_reason() -> None:
         close_refused(ids, reason=" ", actor=ACTOR, now=clock.now())
     assert close_refused(ids, reason="旧卡，不要了", actor=ACTOR, now=clock.now()) == 3
     assert close_refused(ids, reason="旧卡，不要了", actor=ACTOR, now=clock.now()) == 0
+    told = AuditEntry.objects.get(action="intake.row_closed")
+    assert told.after == {"count": 3, "ids": sorted(ids)}, "each of them, however many"
     clock.travel(clock.now() + timedelta(days=31))
     assert tidy(now=clock.now())["rows"] == 3
 

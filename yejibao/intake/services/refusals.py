@@ -117,6 +117,9 @@ def close_refused(rows: Sequence[int], *, reason: str, actor: Actor, now: dateti
         RefusedRow.objects.filter(pk__in=ids).update(
             state=State.CLOSED, settled_at=now, settled_by=actor.staff_id, reason=reason
         )
-        for pk in ids[:50]:
-            audit.record(actor, "intake.row_closed", "intake.RefusedRow", resource_id=str(pk), reason=reason)
+        if len(ids) == 1:
+            audit.record(actor, "intake.row_closed", "intake.RefusedRow", resource_id=str(ids[0]), reason=reason)
+        elif ids:
+            facts = {"count": len(ids), "ids": ids}
+            audit.record(actor, "intake.row_closed", "intake.RefusedRow", after=facts, reason=reason)
     return len(ids)
