@@ -20,7 +20,7 @@ from tests.walk.browser import install_spies
 from tests.walk.holes import Hole, id_holes, name_holes
 from tests.walk.urlconf import routes
 from tests.walk.world import FOREIGN, Rows, foreign_rows, own_rows
-from yejibao.core import access
+from yejibao.core import access, hx
 from yejibao.core.errors import NotFound
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +97,13 @@ def fragment_only(request: HttpRequest) -> HttpResponse:
     return HttpResponse("".join(f"<li>{row.name}</li>" for row in rows))
 
 
+@access.signed_in
+def member_part(request: HttpRequest, pk: int) -> HttpResponse:
+    """The same of one member, by the path."""
+    rows = Member.objects.all() if hx.is_htmx(request) else Member.objects.visible_to(access.actor_of(request))
+    return HttpResponse(f"<li>{get_object_or_404(rows, pk=pk).name}</li>")
+
+
 # ---------------------------------------------------------------- and the walk
 
 
@@ -118,7 +125,7 @@ class Walk:
         return [one for one in routes() if one.template.startswith("/odd/")]
 
     def by_id(self, route: str, view: Callable[..., Any]) -> list[Hole]:
-        return id_holes(self.person, [self.own, self.foreign], self.plant(route, view))
+        return id_holes(self.person, [self.own, self.foreign], self.plant(route, view), fragments=True)
 
     def by_name(self, route: str, view: Callable[..., Any]) -> list[Hole]:
         return name_holes(self.person, self.own, self.foreign, self.plant(route, view))
@@ -168,3 +175,8 @@ def test_an_export(walk: Walk) -> None:
 def test_a_fragment_for_htmx(walk: Walk) -> None:
     holes = walk.by_name("odd/part/", fragment_only)
     assert holes and all("member=" in hole.path for hole in holes)
+
+
+def test_a_fragment_of_one_row(walk: Walk) -> None:
+    holes = walk.by_id("odd/members/<int:pk>/part/", member_part)
+    assert {(hole.kind, hole.path) for hole in holes} == {("fragment", f"/odd/members/{FOREIGN}/part/")}

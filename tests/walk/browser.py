@@ -21,6 +21,7 @@ from rest_framework.parsers import JSONParser
 
 from guides.org.models import Staff
 from tests.factories.guides import session_of
+from yejibao.core import hx
 from yejibao.core.access import Rule
 
 from .urlconf import Route
@@ -35,6 +36,7 @@ class Seen:
 
     names: set[str] = field(default_factory=set)  # of parameters and fields the view asked for
     statements: list[tuple[str, list[Any]]] = field(default_factory=list)
+    asked_for_fragment: bool = False  # whether the view answers htmx in another way
 
 
 _watching: list[Seen] = []
@@ -79,6 +81,12 @@ def install_spies(monkeypatch: pytest.MonkeyPatch) -> None:
             seen.statements.append((query if isinstance(query, str) else repr(query), list(given)))
         return execute(self, query, params, **more)
 
+    def asked(request: Any, plain: Any = hx.is_htmx) -> bool:
+        for seen in _watching:
+            seen.asked_for_fragment = True
+        return bool(plain(request))
+
+    monkeypatch.setattr(hx, "is_htmx", asked)
     monkeypatch.setattr(JSONParser, "parse", parsed)
     monkeypatch.setattr(psycopg.Cursor, "execute", executed)
 

@@ -77,11 +77,12 @@ class Sight:
 
 
 def id_holes(
-    person: Staff, sets: Sequence[Rows], routes: Sequence[Route] = ROUTES, *, fragment: bool = False
+    person: Staff, sets: Sequence[Rows], routes: Sequence[Route] = ROUTES, *, fragments: bool = False
 ) -> list[Hole]:
     """Try the ids of all sets on every route with an argument: what is out of sight answers 404, what is in sight does not.
 
-    With two arguments each also belongs to another set in turn: a sub-object under somebody else's parent.
+    With two arguments each also belongs to another set in turn: a sub-object under somebody else's parent. With `fragments`
+    whatever asks whether htmx is there is called once more as a fragment.
     """
     who, caller, holes = actor(person), Caller(person), []
     sight = Sight(who, sets)
@@ -89,10 +90,13 @@ def id_holes(
         if not route.arguments:
             continue
         for path, values in _addresses(route, sets):
-            with watching() as seen:
-                response = caller.call(method, path, fragment=fragment, as_form=as_form(route))
-            if fault := _fault(response, method, set(values), looked_up(seen, values), sight, route.template):
-                holes.append(Hole("id", method, path, fault, route.label))
+            for fragment in (False, True):
+                with watching() as seen:
+                    response = caller.call(method, path, fragment=fragment, as_form=as_form(route))
+                if fault := _fault(response, method, set(values), looked_up(seen, values), sight, route.template):
+                    holes.append(Hole("fragment" if fragment else "id", method, path, fault, route.label))
+                if not fragments or method != "GET" or not seen.asked_for_fragment:
+                    break
     return holes
 
 
