@@ -167,6 +167,6 @@ nav.add(
     url="intake:home",
     order=62,
     roles=WHO,
-    badge=badge,
+    badge=nav.kept(badge),
     loud=False,
 )
