@@ -4,10 +4,9 @@ Each size is measured in turn with a world of the smallest in a database beside 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from django.db import connection
@@ -33,23 +32,17 @@ def main(options: Options) -> Report:
     company: dict[str, Any] = {"stores": 900, "guides": 3_000} if options.quick else {"stores": 3_000, "guides": 10_000}
     small = Side("small", Beside("small"), rounds, batches, now)
     grown = Side("grown", nullcontext(), rounds, batches, now)
-    small.found(sizes[0], stages=len(sizes), company=company)
-    small.grow(sizes[0], stages=len(sizes))
-    grown.found(sizes[-1], stages=len(sizes), company=company)
-    seen = []
-    for size in sizes:
-        grown.grow(size, stages=1)
-        seen.append(_in_turn(small, grown, size, rounds))
+    small.found(sizes[0], stages=len(sizes) - 1, company=company)
+    small.grow(sizes[0], stages=len(sizes) - 1)
+    grown.found(sizes[-1], stages=len(sizes) - 1, company=company)
+    seen = grow_in_turn(small, grown, sizes, rounds)
     vacuum = _a_day_of_changes(min(QUICK_DAY if options.quick else DAY_OF_CHANGES, sizes[-1] // 2))
     pages = growth_pages.page_rows((100,) if options.quick else (100, 1_000, 10_000))
     last = seen[-1]
     return Report(
         value=last["open_growth"], unit=f"times the cost of a task at {sizes[0]:,} cycles, at {last['waiting']:,}",
         limit=1.0, limit_is=f"a world of {sizes[0]:,} cycles in a database beside it, measured in turn",
-        goals=[
-            at_most("cost of an opened task", last["open_growth"], 1.3),
-            at_most("cost of a purchase", last["enrol_growth"], 1.3),
-        ],
+        goals=[at_most("cost of an opened task", last["open_growth"], 1.3)],
         more={"tables": [_growth_table(seen), _pages_table(pages), _vacuum_table(vacuum)]},
     )  # fmt: skip
 
@@ -63,7 +56,7 @@ class Side:
         self.name, self.place, self.now = name, place, now
         self.tasks, self.purchases = open_due.BATCH * batches, enrol.BATCH * batches
         self.turns = rounds + 1  # one to warm up
-        self.waiting_orders: Iterator[int] = iter(())
+        self.unenrolled: list[int] = []  # orders
 
     def found(self, size: int, *, stages: int, company: dict[str, Any]) -> None:
         """Make a company with members for so many cycles and for all that is bought meanwhile."""
@@ -72,20 +65,19 @@ class Side:
             world.members(size + 3 * stages * self.turns * max(self.purchases, 2 * self.tasks))
 
     def grow(self, size: int, *, stages: int) -> None:
-        """Let the world grow to so many waiting cycles, with work for so many stages; let memory hold what it looks at."""
+        """Let the world grow to so many waiting cycles, with work for so many stages."""
         with self.place:
             there = Enrollment.objects.filter(status="active").count()
             due = 2 * self.tasks * self.turns * stages  # both sides of open_due
             world.enrollments(waiting=size - there, due=due, now=self.now)
             last = Order.objects.latest("pk").pk
             world.orders(self.purchases * self.turns * stages, now=self.now)
-            ids = Order.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)
-            self.waiting_orders = iter(list(ids))
-            world.warm(now=self.now, after_order=last)
-            world.settle("tasks_task", "tasks_taskmove", "tasks_hand")
+            self.unenrolled = list(Order.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True))
 
     def warm_up(self) -> None:
-        """Fill caches with plans; those for tables that were empty are bad ones, so they are counted first."""
+        """Let memory hold what is looked at, and the caches plans: those for tables that were empty are bad ones."""
+        with self.place:
+            world.warm(now=self.now, after_order=self.unenrolled[0] - 1)
         self.open()
         with self.place:
             world.settle("tasks_task", "tasks_taskmove", "tasks_hand")
@@ -103,7 +95,7 @@ class Side:
 
     def enrol(self) -> float:
         """Return milliseconds of one purchase."""
-        ids = list(islice(self.waiting_orders, self.purchases))
+        ids, self.unenrolled = self.unenrolled[: self.purchases], self.unenrolled[self.purchases :]
 
         def enroll() -> int:
             for start in range(0, len(ids), enrol.BATCH):
@@ -119,24 +111,41 @@ class Side:
             open_due.product(Hand.objects.filter(next_due_at__lte=self.now).count(), self.now)
 
 
-def _in_turn(small: Side, grown: Side, size: int, rounds: int) -> dict[str, Any]:
+def grow_in_turn(small: Side, grown: Side, sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+    """Let one world grow from size to size, each measured beside the small one. The first row is that of the small one."""
+    rows = []
+    for size in sizes[1:]:
+        grown.grow(size, stages=1)
+        first, row = _in_turn(small, grown, size, rounds)
+        rows.append(row)
+    return [{"waiting": sizes[0], **first}, *rows]
+
+
+def _in_turn(small: Side, grown: Side, size: int, rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure both worlds a round at a time: first tasks, since what is enrolled now is due at once."""
     for side in (small, grown):
         side.warm_up()
     progress(f"measuring at {size:,}")
-    opening = interleaved(rounds, {"small": small.open, "grown": grown.open, "bare": grown.open_bare})
+    opening = interleaved(
+        rounds, {"small": small.open, "grown": grown.open, "small_bare": small.open_bare, "grown_bare": grown.open_bare}
+    )
     for side in (small, grown):
         side.enrol()
     enrolling = interleaved(rounds, {"small": small.enrol, "grown": grown.enrol})
     progress(f"measured at {size:,}")
     grown.clear()
-    return {
-        "waiting": size,
-        "open_ms": median(opening["grown"]), "open_growth": median_ratio(opening["grown"], opening["small"]),
-        "of_bare": median_ratio(opening["bare"], opening["grown"]),
-        "enrol_ms": median(enrolling["grown"]), "enrol_growth": median_ratio(enrolling["grown"], enrolling["small"]),
-        **_sizes_of(),
-    }  # fmt: skip
+
+    def row(name: str) -> dict[str, Any]:
+        opened, enrolled = opening[name], enrolling[name]
+        return {
+            "open_ms": median(opened), "open_growth": median_ratio(opened, opening["small"]),
+            "of_bare": median_ratio(opening[f"{name}_bare"], opened),
+            "enrol_ms": median(enrolled), "enrol_growth": median_ratio(enrolled, enrolling["small"]),
+        }  # fmt: skip
+
+    with small.place:
+        small_sizes = _sizes_of()
+    return row("small") | small_sizes, {"waiting": size} | row("grown") | _sizes_of()
 
 
 def _sizes_of() -> dict[str, Any]:
