@@ -26,7 +26,11 @@ def follow_people(events: list[PersonChanged]) -> None:
     for event in events:
         if event.new_userid and event.new_userid != event.userid:
             _rename(event)
-    newest = {event.userid: event for event in sorted(events, key=lambda event: event.at)}
+    newest: dict[str, PersonChanged] = {}
+    for event in sorted(events, key=lambda event: event.at):
+        newest[event.userid] = event
+        if event.new_userid:  # an event that came before its rename found nobody of the old id, and disabled him
+            newest[event.new_userid] = event
     deleted = {event.userid for event in events if event.what == "deleted"}
     people = Staff.objects.filter(wecom_user_id__in=newest).exclude(state=State.RESIGNED)
     for person in people.order_by("pk"):

@@ -189,12 +189,10 @@ class Stage:
                 SELECT place, first_line, %(newest)s OR digest = first_digest AS passed FROM (
                     SELECT s.place, row_number() OVER keys AS nth, first_value(s.line) OVER keys AS first_line,
                         md5(s.plain::text) AS digest, first_value(md5(s.plain::text)) OVER keys AS first_digest
-                    FROM (
-                        SELECT s.*, s.cells - %(sealed)s::text[] AS plain FROM {TABLE} s
-                        WHERE s.batch = {int(self.batch_id)} AND s.key <> '' AND s.errors IS NULL AND s.key IN (
-                            SELECT d.key FROM {TABLE} d WHERE d.batch = {int(self.batch_id)} AND d.key <> ''
-                            GROUP BY d.key HAVING count(*) > 1)
-                    ) s WINDOW keys AS (PARTITION BY s.key ORDER BY s.place {direction})
+                    FROM (   -- one pass: a batch is newer than the table's statistics, and a join of it with itself may never end
+                        SELECT s.*, s.cells - %(sealed)s::text[] AS plain, count(*) OVER (PARTITION BY s.key) AS times
+                        FROM {TABLE} s WHERE s.batch = {int(self.batch_id)} AND s.key <> '' AND s.errors IS NULL
+                    ) s WHERE s.times > 1 WINDOW keys AS (PARTITION BY s.key ORDER BY s.place {direction})
                 ) ranked WHERE nth > 1
             ) twice WHERE t.batch = {int(self.batch_id)} AND t.place = twice.place
             """,

@@ -121,7 +121,9 @@ def samples(platform: Any) -> None:
     ]:
         who = {"UserID": LAN, "ExternalUserID": "wmadded"} if "ExternalUserID" in facts else {}
         if kind.startswith("change_contact/") and "user" in kind:
-            who = {"UserID": RENAMED} | ({"NewUserID": NEW_NAME} if "NewUserID" in facts else {})
+            # Who was renamed was not deleted: that sample is about somebody nobody knows.
+            gone = kind == "change_contact/delete_user"
+            who = {"UserID": "nobody" if gone else RENAMED} | ({"NewUserID": NEW_NAME} if "NewUserID" in facts else {})
         platform.post(
             "callback", facts=facts | who, sender=LAN if sender != "sys" else "sys", agent_id=AGENT if has_agent else None,
             at=late, app="contacts" if facts["Event"] in CONTACTS else "yejibao",

@@ -315,6 +315,19 @@ def test_a_new_user_id_is_taken_over(deliver: Deliver, guide: Staff, sandbox: An
     assert (guide.wecom_user_id, guide.state) == ("zhang.san01", "active")
 
 
+def test_who_was_missed_under_his_old_id_is_back_under_the_new_one(
+    deliver: Deliver, guide: Staff, sandbox: Any
+) -> None:
+    """His other events came before the one of the new id: nobody of the old one was there any more."""
+    add_person(sandbox, "Zhang.San01")
+    deliver(sample("change_contact/create_user"), app="contacts")
+    guide.refresh_from_db()
+    assert (guide.wecom_user_id, guide.state) == ("zhang.san", "disabled")
+    deliver(sample("change_contact/update_user"), app="contacts")
+    guide.refresh_from_db()
+    assert (guide.wecom_user_id, guide.state) == ("zhang.san01", "active")
+
+
 # ---------------------------------------------------------------- friends: told to whoever listens
 
 
