@@ -13,7 +13,7 @@ from bench import figures
 from bench.figures import progress
 
 
-def measure(*, purchases: int, backlog: int, due: int) -> dict[str, dict[str, float]]:
+def measure(*, purchases: int, backlog: int, due: int, seconds: int) -> dict[str, dict[str, float]]:
     """Return each peer's rates, empty where the peers are not installed.
 
     `purchases_per_second`: the five follow-ups of a purchase written as deferred jobs. `due_per_second`: jobs that do
@@ -27,10 +27,14 @@ def measure(*, purchases: int, backlog: int, due: int) -> dict[str, dict[str, fl
     task = {"dsn": address, "redis": settings.REDIS_URL, "purchases": purchases, "backlog": backlog, "due": due}
     found = {}
     for name in ("procrastinate_jobs", "pgqueuer_jobs", "celery_eta"):
-        done = subprocess.run(
-            [python, Path(__file__).parent / f"{name}.py", json.dumps(task)], capture_output=True, text=True, timeout=300,
-            env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1"}, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [python, Path(__file__).parent / f"{name}.py", json.dumps(task)], capture_output=True, text=True,
+                timeout=seconds, env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1"}, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            progress(f"{name} did not end within {seconds} s")
+            continue
         if done.returncode:
             progress(f"{name} did not run: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else '?'}")
             continue
