@@ -168,29 +168,30 @@ FROM running r WHERE t.enrollment_id = r.id AND t.state = 'open'
 """
 _CYCLES = """
 WITH cycles AS (
-INSERT INTO tasks_enrollment (id, cadence_id, cadence_version_id, member_id, kind, buyer, anchor_order_id, anchor_at, anchor_on,
-    touch_at, known_at, day_anchor_date, status, plan, step_days, steps_planned, steps_skipped, steps_superseded, steps_cancelled, step_reasons, owner_guide_id, serving_guide_id, store_id, items,
-    carry_over_items, closed_reason, created_at)
-SELECT c.enrollment_id, %(cadence)s, %(version)s, o.member_id, CASE c.role WHEN 'small' THEN 'small' ELSE 'full' END, b.buyer,
-    o.id, o.paid_at, o.paid_on, o.paid_at, o.known_at, o.paid_on, 'active', p.plan, '{}', cardinality(p.plan), 0, 0, 0, '{}', m.owner_guide_id, o.guide_id, o.store_id, l.items, '[]', '', %(now)s
-FROM tasks_enrollmentcause c
-JOIN crm_order o ON o.id = c.order_id
-JOIN crm_member m ON m.id = o.member_id
-JOIN guides_staff serving ON serving.id = o.guide_id
-JOIN guides_staff owner ON owner.id = m.owner_guide_id
-JOIN guides_store os ON os.id = owner.store_id
-JOIN guides_store hours ON hours.id = serving.store_id
-CROSS JOIN LATERAL (SELECT count(DISTINCT q.paid_on) AS days FROM crm_order q WHERE q.member_id = o.member_id
-    AND q.paid_on <= o.paid_on AND q.status = 'paid' AND q.net_amount_fen > 0 AND q.known_at IS NOT NULL) d
-CROSS JOIN LATERAL (SELECT CASE WHEN d.days <= 1 THEN 'first' WHEN d.days <= 4 THEN 'repeat' ELSE 'loyal' END AS buyer) b
-CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_array_elements_text(
-    %(plans)s::jsonb -> CASE c.role WHEN 'small' THEN 'small' ELSE b.buyer END))::varchar[] AS plan) p
-CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object('line', i.id, 'name', i.item_name, 'color', i.color,
-    'size', i.size, 'care', i.care_key, 'fen', i.paid_fen) ORDER BY i.paid_fen DESC, i.id), '[]') AS items
-    FROM crm_orderline i WHERE i.order_id = o.id) l
-WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(ids)s)
-ORDER BY c.enrollment_id
-RETURNING id, store_id, serving_guide_id, known_at, anchor_on
+    INSERT INTO tasks_enrollment (id, cadence_id, cadence_version_id, member_id, kind, buyer, anchor_order_id, anchor_at, anchor_on,
+        touch_at, known_at, day_anchor_date, status, plan, step_days, steps_planned, steps_skipped, steps_superseded, steps_cancelled,
+        step_reasons, owner_guide_id, serving_guide_id, store_id, items, carry_over_items, closed_reason, created_at)
+    SELECT c.enrollment_id, %(cadence)s, %(version)s, o.member_id, CASE c.role WHEN 'small' THEN 'small' ELSE 'full' END, b.buyer,
+        o.id, o.paid_at, o.paid_on, o.paid_at, o.known_at, o.paid_on, 'active', p.plan, '{}',
+        cardinality(p.plan), 0, 0, 0, '{}', m.owner_guide_id, o.guide_id, o.store_id, l.items, '[]', '', %(now)s
+    FROM tasks_enrollmentcause c
+    JOIN crm_order o ON o.id = c.order_id
+    JOIN crm_member m ON m.id = o.member_id
+    JOIN guides_staff serving ON serving.id = o.guide_id
+    JOIN guides_staff owner ON owner.id = m.owner_guide_id
+    JOIN guides_store os ON os.id = owner.store_id
+    JOIN guides_store hours ON hours.id = serving.store_id
+    CROSS JOIN LATERAL (SELECT count(DISTINCT q.paid_on) AS days FROM crm_order q WHERE q.member_id = o.member_id
+        AND q.paid_on <= o.paid_on AND q.status = 'paid' AND q.net_amount_fen > 0 AND q.known_at IS NOT NULL) d
+    CROSS JOIN LATERAL (SELECT CASE WHEN d.days <= 1 THEN 'first' WHEN d.days <= 4 THEN 'repeat' ELSE 'loyal' END AS buyer) b
+    CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_array_elements_text(
+        %(plans)s::jsonb -> CASE c.role WHEN 'small' THEN 'small' ELSE b.buyer END))::varchar[] AS plan) p
+    CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object('line', i.id, 'name', i.item_name, 'color', i.color,
+        'size', i.size, 'care', i.care_key, 'fen', i.paid_fen) ORDER BY i.paid_fen DESC, i.id), '[]') AS items
+        FROM crm_orderline i WHERE i.order_id = o.id) l
+    WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(ids)s)
+    ORDER BY c.enrollment_id
+    RETURNING id, store_id, serving_guide_id, known_at, anchor_on
 )
 INSERT INTO tasks_hand (enrollment_id, next_step, next_due_at, parked_tries, parked_why)
 SELECT c.id, 'm30', greatest(c.known_at, (c.anchor_on + hours.opens_at) AT TIME ZONE 'Asia/Shanghai'), 0, ''

@@ -180,28 +180,28 @@ _SECOND = f"""
 # The hand of a cycle whose first touch came too late stands before the second step, or there is none.
 _START = f"""
 WITH starting AS MATERIALIZED (
-SELECT c.enrollment_id, o.member_id, chosen.kind, node.buyer, o.id AS order_id, o.paid_at, o.paid_on, o.known_at, anchor.day,
-    chosen.plan, ft.is_late, ft.is_late AND second.id IS NULL AS is_through, m.owner_guide_id, o.guide_id, o.store_id,
-    items.list AS items,
-    CASE WHEN ft.is_late THEN second.key ELSE %(first_key)s END AS next_step,
-    CASE WHEN ft.is_late THEN later.open_at ELSE ft.open_at END AS next_due_at
-FROM tasks_enrollmentcause c
-JOIN crm_order o ON o.id = c.order_id
-JOIN crm_member m ON m.id = o.member_id
-JOIN tasks_cadencestep step ON step.version_id = %(version)s AND step.key = %(first_key)s
-LEFT JOIN guides_staff serving ON serving.id = o.guide_id
-LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
-LEFT JOIN guides_store os ON os.id = owner.store_id
-JOIN guides_store hours ON hours.id = coalesce(serving.store_id, o.store_id)
+    SELECT c.enrollment_id, o.member_id, chosen.kind, node.buyer, o.id AS order_id, o.paid_at, o.paid_on, o.known_at, anchor.day,
+        chosen.plan, ft.is_late, ft.is_late AND second.id IS NULL AS is_through, m.owner_guide_id, o.guide_id, o.store_id,
+        items.list AS items,
+        CASE WHEN ft.is_late THEN second.key ELSE %(first_key)s END AS next_step,
+        CASE WHEN ft.is_late THEN later.open_at ELSE ft.open_at END AS next_due_at
+    FROM tasks_enrollmentcause c
+    JOIN crm_order o ON o.id = c.order_id
+    JOIN crm_member m ON m.id = o.member_id
+    JOIN tasks_cadencestep step ON step.version_id = %(version)s AND step.key = %(first_key)s
+    LEFT JOIN guides_staff serving ON serving.id = o.guide_id
+    LEFT JOIN guides_staff owner ON owner.id = m.owner_guide_id
+    LEFT JOIN guides_store os ON os.id = owner.store_id
+    JOIN guides_store hours ON hours.id = coalesce(serving.store_id, o.store_id)
 {_PURCHASE_DAYS}
-CROSS JOIN LATERAL (SELECT CASE c.role WHEN 'anchor' THEN 'full' ELSE 'small' END AS kind,
-    ARRAY(SELECT jsonb_array_elements_text(%(plans)s::jsonb -> CASE c.role WHEN 'anchor' THEN node.buyer ELSE 'small' END))
-        ::varchar[] AS plan) chosen
+    CROSS JOIN LATERAL (SELECT CASE c.role WHEN 'anchor' THEN 'full' ELSE 'small' END AS kind,
+        ARRAY(SELECT jsonb_array_elements_text(%(plans)s::jsonb -> CASE c.role WHEN 'anchor' THEN node.buyer ELSE 'small' END))
+            ::varchar[] AS plan) chosen
 {_FIRST_TOUCH}
 {_SECOND}
-{items.of_order("o.id")}
-WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(starting)s)
-ORDER BY c.enrollment_id
+    {items.of_order("o.id")}
+    WHERE c.cadence_id = %(cadence)s AND c.order_id = ANY(%(starting)s)
+    ORDER BY c.enrollment_id
 ), hands AS (
     INSERT INTO tasks_hand (enrollment_id, next_step, next_due_at, parked_tries, parked_why)
     SELECT s.enrollment_id, s.next_step, s.next_due_at, 0, '' FROM starting s WHERE NOT s.is_through

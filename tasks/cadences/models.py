@@ -4,9 +4,6 @@ Words as in the domain book: a cadence has versions, a version has steps (nodes)
 cadence, started by one cause. A step becomes a Task row only when it opens.
 """
 
-from __future__ import annotations
-
-from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -171,22 +168,6 @@ class Enrollment(models.Model):
                 name="enrollment_one_a_date",
             ),
         ]
-
-    @property
-    def next_step(self) -> str | None:
-        """The step the hand stands before; none once it has passed the last one or the cycle has ended."""
-        hand = self._hand
-        return hand.next_step if hand else None
-
-    @property
-    def next_due_at(self) -> datetime | None:
-        """The instant that step opens."""
-        hand = self._hand
-        return hand.next_due_at if hand else None
-
-    @property
-    def _hand(self) -> Hand | None:
-        return getattr(self, "hand", None)  # RelatedObjectDoesNotExist is an AttributeError
 
 
 class Hand(models.Model):

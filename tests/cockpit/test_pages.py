@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tasks.cadences.models import Enrollment, Hand
+from tasks.cadences.models import Hand
 from tests.factories.crm import make_member, make_order
 from tests.factories.guides import holder_of, sign_in
 from tests.factories.tasks import enroll, load_rules
@@ -228,5 +228,5 @@ def test_cycles_set_aside_are_looked_at_again(hq, org, now):
     assert "王**" in page
     assert "王建平" not in page
     hq.post("/hq/push/cycles/retry/")
-    assert Enrollment.objects.get().next_due_at == now
+    assert Hand.objects.get().next_due_at == now
     assert AuditEntry.objects.get().action == "enrollment.retried"

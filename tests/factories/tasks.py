@@ -33,7 +33,8 @@ def open_at(moment: str | datetime) -> dict[str, int]:
 def hand(enrollment: Enrollment) -> tuple[str | None, str | None]:
     """Return where the clock hand stands, as (step, Shanghai text)."""
     enrollment.refresh_from_db()
-    return enrollment.next_step, local(enrollment.next_due_at)
+    found = Hand.objects.filter(enrollment=enrollment).first()
+    return (found.next_step, local(found.next_due_at)) if found else (None, None)
 
 
 def put_hand(*enrollments: Enrollment, step: str, due: str | datetime, skipped: int = 0) -> None:

@@ -17,7 +17,8 @@ from yejibao.core.clock import local_day
 from yejibao.core.errors import Forbidden, Invalid, NotFound, TooMany
 from yejibao.core.scope import Actor
 
-PER_MINUTE, ALARM_PER_DAY, STOP_PER_DAY = 10, 50, 100  # reliability-security §11
+_SHARE = limits.CLASSES["reveal"]
+PER_MINUTE, ALARM_PER_DAY, STOP_PER_DAY = _SHARE.per_minute, _SHARE.alarm_at, _SHARE.per_day
 # Who may see a number at all; some only of members with an unfinished ticket (access_matrix.yaml).
 MAY = matrix.holders("member.reveal")
 BY_TICKET = matrix.leaders("member.reveal", "ticket")

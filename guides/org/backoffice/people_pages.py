@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.dateparse import parse_date
@@ -20,12 +20,13 @@ from yejibao.core.audit_words import action_words
 from yejibao.core.errors import DomainError, Invalid, NotFound
 from yejibao.core.models import AuditEntry
 from yejibao.core.personal import mask_phone
+from yejibao.core.scope import Actor
 
 from .. import overview, people
 from ..actors import role_facts, role_names
 from ..confirming import recently_confirmed
 from ..granting import end_role, grant_role, lend_to_store
-from ..models import Dealer, OrgUnit, RoleAssignment, Staff, StaffSession, StoreChange
+from ..models import Dealer, OrgUnit, RoleAssignment, Staff, StaffSession, Store, StoreChange
 from ..moving import cancel_transfer, movable_people, stores_to_move_to, transfer_staff
 from ..services import create_staff, rename_staff, resign_staff, set_password, set_staff_state
 from .unit_pages import MANAGE, READERS
@@ -300,6 +301,10 @@ def resign(request: HttpRequest, pk: int) -> HttpResponse:
     return _act(request, person, "resign", work)
 
 
+def _chosen_store(post: QueryDict, actor: Actor, *, day: date) -> Store | None:
+    return stores_to_move_to(actor, day=day).filter(pk=desk.chosen(post.get("store"))).first()
+
+
 @require_POST
 @access.permission(MANAGE)
 def move(request: HttpRequest, pk: int) -> HttpResponse:
@@ -307,7 +312,7 @@ def move(request: HttpRequest, pk: int) -> HttpResponse:
     person, post, actor, now = _person(request, pk), request.POST, access.actor_of(request), clock.now()
 
     def work() -> str:
-        store = stores_to_move_to(actor, day=clock.local_day(now)).filter(pk=desk.chosen(post.get("store"))).first()
+        store = _chosen_store(post, actor, day=clock.local_day(now))
         on = _day(post.get("starts_on"))
         if store is None or on is None:
             raise Invalid(errors=[{"field": "store", "code": "required", "message": "选门店和日期"}])
@@ -382,7 +387,7 @@ def lend(request: HttpRequest, pk: int) -> HttpResponse:
     person, post, actor, now = _person(request, pk), request.POST, access.actor_of(request), clock.now()
 
     def work() -> str:
-        store = stores_to_move_to(actor, day=clock.local_day(now)).filter(pk=desk.chosen(post.get("store"))).first()
+        store = _chosen_store(post, actor, day=clock.local_day(now))
         first, last = _day(post.get("starts_on")), _day(post.get("ends_on"))
         if store is None or first is None or last is None:
             raise Invalid(errors=[{"field": "store", "code": "required", "message": "选门店和起止日期"}])

@@ -33,6 +33,7 @@ from tasks.cadences.models import Cadence, Enrollment
 from tasks.followups.models import Task
 from tasks.followups.opening import open_due
 from tests.factories.crm import make_friend, make_member, make_order, make_staff, order_row
+from tests.factories.tasks import hand
 from yejibao.core.clock import parse_iso
 from yejibao.core.errors import NotFound
 from yejibao.core.models import AuditEntry
@@ -175,7 +176,7 @@ def test_a_step_that_was_open_is_open_again_when_the_merge_is_undone(pair: tuple
     enroll_orders([old.pk], now=NOW)
     open_due(now=NOW, batch=100, budget=timedelta(seconds=5))
     task = Task.objects.get(node="d3")
-    before = Enrollment.objects.select_related("hand").get()
+    before = hand(Enrollment.objects.get())
     new = make_order(gone, paid_at="2026-03-01 15:00", guide=kept.owner_guide)
     enroll_orders([new.pk], now=NOW)
     at = NOW + timedelta(hours=1)
@@ -185,10 +186,10 @@ def test_a_step_that_was_open_is_open_again_when_the_merge_is_undone(pair: tuple
     undo_merge(merge, actor=SYSTEM, reason="", now=at + timedelta(hours=1))
     task.refresh_from_db()
     cycle = Enrollment.objects.get(anchor_order=old)
-    assert (task.state, task.closed_at, cycle.status, cycle.next_step) == ("open", None, "active", before.next_step)
+    assert (task.state, task.closed_at, cycle.status, hand(cycle)[0]) == ("open", None, "active", before[0])
     open_due(now=at + timedelta(hours=1), batch=100, budget=timedelta(seconds=5))
     cycle.refresh_from_db()
-    assert (cycle.next_step, cycle.next_due_at) == (before.next_step, before.next_due_at)
+    assert hand(cycle) == before
     assert prove(cadence_id=Cadence.objects.get().pk).missing == 0
 
 
