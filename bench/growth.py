@@ -1,4 +1,4 @@
-"""How cost grows: a purchase and a task at 1, 10 and 30 million cycles, pages by guides, sizes, vacuum after a day.
+"""How cost grows: a purchase and a task at 1, 10 and 30 million cycles, sizes, vacuum after a day (pages: growth_pages).
 
 Each size is measured in turn with a world of the smallest in a database beside it.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from bench import enrol, growth_pages, open_due, world
+from bench import enrol, open_due, world
 from bench.beside import Beside
 from bench.figures import Options, Report, at_most, interleaved, median, median_ratio, progress, rate
 from crm.orders.models import Order
@@ -37,13 +37,12 @@ def main(options: Options) -> Report:
     grown.found(sizes[-1], stages=len(sizes) - 1, company=company)
     seen = grow_in_turn(small, grown, sizes, rounds)
     vacuum = _a_day_of_changes(min(QUICK_DAY if options.quick else DAY_OF_CHANGES, sizes[-1] // 2))
-    pages = growth_pages.page_rows((100,) if options.quick else (100, 1_000, 10_000))
     last = seen[-1]
     return Report(
         value=last["open_growth"], unit=f"times the cost of a task at {sizes[0]:,} cycles, at {last['waiting']:,}",
         limit=1.0, limit_is=f"a world of {sizes[0]:,} cycles in a database beside it, measured in turn",
         goals=[at_most("cost of an opened task", last["open_growth"], 1.3)],
-        more={"tables": [_growth_table(seen), _pages_table(pages), _vacuum_table(vacuum)]},
+        more={"tables": [_growth_table(seen), _vacuum_table(vacuum)]},
     )  # fmt: skip
 
 
@@ -173,21 +172,6 @@ def _growth_table(seen: list[dict[str, Any]]) -> dict[str, Any]:
             for row in seen
         ],
     }  # fmt: skip
-
-
-def _pages_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "title": "One page, asked by one browser at a time (median, ms).",
-        "head": ["guides", "tasks", "今日", "a task", "JSON list", "review of a region"],
-        "rows": [
-            [
-                f"{row['guides']:,}",
-                f"{row['tasks']:,}",
-                *(row[f"{name}_ms"] for name in ("today", "task", "list", "review")),
-            ]
-            for row in rows
-        ],
-    }
 
 
 # ---------------------------------------------------------------- a day's changes

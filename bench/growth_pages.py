@@ -1,17 +1,26 @@
-"""The page part of `growth`: what one page costs with 100, 1,000 and 10,000 guides. Empties the database it is run in."""
+"""The page part of growth: what one page costs with 100, 1,000 and 10,000 guides."""
 
 from typing import Any
 
 from bench import desk
+from bench.figures import Options, Report, at_most
 from bench.load import play
 from guides.org.models import Staff
 
 SECONDS = 4.0
+PAGES = ("today", "task", "list", "review")
 
 
-def page_rows(guides: tuple[int, ...] = (100, 1_000, 10_000)) -> list[dict[str, Any]]:
-    """Return a row a size: milliseconds of a page asked by one browser at a time (median), and how many tasks there are."""
-    return [_row(count) for count in guides]
+def main(options: Options) -> Report:
+    rows = [_row(count) for count in ((100, 1_000) if options.quick else (100, 1_000, 10_000))]
+    first, last = rows[0], rows[-1]
+    times = {name: last[f"{name}_ms"] / first[f"{name}_ms"] for name in PAGES}
+    return Report(
+        value=last["today_ms"], unit=f"ms of 今日 with {last['guides']:,} guides", limit=first["today_ms"],
+        limit_is=f"the same page with {first['guides']} guides",
+        goals=[at_most(f"{name}, times that of {first['guides']} guides", times[name], 1.5) for name in PAGES],
+        more={"tables": [_table(rows)]},
+    )  # fmt: skip
 
 
 def _row(count: int) -> dict[str, Any]:
@@ -33,6 +42,16 @@ def _row(count: int) -> dict[str, Any]:
         return {"guides": count, "tasks": (5 * desk.DAYS + desk.CARDS) * count} | {
             name: _median(port, requests, name) for name, requests in asked.items()
         }
+
+
+def _table(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "title": "One page, asked by one browser at a time (median, ms).",
+        "head": ["guides", "tasks", "今日", "a task", "JSON list", "review of a region"],
+        "rows": [
+            [f"{row['guides']:,}", f"{row['tasks']:,}", *(row[f"{name}_ms"] for name in PAGES)] for row in rows
+        ],
+    }  # fmt: skip
 
 
 def _median(port: int, requests: list[tuple[str, str]], name: str) -> float:

@@ -19,11 +19,10 @@ def write() -> None:
 
 
 def chapter(lines: dict[str, dict[str, Any]]) -> str:
-    """Return the chapter's text: one row a measurement, then the table of growth."""
-    growth = lines.get("growth", {})
-    rows = [_row(line) for name, line in lines.items() if name != "growth"]
+    """Return the chapter's text: one row a measurement, then the tables of growth."""
+    rows = [_row(line) for line in lines.values()]
     text = _table(["`bin/bench`", "measured", "limit in the same run", "ratio", "goals"], rows)
-    for table in growth.get("tables", []):
+    for table in (table for line in lines.values() for table in line.get("tables", [])):
         text += f"\n{table['title']}\n\n" + _table(table["head"], table["rows"])
     return text
 

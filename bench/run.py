@@ -24,8 +24,8 @@ from yejibao import devserv, house
 
 # The order of `all`: quick ones first, those that want the machine longest last.
 ALL = (
-    "startup", "enrol", "open_due", "push", "today_page", "task_page", "task_list", "scope_cost", "review_page", "chaos", "mixed_peak",
-    "callback", "intake", "phone_lookup", "growth",
+    "startup", "enrol", "open_due", "push", "announce", "today_page", "task_page", "member_360", "task_list", "scope_cost", "review_page", "chaos", "mixed_peak",
+    "callback", "intake", "phone_lookup", "ledger_storm", "ledger_spread", "ledger_hot", "growth_pages", "growth",
 )  # fmt: skip
 
 

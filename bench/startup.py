@@ -47,13 +47,14 @@ def _seconds_to_page(data: object, extra: list[str]) -> float:
 
 
 def _free_port() -> int:
-    """Return a port that is free and whose neighbour is too."""
+    """Return a port that is free and whose two neighbours, the stand-ins', are too."""
     while True:
-        with socket.socket() as one, socket.socket() as two:
+        with socket.socket() as one, socket.socket() as two, socket.socket() as three:
             one.bind(("127.0.0.1", 0))
             port: int = one.getsockname()[1]
             try:
                 two.bind(("127.0.0.1", port + 1))
+                three.bind(("127.0.0.1", port + 2))
             except (OSError, OverflowError):
                 continue
             return port

@@ -59,6 +59,14 @@ class TicketChanged(Event):
 
 
 @dataclass(frozen=True)
+class FittingChanged(Event):
+    """An appointment to be measured, or what is made from it, moved on, to another time, or into other hands."""
+
+    topic: ClassVar[str] = "crm.fitting_changed"
+    fitting_id: int
+
+
+@dataclass(frozen=True)
 class MemberChanged(Event):
     """A member was closed, opted out, asked not to be contacted, or changed owner; or his friend was not passed on."""
 
@@ -106,3 +114,32 @@ class MemberTagged(Event):
     source: str
     staff_id: int | None
     at: str
+
+
+@dataclass(frozen=True)
+class VisitChanged(Event):
+    """An invitation was made, answered, moved or ended, or the member came or bought."""
+
+    topic: ClassVar[str] = "crm.visit_changed"
+    visit_id: int
+
+
+@dataclass(frozen=True)
+class VisitsPlanned(Event):
+    """A part of a manager's list was planned, or called back: the visits of the group with ids from `first_id` to `last_id`."""
+
+    topic: ClassVar[str] = "crm.visits_planned"
+    group_id: int
+    first_id: int
+    last_id: int
+
+
+@dataclass(frozen=True)
+class OrderLinkSent(Event):
+    """A guide's order went to its member in her chat: the link to look at it and pay."""
+
+    topic: ClassVar[str] = "crm.order_link_sent"
+    proxy_id: int
+    member_id: int
+    guide_id: int
+    sent_at: str

@@ -1,8 +1,37 @@
 """Tables of the department, for Django to find."""
 
-from .aftersale.models import Ticket
-from .catalogue.models import Sku, StockLevel, StyleColor
+from .aftersale.checking.models import ServiceCheck
+from .aftersale.models import CareSlip, Ticket
+from .aftersale.replies.models import ReplyTemplate
+from .benefits.models import (
+    BenefitUse,
+    Coupon,
+    CouponBatch,
+    CouponGuideDay,
+    CouponIssue,
+    CouponMove,
+    CouponQuota,
+    CouponTemplate,
+    LevelChange,
+    PointsAccount,
+    PointsEntry,
+    PointsLot,
+    PointsProof,
+    PointsUse,
+)
+from .catalogue.item_models import ItemBatch, ItemCode
+from .catalogue.models import ProductTag, Sku, StyleColor, StylePrice, StyleTag
+from .catalogue.outfits.models import LookChoice, LookShare, Outfit, OutfitCredit, OutfitPiece, OutfitPlan
+from .catalogue.stock_models import Reservation, StockLevel, StockMovement, TransferRequest, Warehouse
+from .catalogue.stocktake.models import (
+    Stocktake,
+    StocktakeCounter,
+    StocktakeLine,
+    StocktakePhone,
+    StocktakeScan,
+)
 from .corptags.models import CorpTag, CorpTagGroup, FriendTags
+from .finance.models import Bill, BillLine, Break, FinanceDay, RefundEnding, Takings
 from .friends.models import Contact, ContactWay, LinkReview
 from .members.models import (
     FriendLink,
@@ -13,46 +42,150 @@ from .members.models import (
     MemberMerge,
     OwnershipTransfer,
 )
+from .orders.checkout.models import (
+    Exchange,
+    Promotion,
+    RefundLine,
+    RefundPart,
+    Sale,
+    SaleLine,
+    SaleMove,
+    SalePayment,
+    SaleRefund,
+)
 from .orders.models import Order, OrderChange, OrderLine
+from .orders.proxy.models import ProxyOrder
+from .portal.models import CodeVisit, MemberSession
 from .privacy.models import ConsentRecord, ConsentText, MemberParticulars, MemberRequest, RevealDay
 from .quality.models import QualityCount, QualityFinding, QualityRun
 from .scoring.models import ScoringRun, TierRank
+from .surveys.models import Survey, SurveyDay, SurveyReason, SurveyRefusal
 from .tags.models import MemberTag, Tag, TagChange, TagGroup, TagValue
+from .tailoring.models import Fitting, FittingDay, FittingPlan, FittingStep, MemberMeasure
+from .visits.models import Visit, VisitGroup, VisitPiece, VisitStep
+from .wallet.models import (
+    CardHolder,
+    CardRefund,
+    LedgerDay,
+    LedgerEntry,
+    LedgerProof,
+    TopUp,
+    Transfer,
+    Wallet,
+    WalletStep,
+)
 
 __all__ = [
+    "BenefitUse",
+    "Bill",
+    "BillLine",
+    "Break",
+    "CardHolder",
+    "CardRefund",
+    "CareSlip",
+    "CodeVisit",
     "ConsentRecord",
     "ConsentText",
     "Contact",
     "ContactWay",
     "CorpTag",
     "CorpTagGroup",
+    "Coupon",
+    "CouponBatch",
+    "CouponGuideDay",
+    "CouponIssue",
+    "CouponMove",
+    "CouponQuota",
+    "CouponTemplate",
+    "Exchange",
+    "FinanceDay",
+    "Fitting",
+    "FittingDay",
+    "FittingPlan",
+    "FittingStep",
     "FriendLink",
     "FriendTags",
     "FriendTransfer",
     "GuideHandover",
+    "ItemBatch",
+    "ItemCode",
+    "LedgerDay",
+    "LedgerEntry",
+    "LedgerProof",
+    "LevelChange",
     "LinkReview",
+    "LookChoice",
+    "LookShare",
     "Member",
     "MemberIdentity",
+    "MemberMeasure",
     "MemberMerge",
     "MemberParticulars",
     "MemberRequest",
+    "MemberSession",
     "MemberTag",
     "Order",
     "OrderChange",
     "OrderLine",
+    "Outfit",
+    "OutfitCredit",
+    "OutfitPiece",
+    "OutfitPlan",
     "OwnershipTransfer",
-    "RevealDay",
-    "ScoringRun",
+    "PointsAccount",
+    "PointsEntry",
+    "PointsLot",
+    "PointsProof",
+    "PointsUse",
+    "ProductTag",
+    "Promotion",
+    "ProxyOrder",
     "QualityCount",
     "QualityFinding",
     "QualityRun",
+    "RefundEnding",
+    "RefundLine",
+    "RefundPart",
+    "ReplyTemplate",
+    "Reservation",
+    "RevealDay",
+    "Sale",
+    "SaleLine",
+    "SaleMove",
+    "SalePayment",
+    "SaleRefund",
+    "ScoringRun",
+    "ServiceCheck",
     "Sku",
     "StockLevel",
+    "StockMovement",
+    "Stocktake",
+    "StocktakeCounter",
+    "StocktakeLine",
+    "StocktakePhone",
+    "StocktakeScan",
     "StyleColor",
+    "StylePrice",
+    "StyleTag",
+    "Survey",
+    "SurveyDay",
+    "SurveyReason",
+    "SurveyRefusal",
     "Tag",
     "TagChange",
     "TagGroup",
     "TagValue",
+    "Takings",
     "Ticket",
     "TierRank",
+    "TopUp",
+    "Transfer",
+    "TransferRequest",
+    "Visit",
+    "VisitGroup",
+    "VisitPiece",
+    "VisitStep",
+    "Wallet",
+    "WalletStep",
+    "Warehouse",
 ]

@@ -56,3 +56,119 @@ class StaffLent(Event):
     starts_on: str  # ISO date
     ends_on: str
     at: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class PatrolSubmitted(Event):
+    """A patrol was handed in. `findings` are the problems that are still to be mended; `red_lines` were scored 1."""
+
+    topic: ClassVar[str] = "guides.patrol_submitted"
+    visit_id: int
+    store_id: int
+    kind: str  # hq, supervisor, self
+    findings: list[int]
+    red_lines: list[int]
+    submitted_at: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class PatrolFinding(Event):
+    """A problem of a patrol has to be mended by somebody, or no longer has.
+
+    `what`: opened, returned (checked and sent back), moved (to another person), closed (accepted, waived, or handed on).
+    `round` grows with each of the first three, so that (finding, round) names one piece of work.
+    """
+
+    topic: ClassVar[str] = "guides.patrol_finding"
+    finding_id: int
+    round: int
+    what: str
+    owner_id: int | None
+    title: str
+    why: str
+    due_at: str  # ISO 8601, UTC
+    store_id: int
+
+
+@dataclass(frozen=True)
+class AnnouncementUnread(Event):
+    """People of stores have something to read: told at once where it is to be confirmed, else once its deadline is over."""
+
+    topic: ClassVar[str] = "guides.announcement_unread"
+    announcement_id: int
+    staff_ids: list[int]
+    title: str
+    why: str
+    due_at: str  # ISO 8601, UTC
+    expire_at: str
+
+
+@dataclass(frozen=True)
+class AnnouncementSettled(Event):
+    """Nothing is wanted of these people any more, of all where none is named: it was read, or taken back."""
+
+    topic: ClassVar[str] = "guides.announcement_settled"
+    announcement_id: int
+    staff_ids: list[int]
+    how: str  # read | withdrawn
+
+
+@dataclass(frozen=True)
+class WorkLogsAsked(Event):
+    """The day's work log is to be written by these people."""
+
+    topic: ClassVar[str] = "guides.work_logs_asked"
+    day: str  # ISO date
+    staff_ids: list[int]
+    due_at: str  # ISO 8601, UTC
+    closes_at: str
+
+
+@dataclass(frozen=True)
+class WorkLogHandedIn(Event):
+    """Somebody handed in the log of a day."""
+
+    topic: ClassVar[str] = "guides.work_log_handed_in"
+    staff_id: int
+    day: str  # ISO date
+
+
+@dataclass(frozen=True)
+class VoteOpened(Event):
+    """Ballots of a vote were handed out."""
+
+    topic: ClassVar[str] = "guides.vote_opened"
+    vote_id: int
+    title: str
+    deadline_at: str  # ISO 8601, UTC
+    staff_ids: list[int]
+
+
+@dataclass(frozen=True)
+class VoteCast(Event):
+    """A person has voted; staff 0: the vote was taken back. What was chosen is nobody's business."""
+
+    topic: ClassVar[str] = "guides.vote_cast"
+    vote_id: int
+    staff_id: int
+
+
+@dataclass(frozen=True)
+class MeetingPlanned(Event):
+    """People were asked to a meeting at which they sign in."""
+
+    topic: ClassVar[str] = "guides.meeting_planned"
+    meeting_id: int
+    title: str
+    starts_at: str  # ISO 8601, UTC
+    ends_at: str
+    staff_ids: list[int]
+
+
+@dataclass(frozen=True)
+class MeetingAttended(Event):
+    """A person signed in to a meeting; staff 0: it was called off."""
+
+    topic: ClassVar[str] = "guides.meeting_attended"
+    meeting_id: int
+    staff_id: int

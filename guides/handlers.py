@@ -1,14 +1,31 @@
 """What guides does when something it listens to has happened."""
 
-from guides.events import SignInChanged, StaffLent
+from datetime import date, datetime
+from uuid import UUID
+
+from guides.approvals.models import Approval
+from guides.approvals.services import on_decided
+from guides.attendance import leave
+from guides.attendance.clockin.corrections import KIND as CLOCK_CORRECTION
+from guides.attendance.clockin.corrections import settle_correction
+from guides.attendance.clockin.judging import judge_again
+from guides.attendance.platform_leave import follow_approvals
+from guides.events import PatrolSubmitted, SignInChanged, StaffAwayChanged, StaffLent, StaffMoved, StaffResigned
+from guides.helpdesk.services import release
 from guides.notices.services import Notice, tell_each
 from guides.org.actors import role_names
 from guides.org.directory import follow_people
 from guides.org.models import RoleAssignment, Staff, Store
 from guides.org.queries import managers_of_stores
+from guides.patrol.rectify.following import move_from_who_left
+from guides.patrol.rectify.services import open_rectifications, submit_rectification
+from guides.patrol.reports.services import make_reports
+from guides.patrol.telling import tell_red_lines
 from yejibao.core import clock, outbox
-from yejibao.wecom import inbox
-from yejibao.wecom.events import PersonChanged
+from yejibao.core.events import DutyFinished
+from yejibao.core.scope import Actor
+from yejibao.wecom import gateway, inbox
+from yejibao.wecom.events import ApprovalChanged, PersonChanged
 
 
 @inbox.subscribe(PersonChanged)
@@ -31,6 +48,36 @@ def tell_who_is_lent(events: list[StaffLent]) -> None:
         if head := heads.get(event.store_id):
             told.append((head, Notice("approval", key, f"{days}有同事来{place}支援", "/m/shifts/")))
     tell_each(told, now=now)
+
+
+@inbox.subscribe(ApprovalChanged)
+def follow_leave_approvals(events: list[ApprovalChanged]) -> None:
+    """Leave that passed in the platform's approval app stands in the roster; revoked there, it ends."""
+    follow_approvals(events, door=gateway.default(), now=clock.now())
+
+
+@outbox.subscribe(StaffResigned)
+def close_leave_of_leavers(events: list[StaffResigned]) -> None:
+    """Nobody decides on the leave of somebody who left."""
+    leave.follow_resigned([event.staff_id for event in events], now=clock.now())
+
+
+@outbox.subscribe(StaffMoved)
+def bring_leave_along(events: list[StaffMoved]) -> None:
+    """What waits for a decision goes to the new store's manager."""
+    leave.follow_moved([event.staff_id for event in events], now=clock.now())
+
+
+@on_decided(CLOCK_CORRECTION)
+def settle_clock_correction(approval: Approval, *, actor: Actor, now: datetime) -> None:
+    """What was approved counts as clocked in or out."""
+    settle_correction(approval, actor=actor, now=now)
+
+
+@outbox.subscribe(StaffAwayChanged)
+def judge_clock_days_again(events: list[StaffAwayChanged]) -> None:
+    """A day that became leave afterwards has no 缺卡 any more."""
+    judge_again({(event.staff_id, date.fromisoformat(day)) for event in events for day in event.days}, now=clock.now())
 
 
 SIGN_IN_WORDS = {
@@ -61,3 +108,43 @@ def tell_whose_sign_in_changed(events: list[SignInChanged]) -> None:
             for keeper in keepers if keeper not in (event.staff_id, event.by_id)
         ]  # fmt: skip
     tell_each(told, now=now)
+
+
+@outbox.subscribe(PatrolSubmitted)
+def follow_patrols(events: list[PatrolSubmitted]) -> None:
+    """A patrol that was handed in becomes reports for its departments, and its problems somebody's to mend."""
+    now = clock.now()
+    for event in events:
+        open_rectifications(event.findings, now=now)
+        make_reports(event.visit_id, now=now)
+
+
+@outbox.subscribe(DutyFinished)
+def take_what_was_mended(events: list[DutyFinished]) -> None:
+    """A finished 巡店整改 brings its finding to the re-check, with the photos."""
+    for event in events:
+        if event.task_type == "patrol_rectify":
+            finding, _, round = event.key.removeprefix("finding:").partition(":")
+            submit_rectification(
+                int(finding), round=int(round), by_id=event.by_id, note=event.note,
+                names=[UUID(name) for name in event.files], at=clock.parse_iso(event.at),
+            )  # fmt: skip
+
+
+@outbox.subscribe(StaffResigned)
+def release_questions(events: list[StaffResigned]) -> None:
+    """What a colleague at HQ had to answer goes back to his department."""
+    for event in events:
+        release(event.staff_id, now=clock.now())
+
+
+@outbox.subscribe(StaffResigned)
+def move_what_is_to_mend(events: list[StaffResigned]) -> None:
+    """What somebody who left had to mend goes to whoever answers for it in his store."""
+    move_from_who_left(now=clock.now(), staff_ids=[event.staff_id for event in events])
+
+
+@outbox.subscribe(PatrolSubmitted)
+def tell_of_red_lines(events: list[PatrolSubmitted]) -> None:
+    """A red line scored 1 is the region manager's to know at once."""
+    tell_red_lines(events)

@@ -3,16 +3,25 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from .announcements import urls as announcements
 from .approvals import pages as approvals
-from .attendance import pages as roster
+from .attendance import urls as attendance
 from .attendance.api import RosterViewSet
+from .attendance.clockin import urls as clock_in
+from .drive import urls as drive
 from .exports import pages as exports
+from .helpdesk import urls as helpdesk
+from .meetings import urls as meetings
 from .notices import pages as notices
 from .org import account_pages as account
 from .org import pages
 from .org.api import MeView, StaffViewSet, StoreViewSet, UnitViewSet
 from .org.backoffice import urls as backoffice
 from .org.jssdk_api import SignatureView
+from .patrol import urls as patrol
+from .storeboard import pages as storeboard
+from .votes import urls as votes
+from .worklog import urls as worklog
 
 app_name = "guides"
 
@@ -52,13 +61,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/exports/<int:pk>/asked/", exports.asked, name="export-asked"),
     path("me/exports/<int:pk>/download/", exports.download, name="export-download"),
     path("me/exports/<int:pk>/file/<str:secret>/", exports.file, name="export-file"),
-    path("m/shifts/", roster.shifts, name="shifts"),
-    path("m/shifts/<int:pk>/", roster.set_day, name="shift-set"),
-    path("g/shifts/", roster.own_week, name="own-week"),
+    *attendance.urlpatterns,
+    *worklog.urlpatterns,
+    *clock_in.urlpatterns,
+    path("m/board/", storeboard.board, name="store-board"),
     path("g/", pages.front),
     path("m/", pages.front),
+    *announcements.urlpatterns,
+    *helpdesk.urlpatterns,
+    *votes.urlpatterns,
+    *meetings.urlpatterns,
+    *drive.urlpatterns,
     path("hq/", pages.hq_home, name="hq-home"),
     *backoffice.urlpatterns,
+    *patrol.urlpatterns,
     path("api/v1/wecom/signature", SignatureView.as_view(), name="wecom-signature"),
     path("api/v1/me/", MeView.as_view(), name="me-api"),
     path("api/v1/", include(api.urls)),

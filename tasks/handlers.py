@@ -4,23 +4,52 @@ from collections import defaultdict
 
 from crm.aftersale.models import Ticket
 from crm.events import (
+    FittingChanged,
     FriendChanged,
     HeirNamed,
     MemberChanged,
     MemberTagged,
     OrderCorrected,
     OrderExchanged,
+    OrderLinkSent,
     OrderPaid,
     OrderReceived,
     OrderReturned,
     TicketChanged,
+    VisitChanged,
+    VisitsPlanned,
 )
-from guides.events import StaffAwayChanged, StaffResigned
+from guides.events import (
+    AnnouncementSettled,
+    AnnouncementUnread,
+    MeetingAttended,
+    MeetingPlanned,
+    PatrolFinding,
+    PatrolSubmitted,
+    StaffAwayChanged,
+    StaffResigned,
+    VoteCast,
+    VoteOpened,
+    WorkLogHandedIn,
+    WorkLogsAsked,
+)
 from tasks.cadences import changes
 from tasks.cadences.enrolling import enroll_orders
 from tasks.cadences.items import refresh_items
-from tasks.followups import copying, credit, forgetting, upkeep  # noqa: F401  what members get of theirs, and how they are forgotten
-from tasks.followups.services import answer_clicks, first_talk, open_care_tasks, open_handover_intros
+from tasks.duties import rectifying, self_patrols
+from tasks.duties.models import Duty
+from tasks.duties.services import NewDuty, close_duties, open_duties
+from tasks.followups import absences, copying, credit, forgetting, upkeep  # noqa: F401  what members get of theirs, and how they are forgotten
+from tasks.followups.services import (
+    answer_clicks,
+    first_talk,
+    fitting_tasks,
+    open_care_tasks,
+    open_handover_intros,
+    order_links,
+    ticket_tasks,
+    visit_tasks,
+)
 from tasks.scripts import welcoming
 from yejibao.core import clock, outbox
 from yejibao.wecom import gateway, inbox
@@ -65,13 +94,42 @@ def follow_corrections(events: list[OrderCorrected]) -> None:
     refresh_items(changes.lock_cycles_of([event.order_id for event in events]))
 
 
+@outbox.subscribe(OrderLinkSent)
+def prove_by_order_links(events: list[OrderLinkSent]) -> None:
+    """An order that went out in the chat is proof for the task it was begun from."""
+    order_links.note_order_links(events)
+
+
 @outbox.subscribe(TicketChanged)
 def follow_tickets(events: list[TicketChanged]) -> None:
-    """A complaint or return holds selling steps, an alteration moves the third day."""
+    """A ticket is answered first of all, and asked after when it is over; a complaint or return holds selling steps, an
+    alteration moves the third day."""
     tickets = [event.ticket_id for event in events]
+    ticket_tasks.follow_tickets(tickets, now=clock.now())
     changes.follow_alterations(tickets, now=clock.now())
     members = Ticket.objects.filter(pk__in=tickets).values_list("member_id", flat=True)
     upkeep.hold_for_tickets(list(members), now=clock.now())
+
+
+@outbox.subscribe(VisitChanged)
+def follow_visits(events: list[VisitChanged]) -> None:
+    """Who comes is reminded on the day; his answer is proof for the task that asked; who has answered is not asked again."""
+    visit_tasks.follow_visits([event.visit_id for event in events], now=clock.now())
+
+
+@outbox.subscribe(VisitsPlanned)
+def ask_to_come(events: list[VisitsPlanned]) -> None:
+    """A part of a manager's list becomes tasks of the members' guides; a list that was stopped takes them back."""
+    for event in events:
+        part = (event.group_id, event.first_id, event.last_id)
+        visit_tasks.call_back(*part, now=clock.now())
+        visit_tasks.open_invites(*part, now=clock.now())
+
+
+@outbox.subscribe(FittingChanged)
+def follow_fittings(events: list[FittingChanged]) -> None:
+    """Who comes to be measured is reminded on the day; how far his garment is, is said to him by whom he knows."""
+    fitting_tasks.follow_fittings([event.fitting_id for event in events], now=clock.now())
 
 
 @outbox.subscribe(MemberChanged)
@@ -136,6 +194,124 @@ def hand_over(events: list[HeirNamed]) -> None:
 
 @outbox.subscribe(StaffAwayChanged)
 def cover_absences(events: list[StaffAwayChanged]) -> None:
-    """Rest days and leave move open work to the backup, or let it wait."""
+    """Rest days and leave move open work to the backup, or let it wait; taken back, they bring it home again."""
     for event in events:
         upkeep.cover_absence(event.staff_id, event.days, now=clock.now())
+        absences.bring_back(event.staff_id, event.days, now=clock.now())
+
+
+@outbox.subscribe(AnnouncementUnread)
+def ask_to_read(events: list[AnnouncementUnread]) -> None:
+    """Who has an announcement to read finds it among the store's duties."""
+    duties = [
+        NewDuty(
+            person, "announcement_read", f"announcement:{event.announcement_id}", event.title,
+            f"/g/announcements/{event.announcement_id}/", clock.parse_iso(event.due_at), clock.parse_iso(event.expire_at), event.why,
+        )
+        for event in events
+        for person in event.staff_ids
+    ]  # fmt: skip
+    open_duties(duties, now=clock.now())
+
+
+@outbox.subscribe(AnnouncementSettled)
+def settle_reading(events: list[AnnouncementSettled]) -> None:
+    """What was read is done, what was taken back is wanted of nobody. Events of one announcement are closed together."""
+    readers: defaultdict[int, list[int]] = defaultdict(list)
+    withdrawn = []
+    for event in events:
+        if event.staff_ids:
+            readers[event.announcement_id] += event.staff_ids
+        else:
+            withdrawn.append(event.announcement_id)
+    for announcement, people in sorted(readers.items()):
+        close_duties("announcement_read", f"announcement:{announcement}", assignees=people, now=clock.now())
+    for announcement in withdrawn:
+        key = f"announcement:{announcement}"
+        close_duties("announcement_read", key, now=clock.now(), state=Duty.State.CANCELLED)
+
+
+@outbox.subscribe(PatrolFinding)
+def follow_findings(events: list[PatrolFinding]) -> None:
+    """A problem of a patrol is somebody's duty until it is mended; sent back or handed on, it is a new one."""
+    rectifying.follow(events, now=clock.now())
+
+
+@outbox.subscribe(WorkLogsAsked)
+def ask_for_work_logs(events: list[WorkLogsAsked]) -> None:
+    """Who works today finds the day's log among the store's duties."""
+    duties = [
+        NewDuty(
+            person, "work_log", f"work_log:{event.day}", "写今天的工作日志", "/g/worklog/", clock.parse_iso(event.due_at),
+            clock.parse_iso(event.closes_at), "数字已经填好，写两句就能交",
+        )
+        for event in events
+        for person in event.staff_ids
+    ]  # fmt: skip
+    open_duties(duties, now=clock.now())
+
+
+@outbox.subscribe(WorkLogHandedIn)
+def settle_work_logs(events: list[WorkLogHandedIn]) -> None:
+    """A log that was handed in is wanted no more."""
+    writers = defaultdict(list)
+    for event in events:
+        writers[event.day].append(event.staff_id)
+    for day, people in sorted(writers.items()):
+        close_duties("work_log", f"work_log:{day}", assignees=people, now=clock.now())
+
+
+@outbox.subscribe(VoteOpened)
+def ask_to_vote(events: list[VoteOpened]) -> None:
+    """Who has a ballot finds it among the store's duties until the vote ends."""
+    duties = [
+        NewDuty(person, "vote", f"vote:{event.vote_id}", event.title, f"/g/votes/{event.vote_id}/", ends_at, ends_at)
+        for event in events
+        for ends_at in [clock.parse_iso(event.deadline_at)]
+        for person in event.staff_ids
+    ]
+    open_duties(duties, now=clock.now())
+
+
+@outbox.subscribe(VoteCast)
+def settle_votes(events: list[VoteCast]) -> None:
+    """Who has voted is done; a vote that was taken back is wanted of nobody."""
+    _settle("vote", [(f"vote:{event.vote_id}", event.staff_id) for event in events])
+
+
+@outbox.subscribe(MeetingPlanned)
+def ask_to_meet(events: list[MeetingPlanned]) -> None:
+    """Who is asked to a meeting finds it among the store's duties until it is over."""
+    duties = [
+        NewDuty(
+            person, "meeting_attend", f"meeting:{event.meeting_id}", event.title, f"/g/meetings/{event.meeting_id}/",
+            clock.parse_iso(event.starts_at), clock.parse_iso(event.ends_at), "到时候签到",
+        )
+        for event in events
+        for person in event.staff_ids
+    ]  # fmt: skip
+    open_duties(duties, now=clock.now())
+
+
+@outbox.subscribe(MeetingAttended)
+def settle_meetings(events: list[MeetingAttended]) -> None:
+    """Who signed in was there; a meeting that was called off is wanted of nobody."""
+    _settle("meeting_attend", [(f"meeting:{event.meeting_id}", event.staff_id) for event in events])
+
+
+def _settle(task_type: str, done: list[tuple[str, int]]) -> None:
+    """Close duties by (key, person); person 0 takes it back from all."""
+    people = defaultdict(list)
+    for key, person in done:
+        people[key].append(person)
+    for key, ids in sorted(people.items()):
+        if 0 in ids:
+            close_duties(task_type, key, now=clock.now(), state=Duty.State.CANCELLED)
+        else:
+            close_duties(task_type, key, assignees=ids, now=clock.now())
+
+
+@outbox.subscribe(PatrolSubmitted)
+def follow_self_patrols(events: list[PatrolSubmitted]) -> None:
+    """A self patrol that was handed in is this week's of its manager."""
+    self_patrols.follow(events, now=clock.now())

@@ -1,6 +1,7 @@
 """Tables of the department, for Django to find."""
 
 from .cadences.models import Cadence, CadenceStep, CadenceVersion, Enrollment, EnrollmentCause, Hand
+from .duties.models import Duty
 from .followups.models import (
     CardClick,
     PendingSend,
@@ -22,6 +23,7 @@ __all__ = [
     "CadenceVersion",
     "CardClick",
     "DayMark",
+    "Duty",
     "Enrollment",
     "EnrollmentCause",
     "FiguresRun",

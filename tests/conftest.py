@@ -1,5 +1,6 @@
 """What all tests share: servers, clock, the sandbox of the platform, a browser. Builders of rows are in factories/."""
 
+import gc
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from yejibao import devserv
 
@@ -21,6 +24,13 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE = {"width": 390, "height": 844}
 PC = {"width": 1280, "height": 800}
+PATIENCE = 30  # seconds until what does not come is a failure: a loaded machine is no reason
+
+# The same examples each run, however slow the machine; who looks for others says --hypothesis-profile=default.
+examples.register_profile(
+    "same", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+examples.load_profile("same")
 
 _servers = ExitStack()
 _without_browser = 0
@@ -59,6 +69,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = others + with_browser
 
 
+def pytest_collection_finish() -> None:
+    """Leave what has been imported out of every later search for garbage, as nothing of it goes; and search less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if _without_browser:
         terminalreporter.write_line(
@@ -66,8 +83,29 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             f" Chromium not found: {_without_browser} browser tests were left out.",
             yellow=True,
         )
-    if failed := os.environ.get("YEJIBAO_FAILED_CHECKS", "").strip():
+    checks = os.environ.get("YEJIBAO_FAILED_CHECKS")
+    if failed := checks and " ".join(Path(checks).read_text().split()):
         terminalreporter.write_line(f"这些检查没有通过（见上文）：{failed}。 Failed checks: {failed}.", red=True)
+
+
+# ---------------------------------------------------------------- database
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, django_db_keepdb: bool, django_db_createdb: bool, django_db_blocker: Any
+) -> None:
+    """Copy what has been migrated once, instead of migrating; after a test that commits, empty what it filled."""
+    from django.db import connection
+    from django.test import TransactionTestCase
+
+    from tests import database
+
+    TransactionTestCase._fixture_teardown = lambda _test: database.empty()  # type: ignore[method-assign]
+    facts = connection.settings_dict["TEST"]
+    with django_db_blocker.unblock():
+        if django_db_createdb or not (django_db_keepdb and database.is_there(facts["NAME"])):
+            facts["TEMPLATE"] = database.template()
 
 
 # ---------------------------------------------------------------- clock
@@ -117,20 +155,40 @@ def _redis() -> Iterator[Any]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_list_of_erased(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the re-delete list of this run: a restore would forget other runs' members by their numbers."""
+def _settings_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the re-delete list of this run, as a restore would forget other runs' members by their numbers; hash quickly."""
     from django.conf import settings
 
     settings.ERASED_LIST = str(tmp_path_factory.mktemp("erased") / "members.txt")
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
+    settings.REQUESTS_PER_MINUTE, settings.MISSES_LOCK = 0, False  # tests of these turn them on
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_found_once() -> Iterator[None]:
+    """Let the test clients share what the first of them finds in the folders of static files."""
+    from whitenoise.middleware import WhiteNoiseMiddleware
+
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def look_once(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", look_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _forget_redis(_redis: Any, settings: Any) -> Iterator[None]:
+def _forget_redis(_redis: Any) -> None:
     """Start with nothing of this slot in Redis: tokens, budgets, cache and broker are shared by what runs beside us."""
-    settings.REQUESTS_PER_MINUTE, settings.MISSES_LOCK = 0, False  # tests of these turn them on
+    from django.conf import settings
+
     if keys := list(_redis.scan_iter(f"*yj:{settings.SLOT}:*", count=5000)):
         _redis.delete(*keys)
-    yield
 
 
 # ---------------------------------------------------------------- the sandbox of the platform
@@ -145,7 +203,7 @@ class SandboxControl:
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._call("GET", path, query, None)
 
-    def post(self, path: str, **body: Any) -> dict[str, Any]:
+    def post(self, path: str, /, **body: Any) -> dict[str, Any]:
         return self._call("POST", path, {}, body)
 
     def delete(self, path: str, **query: Any) -> dict[str, Any]:
@@ -182,10 +240,14 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 @pytest.fixture(scope="session")
 def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The sandbox as a process of its own on a free port; its address."""
-    log_path = tmp_path_factory.mktemp("sandbox") / "log"
+    yield from _served("run_sandbox", tmp_path_factory.mktemp("sandbox") / "log")
+
+
+def _served(command: str, log_path: Path) -> Iterator[str]:
+    """Run a stand-in until the tests are over; its address."""
     with open(log_path, "w") as log:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "run_sandbox", "--port", "0"],
+            [sys.executable, "manage.py", command, "--port", "0"],
             cwd=CHECKOUT, env=os.environ | {"YEJIBAO_THROWAWAY": "1", "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
@@ -208,6 +270,22 @@ def sandbox(sandbox_server: str, settings: Any) -> Iterator[SandboxControl]:
     settings.WECOM_API_BASE = f"{sandbox_server}/cgi-bin/"
     settings.WECOM_SANDBOX_CONTROL = f"{sandbox_server}/control/"
     control = SandboxControl(sandbox_server)
+    control.post("reset")
+    yield control
+
+
+@pytest.fixture(scope="session")
+def pay_sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The stand-in for WeChat Pay as a process of its own on a free port; its address."""
+    yield from _served("run_pay_sandbox", tmp_path_factory.mktemp("pay-sandbox") / "log")
+
+
+@pytest.fixture
+def pay_sandbox(pay_sandbox_server: str, settings: Any) -> Iterator[SandboxControl]:
+    """The door to WeChat Pay's other end, empty at the start of each test, over a real socket."""
+    settings.WECHATPAY_API_BASE = pay_sandbox_server
+    settings.WECHATPAY_SANDBOX_CONTROL = f"{pay_sandbox_server}/control/"
+    control = SandboxControl(pay_sandbox_server)
     control.post("reset")
     yield control
 
@@ -248,7 +326,7 @@ def open_page(browser: Any, live_server: Any, request: pytest.FixtureRequest) ->
             viewport=size, locale="zh-CN", timezone_id="Asia/Shanghai", base_url=live_server.url,
             has_touch=size["width"] < 800, **options,
         )  # fmt: skip
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         if sessionid:
             from django.conf import settings
@@ -301,7 +379,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Any:
 def wait_until() -> Callable[..., None]:
     """Return a function that waits for something another process does."""
 
-    def wait(condition: Callable[[], Any], *, seconds: float = 10) -> None:
+    def wait(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not within {seconds} s"

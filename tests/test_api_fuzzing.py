@@ -26,11 +26,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from crm.members.models import Member
+from crm.wallet.services import begin_top_up
 from guides.org.actors import role_facts, role_names
 from guides.org.models import RoleAssignment, Staff
-from tests.conftest import TestClock
+from tests.conftest import SandboxControl, TestClock
+from tests.factories.benefits import make_batch
 from tests.factories.crm import make_friend, make_member
-from tests.factories.guides import Org, make_dealer, make_org, session_of
+from tests.factories.guides import Org, actor, make_dealer, make_org, session_of
+from tests.factories.portal import bearer
 from tests.factories.tasks import load_rules, make_task
 from yejibao.core.clock import parse_iso
 from yejibao.intake.kinds import all_kinds
@@ -88,15 +92,25 @@ def _ids(org: Org) -> dict[str, list[Any]]:
     task = make_task(make_member(owner=org.guide), org.guide, now=NOON)
     make_friend(task.member)
     numbers = [task.pk, org.guide.pk, org.manager.pk, org.stranger.pk, org.store.pk, org.store.unit_id, org.area.pk]
-    return {"integer": [*sorted(set(numbers)), 0, 2**31, 2**63], "string": ["x", "\u0000", "会员", "../me"]}
+    top_up = begin_top_up(
+        task.member, tier="t1000", method="counter", store=org.store, guide=org.guide, actor=actor(org.guide), now=NOON
+    )
+    own = [str(top_up.public_id), str(make_batch().public_id), str(task.member.public_id)]
+    return {"integer": [*sorted(set(numbers)), 0, 2**31, 2**63], "string": [*own, "x", "\u0000", "会员", "..%2Fme"]}
 
 
 def _wants_token(operation: Any) -> bool:
     return any("feedToken" in one for one in operation.definition.raw.get("security", ()))
 
 
+def _wants_member(operation: Any) -> bool:
+    return any("memberToken" in one for one in operation.definition.raw.get("security", ()))
+
+
 def _asks(person: Staff, token: str, operation: Any) -> dict[str, dict[str, str]]:
-    """Return who asks: a source of data where the operation wants a token, else the person."""
+    """Return who asks: a source of data or a member where the operation wants one's token, else the person."""
+    if _wants_member(operation):
+        return {"headers": bearer(Member.objects.order_by("pk").first())}
     if _wants_token(operation):
         return {"headers": {"Authorization": f"Bearer {token}"}}
     cookies = {settings.SESSION_COOKIE_NAME: session_of(person), settings.CSRF_COOKIE_NAME: CSRF}
@@ -104,12 +118,12 @@ def _asks(person: Staff, token: str, operation: Any) -> dict[str, dict[str, str]
 
 
 @pytest.mark.parametrize("who", CASES)
-def test_no_operation_breaks_or_answers_what_it_does_not_declare(org: Org, who: str) -> None:
+def test_no_operation_breaks_or_answers_what_it_does_not_declare(org: Org, sandbox: SandboxControl, who: str) -> None:
     person = _with_every_role(org) if who == "everything" else org.guide
     token = issue_token("fuzz", now=NOON, may_send=[kind.key for kind in all_kinds()])
     ids, broken = _ids(org), []
     for operation in _operations():
-        if who != "everything" and _wants_token(operation):
+        if who != "everything" and (_wants_token(operation) or _wants_member(operation)):
             continue  # the same whoever is signed in
         try:
             _fuzz(operation, _asks(person, token, operation), ids, cases=CASES[who])

@@ -21,6 +21,7 @@ DEPLOY = HOUSE / "deploy"
 # Of bin/run, tests and scratch worlds; production never sets them.
 NOT_IN_PRODUCTION = {
     "YEJIBAO_SLOT", "PYTEST_XDIST_WORKER", "YEJIBAO_CLOCK_FILE", "WECOM_SANDBOX_CONTROL", "YEJIBAO_DEBUG",
+    "WECHATPAY_SANDBOX_CONTROL", "WECHATPAY_KEYS_DIR",
 }  # fmt: skip
 
 

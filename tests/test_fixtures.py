@@ -44,5 +44,5 @@ def test_the_sandbox_is_empty_again(sandbox: Any) -> None:
 def test_the_api_pages_render_under_our_content_security_policy(open_page: Any) -> None:
     page = open_page(PC, sessionid=session_of(make_org().guide))
     assert page.goto("/api/docs/").status == 200
-    page.wait_for_selector(".opblock", timeout=20000)
+    page.wait_for_selector(".opblock")
     assert "业绩宝 API" in page.inner_text(".info")

@@ -1,7 +1,7 @@
 """The walk through the routes catches a hole of each kind: each is planted here as a route of its own, and is found."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,12 +14,11 @@ from django.urls import path as url_path
 from crm.friends.models import ContactWay
 from crm.members.models import Member
 from crm.orders.models import Order
-from guides.org.models import RoleAssignment, Staff
-from tests.factories.guides import make_org
+from guides.org.models import RoleAssignment
 from tests.walk.browser import install_spies
 from tests.walk.holes import Hole, id_holes, name_holes
 from tests.walk.urlconf import routes
-from tests.walk.world import FOREIGN, Rows, foreign_rows, own_rows
+from tests.walk.world import FOREIGN, Company, Rows, company, own_rows
 from yejibao.core import access, hx
 from yejibao.core.errors import NotFound
 
@@ -110,12 +109,8 @@ def member_part(request: HttpRequest, pk: int) -> HttpResponse:
 class Walk:
     """The guide's walk through planted routes alone."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.monkeypatch = monkeypatch
-        org = make_org()
-        self.person: Staff = org.guide
-        self.foreign: Rows = foreign_rows(org)
-        self.own: Rows = own_rows(org.guide, org)
+    def __init__(self, made: Company, own: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.person, self.foreign, self.own, self.monkeypatch = made.org.guide, made.foreign, own, monkeypatch
         install_spies(monkeypatch)
 
     def plant(self, route: str, view: Callable[..., Any]) -> list[Any]:
@@ -131,9 +126,15 @@ class Walk:
         return name_holes(self.person, self.own, self.foreign, self.plant(route, view))
 
 
+@pytest.fixture(scope="module")
+def built(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Company, Rows]]:
+    with django_db_blocker.unblock(), company() as made:
+        yield made, own_rows(made.org.guide, made.org)
+
+
 @pytest.fixture
-def walk(monkeypatch: pytest.MonkeyPatch) -> Walk:
-    return Walk(monkeypatch)
+def walk(built: tuple[Company, Rows], monkeypatch: pytest.MonkeyPatch) -> Walk:
+    return Walk(*built, monkeypatch)
 
 
 def test_a_foreign_id(walk: Walk) -> None:

@@ -12,8 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "yejibao.settings")
 app = Celery("yejibao")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 ROOMS = [
-    "yejibao.core", "yejibao.intake", "crm.quality", "yejibao.wecom.inbox", "yejibao.wecom.mass", "guides.org", "guides.notices", "guides.exports", "guides.approvals", "crm.scoring", "crm.members", "crm.friends", "crm.tags", "crm.privacy", "crm.corptags", "tasks.cadences",
-    "tasks.followups", "tasks.review", "tasks.scripts",
+    "yejibao.core", "yejibao.intake", "crm.quality", "crm.visits", "crm.catalogue", "crm.catalogue.stocktake", "crm.wallet", "crm.portal", "crm.orders.proxy", "crm.orders.checkout", "crm.aftersale", "crm.benefits", "yejibao.wecom.inbox", "yejibao.wecom.mass", "yejibao.wechatpay", "crm.finance", "guides.org", "guides.attendance.clockin", "guides.notices", "guides.announcements", "guides.worklog", "guides.attendance", "guides.helpdesk", "guides.votes", "guides.meetings", "guides.drive", "guides.patrol.rectify", "guides.patrol.figures", "guides.patrol.reminders", "guides.exports", "guides.approvals", "crm.scoring", "crm.members", "crm.friends", "crm.tags", "crm.surveys", "crm.tailoring", "crm.privacy", "crm.corptags", "tasks.cadences",
+    "tasks.followups", "tasks.review", "tasks.scripts", "tasks.duties",
 ]  # fmt: skip
 app.autodiscover_tasks(ROOMS, related_name="jobs")
 

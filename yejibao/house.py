@@ -39,7 +39,7 @@ DEFAULT_PORT = 8000
 NOTED = (
     "PUBLIC_BASE_URL", "MEDIA_ROOT", "STATIC_ROOT", "YEJIBAO_CLOCK_FILE", "WECOM_API_BASE", "WECOM_SANDBOX_CONTROL",
     "WECOM_OAUTH_BASE", "WECOM_CALLBACK_TOKEN", "WECOM_CALLBACK_AES_KEY", "WECOM_CALLBACK_CONTACTS_TOKEN",
-    "WECOM_CALLBACK_CONTACTS_AES_KEY",
+    "WECOM_CALLBACK_CONTACTS_AES_KEY", "WECHATPAY_API_BASE", "WECHATPAY_SANDBOX_CONTROL", "WECHATPAY_KEYS_DIR",
 )  # fmt: skip
 # Commands that read no row: they start no servers.
 WITHOUT_SERVERS = {
@@ -50,7 +50,7 @@ WITHOUT_SERVERS = {
 
 def product_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of bin/run: read here before Django's settings, and by the command for its help."""
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="网页端口；沙箱用下一个端口（默认 8000）")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="网页端口；沙箱用后面两个端口（默认 8000）")
     parser.add_argument("--host", default="127.0.0.1", help="监听地址（默认只限本机；0.0.0.0 可从手机访问）")
     parser.add_argument("--data", default="", metavar="DIR", help="数据目录（默认 .data）")
     parser.add_argument("--no-demo", action="store_true", help="数据库为空时不生成演示数据")
@@ -151,7 +151,7 @@ def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -
         give_up(f"磁盘空间不足：{data} 只剩 {free_mb} MB，至少需要 300 MB。(disk nearly full)")
 
     sandbox = uses_sandbox()
-    for port in [asked.port, asked.port + 1] if sandbox else [asked.port]:
+    for port in [asked.port, asked.port + 1, asked.port + 2] if sandbox else [asked.port]:
         _refuse_taken(asked.host, port, asked.port)
     print(f"· 数据目录 {data}", flush=True)
     print("· 启动数据库和缓存 …", flush=True)
@@ -163,13 +163,16 @@ def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -
         _default({f"{folder.upper()}_ROOT": str(data / folder)})
     _default({"PUBLIC_BASE_URL": address})
     if sandbox:
-        platform = f"http://127.0.0.1:{asked.port + 1}"
+        platform, pay = f"http://127.0.0.1:{asked.port + 1}", f"http://127.0.0.1:{asked.port + 2}"
         os.environ["YEJIBAO_CLOCK_FILE"] = str(data / "clock.json")
         _default(
             {
                 "WECOM_API_BASE": f"{platform}/cgi-bin/",
                 "WECOM_SANDBOX_CONTROL": f"{platform}/control/",
                 "WECOM_OAUTH_BASE": f"{address}/sandbox",
+                "WECHATPAY_API_BASE": pay,
+                "WECHATPAY_SANDBOX_CONTROL": f"{pay}/control/",
+                "WECHATPAY_KEYS_DIR": str(data / "pay-keys"),
                 **_callback_keys(_notes(data)),
             }
         )
@@ -177,6 +180,9 @@ def _prepare_product(argv: list[str], data: Path, stack: contextlib.ExitStack) -
         os.environ.setdefault("WECOM_SANDBOX_CONTROL", "")
         os.environ.setdefault("WECOM_API_BASE", "https://qyapi.weixin.qq.com/cgi-bin/")
         os.environ.setdefault("WECOM_OAUTH_BASE", "https://open.weixin.qq.com")
+        os.environ.setdefault("WECHATPAY_SANDBOX_CONTROL", "")
+        os.environ.setdefault("WECHATPAY_API_BASE", "https://api.mch.weixin.qq.com")
+        os.environ.setdefault("WECHATPAY_MCHID", "")
     write_notes(data, {name: os.environ[name] for name in NOTED if name in os.environ})
 
 

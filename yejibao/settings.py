@@ -41,6 +41,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 _dev_key = "d1:" + "ZGV2ZWxvcG1lbnQta2V5LWZvci1sYXB0b3BzLW9ubHk="
 DATA_KEYS = env_list("YEJIBAO_DATA_KEYS", "" if PRODUCTION else _dev_key)
 INDEX_KEY = env("YEJIBAO_INDEX_KEY", "" if PRODUCTION else "development-index-key")
+OLD_INDEX_KEYS = env_list("YEJIBAO_OLD_INDEX_KEYS")  # look-ups try them too (rotate_index)
 
 # ---------------------------------------------------------------- what is installed
 INSTALLED_APPS = [
@@ -56,6 +57,7 @@ INSTALLED_APPS = [
     "csp",
     "yejibao.core",
     "yejibao.wecom",
+    "yejibao.wechatpay",
     "yejibao.intake",
     "guides",
     "crm",
@@ -74,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "guides.org.middleware.ResolveActor",
+    "crm.portal.middleware.ResolveMember",
     "guides.org.middleware.KeepShares",
     "django.contrib.messages.middleware.MessageMiddleware",
     "yejibao.core.middleware.Problems",
@@ -184,6 +187,8 @@ SECOND_FACTOR = env("SECOND_FACTOR", "totp" if PRODUCTION else "wecom")
 # Browsers keep cookies by host, not by port: two copies on one machine would sign each other's people out.
 _port = urlsplit(PUBLIC_BASE_URL).port or 80
 SESSION_COOKIE_NAME = "__Host-yejibao" if SESSION_COOKIE_SECURE else f"yejibao_{_port}"
+MEMBER_COOKIE_NAME = "__Host-yejibao-member" if SESSION_COOKIE_SECURE else f"yejibao_member_{_port}"
+CSRF_FAILURE_VIEW = "yejibao.core.middleware.csrf_failure"
 CSRF_COOKIE_NAME = "__Host-csrf" if SESSION_COOKIE_SECURE else f"csrf_{_port}"
 
 # ---------------------------------------------------------------- language and time
@@ -239,6 +244,7 @@ REQUESTS_PER_MINUTE = env_int("REQUESTS_PER_MINUTE", 600)  # of one person, what
 MISSES_LOCK = env("MISSES_LOCK", "1") == "1"  # end a session that walks through addresses that do not exist
 # How many requests one web process takes in at a time, as --blocking-threads; beyond a rank's share of them it sheds.
 WEB_PLACES = env_int("WEB_PLACES", 64)
+WEB_AT_ONCE = env_int("WEB_AT_ONCE", 4)  # of these, how many are served at the same moment; the others wait their turn
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 METRICS_TOKEN = env("METRICS_TOKEN")
 METRICS_DIR = env("METRICS_DIR")  # where the web processes of a machine add up their counts; empty: each for itself
@@ -268,7 +274,22 @@ SPECTACULAR_SETTINGS = {
         "StoreKind": "guides.org.models.Store.Kind",
         "ShiftKind": "guides.attendance.models.Shift.Kind",
         "TaskState": "tasks.followups.api.STATES",
+        "OrderKind": "crm.orders.models.Order.Kind",
+        "OrderStatus": "crm.orders.models.Order.Status",
         "RowOutcome": "yejibao.intake.api.WORDS",
+        "TicketKind": "crm.aftersale.models.Ticket.Kind",
+        "ConsentKind": "crm.privacy.models.ConsentKind",
+        "DataRequestKind": "crm.privacy.models.MemberRequest.Kind",
+        "DataRequestState": "crm.privacy.models.MemberRequest.State",
+        "TopUpState": "crm.wallet.models.TopUp.State",
+        "CardRefundState": "crm.wallet.models.CardRefund.State",
+        "SaleState": "crm.orders.checkout.models.Sale.State",
+        "PointsKind": "crm.benefits.models.PointsEntry.Kind",
+        "MarketingChannel": "crm.portal.privacy_api.CHANNEL_CHOICES",
+        "FittingState": "crm.tailoring.models.Fitting.State",
+        "VisitKind": "crm.visits.models.Kind",
+        "VisitState": "crm.portal.visit_api.STATES",
+        "TicketState": "crm.portal.aftersale_faces.STATES",
     },
 }
 
@@ -296,10 +317,34 @@ WECOM_VERIFY_FILES = env_list("WECOM_VERIFY_FILES")
 WECOM_PICTURE_HOSTS = env_list("WECOM_PICTURE_HOSTS", "qpic.cn,qlogo.cn,work.weixin.qq.com")
 # A font with Chinese characters for posters; empty: one of the usual places, else posters are printed by the browser alone.
 POSTER_FONT = env("POSTER_FONT")
+# The brand's mini-program, by which members sign in (code2Session, getPhoneNumber); empty: members cannot.
+MINI_APP_ID = env("WECHAT_MINI_APP_ID", "" if PRODUCTION else "wx5a9db0c0de5a9db0")
+MINI_SECRET = env("WECHAT_MINI_SECRET", "" if PRODUCTION else WECOM_SECRET)
 # The control side of the stand-in; empty = there is none, as in production.
 WECOM_SANDBOX_CONTROL = env("WECOM_SANDBOX_CONTROL", "" if PRODUCTION else "http://127.0.0.1:8001/control/")
 WECOM_SENDS_PER_SECOND = env_int("WECOM_SENDS_PER_SECOND", 1500)  # ours; the platform names none for message/send
 SENDER_WAKE_TICK = "tasks.followups.jobs.open_due_tasks"
+# ---------------------------------------------------------------- WeChat Pay (v3, in public-key mode)
+# Without a merchant number the brand takes no WeChat Pay; with one, everything below has to be there (checks.py). Keys are PEM,
+# as text or as a file. Outside production the stand-in's keys are made in WECHATPAY_KEYS_DIR when somebody first asks.
+WECHATPAY_MCHID = env("WECHATPAY_MCHID", "" if PRODUCTION else "1900000109")
+WECHATPAY_APPID = env("WECHATPAY_APPID", "" if PRODUCTION else "wx5a9db0c0de5a9db0")  # of the mini-program
+WECHATPAY_SERIAL_NO = env("WECHATPAY_SERIAL_NO", "" if PRODUCTION else "5A9DB0C0DE5A9DB0C0DE5A9DB0C0DE5A9DB0C0DE")
+WECHATPAY_PRIVATE_KEY = env("WECHATPAY_PRIVATE_KEY")
+WECHATPAY_PRIVATE_KEY_FILE = env("WECHATPAY_PRIVATE_KEY_FILE")
+WECHATPAY_PUBLIC_KEY = env("WECHATPAY_PUBLIC_KEY")
+WECHATPAY_PUBLIC_KEY_FILE = env("WECHATPAY_PUBLIC_KEY_FILE")
+WECHATPAY_PUBLIC_KEY_ID = env(
+    "WECHATPAY_PUBLIC_KEY_ID", "" if PRODUCTION else "PUB_KEY_ID_0119000001092026112200000000000000"
+)
+SANDBOX_API_V3_KEY = "sandbox" + hashlib.sha256(SLOT.encode()).hexdigest()[:25]
+WECHATPAY_API_V3_KEY = env("WECHATPAY_API_V3_KEY", "" if PRODUCTION else SANDBOX_API_V3_KEY)
+WECHATPAY_API_BASE = env(
+    "WECHATPAY_API_BASE", "https://api.mch.weixin.qq.com" if PRODUCTION else "http://127.0.0.1:8002"
+)
+# The control side of the stand-in; empty = there is none, as in production.
+WECHATPAY_SANDBOX_CONTROL = env("WECHATPAY_SANDBOX_CONTROL", "" if PRODUCTION else "http://127.0.0.1:8002/control/")
+WECHATPAY_KEYS_DIR = env("WECHATPAY_KEYS_DIR") or str(devserv.scratch_folder("pay-keys"))
 BRAND_NAME = env("BRAND_NAME", "衡裁")
 
 # ---------------------------------------------------------------- logs

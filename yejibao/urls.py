@@ -2,14 +2,18 @@
 
 from django.urls import include, path
 
-urlpatterns = [
-    path("", include("tasks.urls")),  # first, since Django asks one after the other: what guides open all day
+from yejibao.core.routing import by_place
+
+routes = [
+    path("", include("tasks.urls")),
     path("", include("yejibao.core.urls")),
     path("", include("yejibao.wecom.urls")),
+    path("", include("yejibao.wechatpay.urls")),
     path("", include("yejibao.intake.urls")),
     path("", include("guides.urls")),
     path("", include("crm.urls")),
     path("", include("yejibao.cockpit.urls")),
     path("", include("yejibao.demo.urls")),
 ]
+urlpatterns = [by_place(*routes)]
 handler404 = "yejibao.core.middleware.not_found"

@@ -23,7 +23,7 @@ def measure(*, purchases: int, backlog: int, due: int, seconds: int) -> dict[str
     if python is None:
         progress("peers are not installed: --peers installs them")
         return {}
-    address = _own_database()
+    address = own_database()
     task = {"dsn": address, "redis": settings.REDIS_URL, "purchases": purchases, "backlog": backlog, "due": due}
     found = {}
     for name in ("procrastinate_jobs", "pgqueuer_jobs", "celery_eta"):
@@ -43,7 +43,7 @@ def measure(*, purchases: int, backlog: int, due: int, seconds: int) -> dict[str
     return found
 
 
-def _own_database() -> str:
+def own_database() -> str:
     """Make an empty database beside the bench's own; return its address."""
     base = os.environ["DATABASE_URL"]
     name = settings.DATABASES["default"]["NAME"]

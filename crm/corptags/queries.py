@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from crm.tags.models import Tag
 from crm.tags.rules import is_said, ranks
+from yejibao.core import together
 
 from .models import CorpTag, CorpTagGroup
 
@@ -74,7 +75,12 @@ def wanted_ids(member_ids: Sequence[int]) -> dict[int, set[str]]:
         return {member: set(ids) for member, ids in cursor.fetchall()}
 
 
-def foreign_names(corp_tag_ids: Sequence[str]) -> list[str]:
-    """Return the names of tags a friend has on the platform that stand for none of ours, as "group：tag"."""
-    rows = CorpTag.objects.filter(tag_id__in=corp_tag_ids, value=None, gone_at=None).select_related("group")
-    return [f"{one.group.name}：{one.name}" for one in rows.order_by("-group__order", "-order", "pk")]
+# The names of what a friend of the actor's has on the platform and stands for none of ours, as "group：tag".
+FOREIGN = together.Read(
+    "foreign_tags",
+    """(SELECT json_agg(g.name || '：' || t.name ORDER BY g."order" DESC, t."order" DESC, t.id)
+    FROM crm_corptag t JOIN crm_corptaggroup g ON g.id = t.group_id
+    WHERE t.value_id IS NULL AND t.gone_at IS NULL AND t.tag_id = ANY((SELECT x.corp_tag_ids FROM crm_friendlink x
+        WHERE x.member_id = m.id AND x.guide_id = %(me)s ORDER BY x.added_at DESC, x.id DESC LIMIT 1)::varchar[]))""",
+    lambda names: names or [],
+)

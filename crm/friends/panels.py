@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from crm.members.customers import Customer
 from crm.members.models import FriendLink, Member
-from yejibao.core import access
+from guides.org.models import Staff, Store
+from yejibao.core import access, reading, together
 from yejibao.core.clock import local_day
 from yejibao.core.panels import Answer, panel
 
@@ -18,7 +19,7 @@ from .names import may_be_real
 from .queries import unlinked_of
 from .services.knowing import is_asked_about
 
-GUESSES_SHOWN = 5
+GUESSES_SHOWN, FRIENDS_SHOWN = 5, 6
 BOUGHT_WITHIN = timedelta(days=30)
 
 
@@ -34,6 +35,33 @@ def unlinked_panel(request: HttpRequest, *, now: datetime, **_: Any) -> Answer:
         "note": f"最久 {found.days} 天" if found.days else "今天加上的",
     }
     return "components/notice.html", facts | {"url": reverse("crm:new-friends"), "tag": "", "now": now}
+
+
+# Of which guides he is a friend, or was, the newest first.
+FRIENDS = together.Read(
+    "friends",
+    together.rows(
+        "crm_friendlink x WHERE x.member_id = m.id",
+        f"x.added_at DESC, x.id DESC LIMIT {FRIENDS_SHOWN}",
+        """x.*, (SELECT json_build_array(g.name, to_json(s)) FROM guides_staff g LEFT JOIN guides_store s ON s.id = g.store_id
+            WHERE g.id = x.guide_id) AS of_guide""",
+    ),
+    lambda rows: [_friend(row) for row in rows or ()],
+)
+
+
+def _friend(row: dict[str, Any]) -> FriendLink:
+    link, (name, store) = reading.row_of(FriendLink, row), row["of_guide"]
+    link.guide = Staff(pk=link.guide_id, name=name, store=reading.row_of(Store, store) if store else None)
+    return link
+
+
+@panel("hq-member-aside", order=40, name="friends", reads=(FRIENDS,))
+def friends_panel(request: HttpRequest, *, customer: Customer, **_: Any) -> Answer:
+    """企微好友: of which guides he is a friend, or was, the newest first."""
+    if customer.member is None or not customer.may_see_card:
+        return None
+    return "friends/part_of_member.html", {"links": FRIENDS.of(request), "lost": FriendLink.LOST}
 
 
 @panel("sidebar-unknown", order=10, name="who")

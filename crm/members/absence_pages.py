@@ -9,17 +9,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.dateparse import parse_date
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from guides.attendance.services import set_leave
+from guides.attendance.leave import set_leave
 from guides.org.granting import MOVERS
 from guides.org.models import Staff, Store, StoreChange
 from guides.org.moving import cancel_transfer, movable_people, planned_moves, stores_to_move_to, transfer_staff
 from guides.org.overview import find_stores
 from guides.org.scoped import under_grants
-from yejibao.core import access, clock, hx, idempotency, nav
+from yejibao.core import access, clock, desk, hx, idempotency, nav
 from yejibao.core.errors import DomainError, Invalid, NotFound
 from yejibao.core.scope import Actor
 
@@ -164,10 +163,7 @@ def _number(text: str) -> int:
 
 
 def _day(text: str) -> date:
-    try:
-        found = parse_date(text)
-    except ValueError:
-        found = None
+    found = desk.day(text)
     if found is None:
         raise Invalid("选一下日期")
     return found

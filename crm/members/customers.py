@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 import crm
 from yejibao.core import audit
 from yejibao.core.errors import NotFound
-from yejibao.core.personal import blind_index, normal_phone
+from yejibao.core.personal import blind_indexes, normal_phone
 from yejibao.core.scope import Actor
 
 from .models import FriendLink, Member, MemberQuerySet
@@ -73,7 +73,7 @@ def find_members(actor: Actor, words: str) -> MemberQuerySet:
     """Return the members whose card the actor may open, the newest buyers first; `words`: part of a name, or a phone."""
     members = Member.objects.visible_to(actor).filter(status=Member.Status.ACTIVE).defer("phone", "birth_year")
     if words and (phone := normal_phone(words)):
-        members = members.filter(phone_index=blind_index(phone, purpose="phone"))
+        members = members.filter(phone_index__in=blind_indexes(phone, purpose="phone"))
     elif words:
         members = members.filter(Q(name__contains=words) | Q(salutation__contains=words) | Q(member_no=words))
     return members.order_by(F("last_purchase_on").desc(nulls_last=True), "pk")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,8 @@ from .services import move_phones, note_identities
 GENDERS = {"男": "m", "女": "f", "未知": "u"}
 CALENDARS = {"公历": "solar", "农历": "lunar"}
 SAME = "t.member_no = s.key"
+# Another number than the one that is held; the same under a former index key is none (core/reindexing.py).
+OTHER_PHONE = "s.cells->>'phone_index' <> {held} AND NOT coalesce(s.cells->'phone_former' ? {held}, false)"
 JOINS = """
     LEFT JOIN guides_staff g ON g.wecom_user_id = s.cells->>'owner_guide'
     LEFT JOIN guides_store st ON st.code = s.cells->>'main_store'
@@ -45,7 +48,7 @@ def _columns(stage: Stage) -> tuple[Column, ...]:
         Column("salutation", cell("salutation"), blank="''"),
         Column("gender", cell("gender"), blank="'u'"),
         Column("phone", cell("phone"), blank="''", compared=False),
-        Column("phone_index", cell("phone_index"), blank="''"),
+        Column("phone_index", cell("phone_index"), blank="''", differs=OTHER_PHONE.format(held="t.phone_index")),
         Column("phone_last4", cell("phone_last4"), blank="''", compared=False),
         Column("birth_month", f"({cell('birthday_month')})::int"),
         Column("birth_day", f"({cell('birthday_day')})::int"),
@@ -70,15 +73,16 @@ def _refuse_forgotten(stage: Stage) -> None:
     to be called, is a new member."""
     marks: dict[int, set[str]] = {}
     again: dict[int, Any] = {}
-    for place, key, index, registered_at in stage.run(
+    for place, key, index, former, registered_at in stage.run(
         f"""
-        SELECT s.place, s.key, s.cells->>'phone_index',
+        SELECT s.place, s.key, s.cells->>'phone_index', s.cells->'phone_former',
             CASE WHEN ({cell("phone_consent")})::boolean THEN ({cell("registered_at")})::timestamptz END
         FROM intake_stagedrow s WHERE {stage.where} AND EXISTS (SELECT 1 FROM core_erasure)
             AND NOT EXISTS (SELECT 1 FROM crm_member m WHERE m.member_no = s.key)
         """
     ):
-        marks[place] = {erasing.mark("card", key), *([erasing.mark("phone", index)] if index else [])}
+        former = json.loads(former) if isinstance(former, str) else former or []
+        marks[place] = erasing.marks("card", [key]) | erasing.marks("phone", [index, *former] if index else [])
         again[place] = registered_at
     when = erasing.forgotten({one for some in marks.values() for one in some})
     for place, some in marks.items():
@@ -102,7 +106,7 @@ def commit(stage: Stage) -> None:
     had = dict(
         stage.run(
             "SELECT m.id, m.phone_index FROM intake_stagedrow s JOIN crm_member m ON m.member_no = s.key"
-            f" WHERE {stage.where} AND s.outcome = 'changed' AND s.cells->>'phone_index' <> m.phone_index"
+            f" WHERE {stage.where} AND s.outcome = 'changed' AND {OTHER_PHONE.format(held='m.phone_index')}"
         )
     )
     made = stage.write("crm_member", SAME, _columns(stage), unique="member_no", joins=JOINS)
@@ -141,7 +145,7 @@ kinds.register(
             Field("calendar", "生日历法", form="choice", choices=CALENDARS),
             Field("owner_guide", "专属导购账号", form="code", is_lower=True, aliases=("专属导购",), help="只在建档时用", example="limin"),
             Field("main_store", "主归属门店编码", form="code", most=32, aliases=("归属门店", "门店编码"), help="只在建档时用", example="S001"),
-            Field("registered_at", "入会时间", form="moment", aliases=("注册时间",), help="只在建档时用"),
+            Field("registered_at", "入会时间", form="moment", by_day=True, aliases=("注册时间",), help="只在建档时用"),
             Field("phone_consent", "同意电话联系", form="flag", help="只在建档时用"),
         ),
         natural_key=("member_no",),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Collate
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core.personal import EncryptedField
@@ -22,6 +23,12 @@ class MemberQuerySet(models.QuerySet["Member"]):
         from .scoped import member_filter
 
         return self.filter(member_filter(actor))
+
+    def listed_for(self, actor: Actor) -> MemberQuerySet:
+        """Members who may stand on a list of this actor's: an area's supervisor has the list, and opens no card."""
+        from .scoped import LIST, member_filter
+
+        return self.filter(member_filter(actor, LIST))
 
     def may_be_told(self, channel: str) -> MemberQuerySet:
         """Members to whom marketing may go by a channel. Every audience begins here, in its own statement."""
@@ -98,7 +105,10 @@ class Member(models.Model):
         constraints = [models.UniqueConstraint(fields=["member_no"], name="member_number")]
         indexes = [
             models.Index(fields=["owner_guide", "status"], name="member_owner"),
-            models.Index(fields=["main_store"], name="member_store"),
+            # the list of members: a store's, a tier's by the newest; how a name begins, in the order of its characters
+            models.Index(fields=["main_store", "id"], name="member_of_store"),
+            models.Index(fields=["tier_631", "id"], name="member_tier"),
+            models.Index(Collate("name", "C"), F("id"), name="member_name"),
             models.Index(
                 fields=["level_valid_until"], name="member_level_ends", condition=Q(level_valid_until__isnull=False)
             ),
@@ -108,6 +118,11 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_vip(self) -> bool:
+        """Tell whether his complaints reach the manager at once (aftersale.yaml): V4, V5 or 核心."""
+        return self.tier_631 == "core" or self.member_level in ("V4", "V5")
 
     @property
     def called(self) -> str:

@@ -5,14 +5,17 @@ from uuid import UUID
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from guides.org.pages import shell_of
 from yejibao.core import access, clock, hx, limits, nav, panels
 from yejibao.wecom import jssdk
 
 from . import panels as own_panels  # noqa: F401  hangs the room's panels
-from .customers import Customer, NotYourCustomer, customer_of, find_members, member_of
+from .customers import Customer, NotYourCustomer, customer_of, find_members
+from .opening import about, open_card
 
 WHO = ("guide", "store_manager")
 PAGE = 30
@@ -52,6 +55,7 @@ def beside(request: HttpRequest, external: str) -> HttpResponse:
         template = "sidebar/stranger.html" if is_fragment else "sidebar/shell.html"
         return render(request, template, {"refusal": refusal}, status=refusal.status)
     context = {"customer": customer, "now": clock.now(), "external": external}
+    about(request, customer, "sidebar", "sidebar-assets")
     context["rendered"] = panels.render(_slot(customer), request, **context)
     if is_fragment:
         return render(request, "sidebar/customer.html", context)
@@ -66,6 +70,7 @@ def sidebar_panel(request: HttpRequest, name: str) -> HttpResponse:
     external = request.GET.get("external_user_id", "").strip()[:64]
     customer = customer_of(access.actor_of(request), external)
     context = {"customer": customer, "now": clock.now(), "external": external, "alone": True}
+    about(request, customer)
     try:
         return HttpResponse(panels.render_one(_slot(customer), name, request, **context))
     except KeyError:
@@ -100,7 +105,7 @@ def members(request: HttpRequest) -> HttpResponse:
         "page": page,
         "now": clock.now(),
         "nav_current": "members",
-        "shell": _shell(request),
+        "shell": shell_of(access.actor_of(request)),
     }
     if hx.is_htmx(request):
         return render(request, "members/rows.html", context)
@@ -113,14 +118,13 @@ def members(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def member(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """One member: who he is, what is to be done for him, what he bought."""
-    customer = member_of(access.actor_of(request), public_id)
-    context = {"customer": customer, "now": clock.now()}
-    context["rendered"] = panels.render("member", request, **context)
-    return render(request, "members/member.html", context | {"nav_current": "members", "shell": _shell(request)})
-
-
-def _shell(request: HttpRequest) -> str:
-    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"
+    customer = open_card(request, public_id, "member")
+    now = clock.now()
+    facts = {
+        "rendered": SafeString("\n".join(panels.render("member", request, customer=customer, now=now))), "now": now, "nav_current": "members",
+        "shell": shell_of(access.actor_of(request)), "has_token": settings.CSRF_COOKIE_NAME in request.COOKIES,
+    }  # fmt: skip
+    return render(request, "members/member.html", facts)
 
 
 nav.add("guide", key="members", label="会员", icon="book-user", url="crm:members", order=20)

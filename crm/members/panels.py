@@ -1,17 +1,23 @@
 """What the room hangs on other pages: who the customer of this chat is."""
 
 from datetime import datetime
+from html import escape
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from guides.org import matrix
 from guides.org.models import Staff
-from yejibao.core import access, clock
+from yejibao.core import access, clock, panels
 from yejibao.core.panels import Answer, panel
+from yejibao.core.personal import mask_phone
+from yejibao.core.templatetags import yjb
 
 from .customers import Customer, level_names
 from .models import GuideHandover, Member
-from .queries import Card, card
+from .queries import FIGURES, Card
+from .scoped import LIST
 
 DAYS_OF_A_YEAR = 365
 DECIDERS = ("store_manager", "region_manager")  # of hand-overs (handover_pages.WHO)
@@ -24,8 +30,15 @@ SIZES = {
 }
 
 
-@panel("member", order=10, name="card")
-@panel("sidebar", order=10, name="card")
+@panel("sidebar", order=12, name="assets")
+def assets_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+    """储值, 积分, 券 in one row: each room hangs its figure on "sidebar-assets"."""
+    figures = panels.render("sidebar-assets", request, customer=customer, now=now) if customer.member else []
+    return ("sidebar/assets.html", {"figures": figures}) if figures else None
+
+
+@panel("member", order=10, name="card", reads=(FIGURES,))
+@panel("sidebar", order=10, name="card", reads=(FIGURES,))
 def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
     """Name, tier, level, how long a member, phone (masked), whose he is."""
     member = customer.member
@@ -36,18 +49,35 @@ def card_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: 
             "name": customer.remark or "微信好友",
             "owner_words": _whose(request, member),
         }
+    return _card(request, member, member_for(FIGURES.of(request), now))
+
+
+def _card(request: HttpRequest, member: Member, since: str) -> SafeString:
+    name, called, level = escape(member.name), "", level_names().get(member.member_level, "")
+    if member.called != member.name:
+        called = f'<span class="sub fs14">{escape(member.called)}</span>'
+    told = f'<span class="tag navy">{escape(level)}</span>' if level else ""
+    if member.birth_month and member.birth_day:
+        lunar = "农历 " if member.birthday_calendar == "lunar" else ""
+        day = f"{lunar}{member.birth_month} 月 {member.birth_day} 日"
+        told += f'<span class="tag camel">{yjb.icon("cake", "i-12")}{day}</span>'
+    if member.do_not_contact:
+        told += '<span class="tag red">别再打扰</span>'
+    below = [since, mask_phone(member.phone) if member.phone else "", escape(_owner_words(request, member))]
+    return SafeString(
+        f'<section class="row-t" aria-label="会员">{yjb.avatar(member.name, member.pk, "av-56")}<div class="grow">\n'
+        f'<div class="row g6 wrap"><b class="fs17">{name}</b>{called}{yjb.tier(member.tier_631)}</div>\n'
+        f'<div class="row g6 mt1 wrap">{told}</div>\n'
+        f'<div class="fs13 muted mt1">{" · ".join(filter(None, below))}</div>\n</div></section>'
+    )
+
+
+def _owner_words(request: HttpRequest, member: Member) -> str:
     owner = member.owner_guide
-    facts = {
-        "member": member,
-        "level": level_names().get(member.member_level, ""),
-        "since": member_for(figures_of(request, customer, now), now),
-        "owner_words": "专属导购是你"
-        if member.owner_guide_id == access.actor_of(request).staff_id
-        else f"专属导购是{owner.display_name or owner.name}"
-        if owner
-        else "还没有专属导购",
-    }
-    return "sidebar/card.html", facts
+    if owner is None:
+        return "还没有专属导购"
+    is_own = owner.pk == access.actor_of(request).staff_id
+    return "专属导购是你" if is_own else f"专属导购是{owner.display_name or owner.name}"
 
 
 def _whose(request: HttpRequest, member: Member) -> str:
@@ -59,31 +89,31 @@ def _whose(request: HttpRequest, member: Member) -> str:
     return f"专属导购是{owner.display_name or owner.name}" if is_near else "他有专属导购了"
 
 
-@panel("member", order=45, name="sizes")
-@panel("sidebar", order=45, name="sizes")
-def sizes_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+@panel("member", order=45, name="sizes", reads=(FIGURES,))
+@panel("hq-member", order=45, name="sizes", reads=(FIGURES,))
+@panel("sidebar", order=45, name="sizes", reads=(FIGURES,))
+def sizes_panel(request: HttpRequest, *, customer: Customer, **_: Any) -> Answer:
     """The sizes that fitted, by garment."""
-    figures = figures_of(request, customer, now)
-    if figures is None or not figures.sizes:
-        return None
-    known = figures.sizes
-    sizes = [(name, next((known[one] for one in families if one in known), "")) for name, families in SIZES.items()]
-    sizes = [(name, size) for name, size in sizes if size]
-    return ("sidebar/sizes.html", {"sizes": sizes}) if sizes else None
-
-
-def figures_of(request: HttpRequest, customer: Customer, now: datetime) -> Card | None:
-    """Read the figures of the card once a request; None for those who may not see it."""
     if customer.member is None or not customer.may_see_card:
         return None
-    if (known := getattr(request, "_member_card", None)) is None:
-        known = request._member_card = card(customer.member, now)  # type: ignore[attr-defined]
-    return known  # type: ignore[no-any-return]
+    known = FIGURES.of(request).sizes
+    sizes = [(name, next((known[one] for one in families if one in known), "")) for name, families in SIZES.items()]
+    sizes = [(name, size) for name, size in sizes if size]
+    if not sizes:
+        return None
+    told = "".join(
+        [f'<div class="kv"><b class="fs15">{escape(size)}</b><span>{name}</span></div>' for name, size in sizes]
+    )
+    return SafeString(
+        '<section class="sec side-sec" aria-label="尺码"><div class="sec-h"><h2>尺码</h2>'
+        '<span class="fs13 muted">按最近几次没退换的</span></div>\n'
+        f'<div class="card stats vline side-sizes" style="--n:{len(sizes)}">{told}</div></section>'
+    )
 
 
-def member_for(figures: Card | None, now: datetime) -> str:
+def member_for(figures: Card, now: datetime) -> str:
     """会员 6 年, 会员 3 个月, 新会员; empty where nobody knows since when."""
-    if figures is None or figures.member_since is None:
+    if figures.member_since is None:
         return ""
     days = (clock.local_day(now) - figures.member_since).days
     if days >= DAYS_OF_A_YEAR:
@@ -100,5 +130,8 @@ def members_of_person(request: HttpRequest, *, person: Staff, **_: Any) -> Answe
     )
     if not owned and waits is None:
         return None
-    may_open = waits is not None and access.actor_of(request).has_role(*DECIDERS)
-    return "members/person_panel.html", {"owned": owned, "waits": waits, "may_open": may_open}
+    actor = access.actor_of(request)
+    may_open = waits is not None and actor.has_role(*DECIDERS)
+    may_list = bool(owned) and actor.has_role(*matrix.exactly(LIST, "branch"), *matrix.exactly(LIST, "all"))
+    facts = {"owned": owned, "waits": waits, "may_open": may_open, "may_list": may_list, "person": person}
+    return "members/person_panel.html", facts

@@ -15,6 +15,8 @@ BUSY = timedelta(days=1)
 # Money of the till: must come out to the fen after a restore.
 register_tally("orders: net_amount_fen", "SELECT coalesce(sum(net_amount_fen), 0) FROM crm_order")
 register_tally("order lines: paid_fen", "SELECT coalesce(sum(paid_fen), 0) FROM crm_orderline")
+register_tally("sale payments: amount_fen", "SELECT coalesce(sum(amount_fen), 0) FROM crm_salepayment")
+register_tally("sale refunds: amount_fen", "SELECT coalesce(sum(amount_fen), 0) FROM crm_refundpart")
 
 
 def _newest() -> tuple[datetime | None, datetime | None]:

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from yejibao.core import reindexing
 from yejibao.core.personal import blind_index, decrypt, encrypt, mask_name, mask_phone
 from yejibao.intake import kinds
-from yejibao.intake.kinds import Field, Kind, RawRow, ReadRow, clean
+from yejibao.intake.kinds import Field, Kind, Part, RawRow, ReadRow, clean
 from yejibao.intake.stage import Stage
 from yejibao.intake.tables import Table
 
@@ -30,7 +31,26 @@ FIELDS = (  # those a person may correct in the error queue; the API's row is Fe
     Field("member", "会员号或手机号", form="code", mask="phone"),
     Field("kind", "订单类型", form="choice", choices=KINDS, required=True),
     Field("paid_at", "付款时间", required=True),
+    Field("paid_fen", "整单实付（元）", form="fen", help="有商品行时等于各行之和，可以空着"),
 )
+GOODS = (
+    Field("line_no", "行号", form="whole"),
+    Field("sku", "款色码", form="code", most=32),
+    Field("item_name", "品名"),
+    Field("color", "颜色", most=16),
+    Field("size", "尺码", most=16),
+    Field("quantity", "件数", form="whole"),
+    Field("paid_fen", "实付（元）", form="fen"),
+)
+PARTS = (  # its lists, as a person may correct them
+    Part("lines", "商品", GOODS),
+    Part("returns", "退货", (Field("number", "退货单号", form="code"), Field("at", "退货时间"))),
+    Part(
+        "returns.*.lines", "退的商品，第",
+        (Field("line_no", "行号", form="whole"), Field("quantity", "件数", form="whole"), Field("refund_fen", "退款（元）", form="fen")),
+    ),
+    Part("exchanges", "换货", (Field("number", "换货单号", form="code"), Field("at", "换货时间"), Field("line_no", "换下的行号", form="whole"))),
+)  # fmt: skip
 
 
 def read_order(values: Any) -> ReadRow:
@@ -117,6 +137,18 @@ def _name_refused(stage: Stage, refused: Sequence[tuple[int, Any, RowResult]]) -
         )
 
 
+def marks_anew(cells: dict[str, Any]) -> None:
+    """Put the marks of whom a refused row names under the index key of now (core/reindexing.py)."""
+    if "who" in cells and "sealed" in cells:
+        row = open_order(cells)
+        if isinstance(row, dict) and (member := named_member(row.get("member"))):
+            cells["who"] = sorted(marks_of(member))
+
+
+reindexing.inside("intake_refusedrow", "cells", marks_anew)
+reindexing.inside("intake_stagedrow", "cells", marks_anew, keys=("batch", "place"))
+
+
 def check(stage: Stage) -> None:
     """Try the orders and keep nothing; when they are taken over the same rules speak again."""
     if stage.is_dry_run:
@@ -145,6 +177,7 @@ kinds.register(
         reopen=open_order,
         shown=show_order,
         titles=TITLES,
+        parts=PARTS,
         about="金额已摊完优惠、不含运费；退货、换货、签收、作废随原单号再送一次。字段同 feed_orders。",
         template=(
             ("单号", "门店编码", "导购账号", "会员号", "手机号", "姓名", "订单类型", "付款时间", "行号", "款色码", "尺码", "件数",

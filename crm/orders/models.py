@@ -76,6 +76,11 @@ class Order(models.Model):
             models.Index(fields=["store", "paid_on"], name="order_store_day"),
             models.Index(fields=["guide", "paid_on"], name="order_guide_day"),  # 今日: what she sold this month
             models.Index(fields=["paid_at"], name="order_not_arrived", condition=Q(known_at=None)),
+            models.Index(  # who is asked how it was: parcels by the day they were signed for
+                fields=["received_at", "id"],
+                name="order_received",
+                condition=Q(is_delivery=True, received_at__isnull=False),
+            ),
         ]
 
 
@@ -93,6 +98,8 @@ class OrderLine(models.Model):
     quantity = models.IntegerField(default=1)
     returned_quantity = models.IntegerField(default=0)
     paid_fen = models.BigIntegerField(default=0)  # share of the whole line after order discounts
+    # Made for him alone (crm/tailoring): does not come back without a fault.
+    is_made_to_measure = models.BooleanField(default=False, db_default=False)
     replaced_by = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="replaces", db_index=False
     )

@@ -2,6 +2,7 @@
 
 from django.db.models import Q
 
+from crm.members.scoped import own_filter
 from guides.org import matrix
 from guides.org.scoped import NOBODY, under_grants
 from yejibao.core.scope import Actor
@@ -13,6 +14,8 @@ def order_filter(actor: Actor) -> Q:
     """A guide: orders of his members and those he served; others: orders of the stores in their scope."""
     if actor.is_system:
         return Q()
+    if actor.kind == "member":
+        return own_filter(actor)
     condition = NOBODY
     if actor.has_role(*matrix.owners(READ)) and actor.staff_id:
         condition |= Q(member__owner_guide_id=actor.staff_id) | Q(guide_id=actor.staff_id)

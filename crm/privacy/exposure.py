@@ -22,7 +22,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "member.viewed": ("会员卡片",),
 }
 MANY = (LISTED, EXPORTED)  # over many at once; `after` holds each of their ids
-FIELDS = {"phone": "手机号", "birth_year": "出生年", "id_number": "证件号", "address": "地址"}
+FIELDS = {"phone": "手机号", "birth_year": "出生年", "id_number": "证件号", "address": "地址", "parcel": "收货地址"}
 
 
 @dataclass
@@ -64,7 +64,7 @@ def exposed(*, since: datetime, until: datetime, actor: str = "", ip: str = "") 
         staff = Staff.objects.filter(wecom_user_id=actor.lower()).first()
         if staff is None:
             raise LookupError(f"没有 {actor} 这个人。")
-        entries = entries.filter(actor_id=staff.pk)
+        entries = entries.filter(actor_id=staff.pk, actor_kind="staff")
     if ip:
         entries = entries.filter(ip=ip)
     people: dict[int | None, Person] = {}

@@ -6,6 +6,7 @@ the records of consent and of the request itself: they prove that we did what he
 
 from datetime import timedelta
 
+from crm.aftersale.intake import SAID
 from crm.orders.intake import SEALED
 from yejibao.core.erasing import forget, remember
 from yejibao.core.rotation import also_in
@@ -54,7 +55,34 @@ for table in ("crm_memberidentity", "crm_membertag", "crm_tagchange", "crm_membe
 forget("crm_order", "UPDATE crm_order SET guide_note = '' WHERE member_id = ANY(%(ids)s) AND guide_note <> ''")
 forget(
     "crm_ticket",
-    "UPDATE crm_ticket SET description = '', topic = '' WHERE member_id = ANY(%(ids)s)",
+    "UPDATE crm_ticket SET description = '', topic = '', wish = '{}', result = '', rating_words = '' WHERE member_id = ANY(%(ids)s)",
+)
+forget(
+    "crm_sale",
+    "UPDATE crm_sale SET note = '', close_reason = '' WHERE member_id = ANY(%(ids)s) AND note || close_reason <> ''",
+)
+forget(
+    "crm_salerefund",
+    "UPDATE crm_salerefund SET note = '' WHERE note <> '' AND order_id IN (SELECT id FROM crm_order WHERE member_id = ANY(%(ids)s))",
+)
+forget(
+    "crm_servicecheck",
+    "UPDATE crm_servicecheck SET comment = '' WHERE comment <> '' AND ticket_id IN (SELECT id FROM crm_ticket WHERE member_id = ANY(%(ids)s))",
+)
+forget(
+    "crm_ticketstep",
+    "UPDATE crm_ticketstep SET text = '' WHERE text <> '' AND ticket_id IN (SELECT id FROM crm_ticket WHERE member_id = ANY(%(ids)s))",
+)
+forget(
+    "crm_careslip",
+    "UPDATE crm_careslip SET flaws = '', measures = '' WHERE ticket_id IN (SELECT id FROM crm_ticket WHERE member_id = ANY(%(ids)s))",
+)
+forget(
+    "core_storedfile",
+    """
+    UPDATE core_storedfile SET owner_id = NULL WHERE room = 'aftersale' AND owner_id IN (
+        SELECT s.id FROM crm_ticketstep s JOIN crm_ticket t ON t.id = s.ticket_id WHERE t.member_id = ANY(%(ids)s))
+    """,  # what belongs to nothing any more is swept two days later
 )
 forget(
     "crm_membermerge",
@@ -92,18 +120,28 @@ forget(
     """
     DELETE FROM intake_refusedrow WHERE kind = 'members' AND (
             split_part(key, '#', 1) IN (SELECT member_no FROM crm_member WHERE id = ANY(%(ids)s))
-            OR cells->>'phone_index' IN (SELECT phone_index FROM crm_member WHERE id = ANY(%(ids)s) AND phone_index <> ''))
+            OR cells->>'phone_index' IN (SELECT phone_index FROM crm_member WHERE id = ANY(%(ids)s) AND phone_index <> '')
+            OR cells->'phone_former' ?| ARRAY(SELECT phone_index::text FROM crm_member WHERE id = ANY(%(ids)s) AND phone_index <> ''))
         OR kind = 'orders' AND cells->'who' ?| %(marks)s
+        OR kind = 'tickets' AND cells->>'order' IN (SELECT number FROM crm_order WHERE member_id = ANY(%(ids)s))
     """,
     order=20,
 )
-also_in(
-    "intake_refusedrow", "cells", places=(SEALED,)
-)  # their personal cells are encrypted for the columns they were meant for
+# Their personal cells are encrypted for the columns they were meant for.
+also_in("intake_refusedrow", "cells", places=(SEALED, SAID))
+also_in("intake_stagedrow", "cells", places=(SEALED, SAID), keys=("batch", "place"))
 
 # What wears out by itself (pii_catalogue.yaml, retention).
 wear_out(
     "core_idempotencykey", "created_at", timedelta(days=30), None
 )  # the answers of commands name whom they were about
 wear_out("wecom_welcomemessage", "happened_at", timedelta(days=180), "text = '', external_userid = ''")
-wear_out("crm_ticket", "opened_at", timedelta(days=1096), "description = ''", only="closed_at IS NOT NULL")
+wear_out(
+    "crm_ticket", "opened_at", timedelta(days=1096), "description = '', wish = '{}', result = '', rating_words = ''",
+    only="closed_at IS NOT NULL",
+)  # fmt: skip
+wear_out("crm_sale", "created_at", timedelta(days=1096), "note = '', close_reason = ''", only="state NOT IN ('draft')")
+wear_out("crm_salerefund", "asked_at", timedelta(days=1096), "note = ''")
+wear_out("crm_ticketstep", "at", timedelta(days=1096), "text = ''")
+wear_out("crm_servicecheck", "drawn_at", timedelta(days=1096), "comment = ''")
+wear_out("crm_careslip", "received_at", timedelta(days=1096), "flaws = '', measures = ''")

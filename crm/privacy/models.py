@@ -82,7 +82,11 @@ class ConsentRecord(models.Model):
 
 class MemberRequestQuerySet(models.QuerySet["MemberRequest"]):
     def visible_to(self, actor: Actor) -> MemberRequestQuerySet:
-        """Those who answer members for the whole brand see all; nobody else any."""
+        """Those who answer members for the whole brand see all; a member his own; nobody else any."""
+        from crm.members.scoped import own_filter
+
+        if actor.kind == "member":
+            return self.filter(own_filter(actor))
         return self if actor.has_role(*MemberRequest.HANDLED_BY) else self.none()
 
     def unfinished(self) -> MemberRequestQuerySet:

@@ -87,6 +87,7 @@ def one_request(request: HttpRequest, pk: int) -> HttpResponse:
     """One request and what can be done with it now."""
     actor, now = access.actor_of(request), clock.now()
     asked = services.read_request(pk, actor=actor)
+    audit.saw_members(actor, [asked.member_id], where="会员的要求")
     return render(request, "privacy/request.html", _context(asked, request, now))
 
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db.models import Sum
 
 from crm.members.models import Member
+from crm.members.queries import ONE
 from crm.privacy.models import ConsentKind, ConsentRecord, ConsentText, MemberRequest, RevealDay
 from guides.org.models import Staff
+from yejibao.core import reading, together
 from yejibao.core.clock import local_day
+from yejibao.core.personal import mask_phone
 from yejibao.core.scope import Actor
 
+LABELS = {
+    "phone": "号码",
+    "id_number": "证件号",
+    "address": "地址",
+    "birth_year": "出生年",
+}  # what is shown by a tap only
 NEAR_DAYS = 3  # a request this close to its day is amber
 WEEK = timedelta(days=6)
 
@@ -89,12 +99,59 @@ class Consent:
         )
 
 
+# Every kind of consent with his newest word on it and the wording of now.
+CONSENTS = together.Read(
+    "consents",
+    """json_build_array(
+    (SELECT json_agg(json_build_array(to_json(r), to_json(t))) FROM (
+        SELECT DISTINCT ON (x.kind) x.* FROM crm_consentrecord x WHERE x.member_id = m.id
+        ORDER BY x.kind, x.at DESC, x.id DESC) r LEFT JOIN crm_consenttext t ON t.id = r.text_id),
+    (SELECT json_agg(to_json(t)) FROM (
+        SELECT DISTINCT ON (x.kind) x.* FROM crm_consenttext x ORDER BY x.kind, x.version DESC) t))""",
+    lambda row: _read_consents(*row) if row else [],
+)
+
+
+def _read_consents(records: list[Any] | None, texts: list[Any] | None) -> list[Consent]:
+    said: dict[str, ConsentRecord] = {}
+    for row, text in records or ():
+        record = said[row["kind"]] = reading.row_of(ConsentRecord, row)
+        record.text = reading.row_of(ConsentText, text) if text else None
+    newest = {row["kind"]: reading.row_of(ConsentText, row) for row in texts or ()}
+    return [Consent(kind, str(name), said.get(kind), newest.get(kind)) for kind, name in ConsentKind.choices]
+
+
 def consents_of(member: Member) -> list[Consent]:
-    """Return every kind with a member's newest word on it, with two queries."""
-    records: dict[str, ConsentRecord] = {}
-    for record in ConsentRecord.objects.filter(member=member).select_related("text").order_by("at", "pk"):
-        records[record.kind] = record
-    texts: dict[str, ConsentText] = {}
-    for text in ConsentText.objects.order_by("version"):
-        texts[text.kind] = text
-    return [Consent(kind, str(name), records.get(kind), texts.get(kind)) for kind, name in ConsentKind.choices]
+    """Return every kind with a member's newest word on it. One statement."""
+    return CONSENTS.about(ONE, {"member": member.pk})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that is kept of a member and shown in full only by a tap: its key, and what stands there until then."""
+
+    key: str
+    masked: str
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.key]
+
+
+# Of the rarer particulars nothing is opened: the last four of the ID number, and whether there is an address.
+RARE = together.Read(
+    "particulars",
+    "(SELECT json_build_array(p.id_number_last4, p.address <> '') FROM crm_memberparticulars p WHERE p.member_id = m.id)",
+    lambda row: (str(row[0]), bool(row[1])) if row else ("", False),
+)
+
+
+def kept_of(member: Member, rare: tuple[str, bool] | None = None) -> list[Kept]:
+    """Return what there is to be revealed of a member; `rare` where a page has read it."""
+    last4, has_address = RARE.about(ONE, {"member": member.pk}) if rare is None else rare
+    found = [Kept("phone", mask_phone(member.phone))] if member.phone else []
+    if last4:
+        found.append(Kept("id_number", f"{'*' * 14}{last4}"))
+    if has_address:
+        found.append(Kept("address", "****"))
+    return found + ([Kept("birth_year", "****")] if member.birth_year else [])

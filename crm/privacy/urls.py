@@ -14,6 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hq/privacy/<int:pk>/number/", pages.number, name="privacy-number"),
     path("hq/privacy/<int:pk>/copy/", pages.copy, name="privacy-copy"),
     path("m/reveals/", pages.store_reveals, name="store-reveals"),
-    path("g/members/<uuid:public_id>/number/", card_pages.number, name="member-number"),
+    path("g/members/<uuid:public_id>/reveal/<slug:what>/", card_pages.reveal, name="member-reveal"),
     path("g/members/<uuid:public_id>/allows/", card_pages.allows, name="member-allows"),
 ]

@@ -64,7 +64,7 @@ ORDERS = (
     Check(
         "money_back", "退的比付的多", "退款超过实付，请财务核对。", "finance", "order", where="o.refunded_fen > o.paid_fen"
     ),
-    Check("no_guide", "门店单没有导购", "没有导购就没有人感谢和回访，请店长补。", "hq_retail", "order", where="o.guide_id IS NULL AND o.kind = 'retail'"),
+    Check("no_guide", "门店单没有导购", "没有导购就没有人感谢和回访，请店长补。", subject="order", where="o.guide_id IS NULL AND o.kind = 'retail'"),
 )  # fmt: skip
 CHECKS: dict[str, Check] = {one.key: one for one in (*MEMBERS, BIRTH_YEAR, PHONE_TWICE, NAME_TWICE, *ORDERS)}
 

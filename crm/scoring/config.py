@@ -6,15 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from crm.benefits.rules import LevelRule, levels
+
 MODELS_FILE = Path(__file__).resolve().parent.parent / "data" / "models.yaml"
-
-
-@dataclass(frozen=True)
-class Level:
-    key: str
-    name: str
-    min_fen: int
-    below: str  # the level one falls to, itself for the lowest
 
 
 @dataclass(frozen=True)
@@ -22,7 +16,7 @@ class Config:
     """One version of the thresholds. Windows are days: Wn holds the local dates as_of-n .. as_of, both ends in."""
 
     version: int
-    levels: tuple[Level, ...]
+    levels: tuple[LevelRule, ...]
     purchase_kinds: tuple[str, ...] = ("retail", "mall", "proxy", "live")
     active_days: int = 180
     dormant_days: int = 365
@@ -32,7 +26,7 @@ class Config:
     loyal_from: int = 5
 
     @property
-    def lowest(self) -> Level:
+    def lowest(self) -> LevelRule:
         return self.levels[0]
 
 
@@ -40,7 +34,11 @@ class Config:
 def config() -> Config:
     """Return the thresholds in force."""
     models = yaml.safe_load(MODELS_FILE.read_text())
-    rows = models["member_level"]["levels"]
-    below = [rows[0]["key"], *(row["key"] for row in rows)]
-    levels = (Level(row["key"], row["name"], row["min_fen"], lower) for row, lower in zip(rows, below, strict=False))
-    return Config(version=models["version"], levels=tuple(levels))
+    return Config(version=models["version"], levels=levels())
+
+
+@cache
+def stage_names() -> dict[str, str]:
+    """Return 潜客, 新客 … by the key of a lifecycle stage."""
+    models = yaml.safe_load(MODELS_FILE.read_text())
+    return {row["key"]: row["name"] for row in models["lifecycle"]["stages"]}

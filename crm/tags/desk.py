@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.cache import cache
 from django.db import connection
 from redis.exceptions import RedisError
 
 from crm.members.models import Member
-from yejibao.core import reading
+from crm.members.queries import ONE
+from yejibao.core import clock, together
 
 from .models import Tag
 from .rules import is_said
@@ -38,8 +39,7 @@ SAYS_NOTHING = ("无", "未知", "不愿透露", "否")  # said with the name of
 UNITS = {"body_height_cm": "厘米", "body_weight_kg": "公斤"}
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One tag a guide may fill in: its values, what counts now and whether people said so or it was computed."""
 
     id: int
@@ -125,6 +125,7 @@ def say(row: Row, values: Sequence[str]) -> str:
 def desk_of(
     member: Member,
     *,
+    rows: list[Row] | None = None,
     wanted: Sequence[str] = (),
     observed: Mapping[str, str] | None = None,
     store_id: int | None = None,
@@ -132,9 +133,10 @@ def desk_of(
     """Return a member's tags with what to confirm and what to ask.
 
     `wanted` are keys that his open work leans on, the most urgent first; after them come the required ones. `observed`
-    are values his purchases show, by key. One statement, and the store's habits from the cache.
+    are values his purchases show, by key. One statement (none, where a page has read the `rows`), and the store's habits
+    from the cache.
     """
-    rows = rows_of(member)
+    rows = rows_of(member) if rows is None else rows
     by_key = {row.key: row for row in rows}
     seen = _seen(by_key, observed or {})
     confirmed = {idea.row.key for idea in seen}
@@ -165,29 +167,66 @@ def _answers(row: Row, habits: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*heard, *row.choices]))[:CHOICES_SHOWN]
 
 
+# Every load writes all groups anew (loading.py), so the version of a group's row tells one load from the next.
+_LOAD = "(SELECT g.xmin::text FROM crm_taggroup g ORDER BY g.id LIMIT 1)"
+_DEFINED = f"""
+SELECT {_LOAD}, (SELECT json_agg(json_build_array(t.id, t.key, t.name, t.value_type, t.rule, g.name, t.is_required,
+        ARRAY(SELECT v.value FROM crm_tagvalue v WHERE v.tag_id = t.id AND v.is_enabled ORDER BY v.position)) ORDER BY t.position)
+    FROM crm_tag t JOIN crm_taggroup g ON g.id = t.group_id
+    WHERE t.type = 'config' AND t.is_enabled AND 'GUIDE' = ANY(t.sources))
+"""
+# What counts for a member, and of which load the definitions are that go with it.
+ROWS = together.Read(
+    "tags",
+    f"""json_build_array({_LOAD}, (SELECT json_object_agg(mt.tag_id, json_build_array(mt.values, mt.source))
+    FROM crm_membertag mt WHERE mt.member_id = m.id AND mt.is_effective))""",
+    lambda found: _rows(*found) if found else [],
+)
+_defined: tuple[str | None, list[Row]] = (None, [])  # the definitions this process has read, and of which load
+
+
+def _rows(load: str | None, known: dict[str, tuple[list[str], str]] | None) -> list[Row]:
+    """Return the tags people may fill in with what counts: their definitions are read once a load, not once a page."""
+    global _defined
+    if load is None:
+        return []
+    of, rows = _defined
+    if of != load:
+        with connection.cursor() as cursor:
+            cursor.execute(_DEFINED)
+            of, found = cursor.fetchone()
+        rows = [Row._make([*facts, tuple(choices), (), ""]) for *facts, choices in found or ()]
+        _defined = of, rows
+    said = known or {}
+    return [
+        row._replace(values=tuple(said[pk][0]), source=said[pk][1]) if (pk := str(row.id)) in said else row
+        for row in rows
+    ]
+
+
 def rows_of(member: Member, *, key: str = "") -> list[Row]:
     """Return the tags people may fill in, with what counts for a member; `key` narrows them to one. One statement."""
-    with reading.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT t.id, t.key, t.name, t.value_type, t.rule, g.name, t.is_required,
-                   ARRAY(SELECT v.value FROM crm_tagvalue v WHERE v.tag_id = t.id AND v.is_enabled ORDER BY v.position),
-                   coalesce(m.values, '{}'), coalesce(m.source, '')
-            FROM crm_tag t JOIN crm_taggroup g ON g.id = t.group_id
-            LEFT JOIN crm_membertag m ON m.tag_id = t.id AND m.member_id = %(member)s AND m.is_effective
-            WHERE t.type = 'config' AND t.is_enabled AND 'GUIDE' = ANY(t.sources) AND (%(key)s::text = '' OR t.key = %(key)s)
-            ORDER BY t.position
-            """,
-            {"member": member.pk, "key": key},
-        )
-        return [
-            Row(pk, tag, name, kind, rule, group, is_required, tuple(choices), tuple(values), source)
-            for pk, tag, name, kind, rule, group, is_required, choices, values, source in cursor.fetchall()
-        ]
+    return [row for row in ROWS.about(ONE, {"member": member.pk}) if not key or row.key == key]
 
 
 def popular_values(store_id: int) -> dict[str, list[str]]:
     """Return the values people set most for a store's members, by tag, the commonest first. Kept for hours."""
+    near, until = _at_hand.get(store_id, ({}, 0.0))
+    if clock.monotonic() < until:
+        return near
+    found = _popular(store_id)
+    if len(_at_hand) > STORES_AT_HAND:
+        _at_hand.clear()
+    _at_hand[store_id] = (found, clock.monotonic() + AT_HAND_FOR)
+    return found
+
+
+# What a process asked the cache for a moment ago: a store's guides open one card after the other.
+_at_hand: dict[int, tuple[dict[str, list[str]], float]] = {}
+AT_HAND_FOR, STORES_AT_HAND = 60, 4000
+
+
+def _popular(store_id: int) -> dict[str, list[str]]:
     name = f"tags:popular:{store_id}"
     try:
         held: dict[str, list[str]] | None = cache.get(name)

@@ -7,18 +7,23 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.members.customers import Customer, member_of
+from crm.members.opening import about
+from crm.members.shells import card_url
+from guides.org import matrix
+from guides.org.pages import shell_of
 from yejibao.core import access, clock, hx, idempotency
 from yejibao.core.errors import Invalid
 
 from .desk import Row, desk_of
 from .editing import Tapped, put_back, tap
-from .panels import facts_of
+from .panels import tags_of
 
-WHO = ("guide", "store_manager")
+WHO = matrix.holders("member.edit_tag")
 PANEL = "tags-card"
 
 
@@ -29,8 +34,11 @@ def editor(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """编辑: every tag a guide may fill in, by group. htmx gets the inside of a sheet, or with `?panel=1` the panel anew."""
     customer = member_of(access.actor_of(request), public_id)
     if request.GET.get("panel") and hx.is_htmx(request):
-        return render(request, "sidebar/tags.html", _panel_facts(request, customer))
-    context = _editor_facts(customer) | {"shell": _shell(request), "nav_current": "members"}
+        return HttpResponse(_panel(request, customer))
+    actor = access.actor_of(request)
+    assert customer.member is not None
+    shell = {"shell": shell_of(actor), "card": card_url(actor, customer.member), "nav_current": "members"}
+    context = _editor_facts(customer) | shell
     return render(request, "tags/editor.html" if hx.is_htmx(request) else "tags/page.html", context)
 
 
@@ -92,7 +100,7 @@ def _answer(request: HttpRequest, customer: Customer, key: str, told: dict[str, 
         hx.flash(request, told["said"] or "改回去了")
         return HttpResponseRedirect(reverse("crm:member-tags", args=[public_id]))
     if target == PANEL:
-        response = render(request, "sidebar/tags.html", _panel_facts(request, customer))
+        response = HttpResponse(_panel(request, customer))
     else:
         row = next((one for one in desk_of(customer.member).rows if one.key == key), None)
         response = render(request, "tags/row.html", {"row": row, "member": customer.member})
@@ -101,9 +109,9 @@ def _answer(request: HttpRequest, customer: Customer, key: str, told: dict[str, 
     return hx.toast(response, told["said"], undo=undo, target=f"#{target}") if told["said"] else response
 
 
-def _panel_facts(request: HttpRequest, customer: Customer) -> dict[str, Any]:
-    now = clock.now()
-    return {"customer": customer, "now": now} | facts_of(request, customer, now=now)
+def _panel(request: HttpRequest, customer: Customer) -> SafeString:
+    about(request, customer)
+    return tags_of(request, customer, now=clock.now())
 
 
 def _editor_facts(customer: Customer) -> dict[str, Any]:
@@ -114,7 +122,3 @@ def _editor_facts(customer: Customer) -> dict[str, Any]:
         groups.setdefault("先填这些" if row.is_required else row.group, []).append(row)
     first = sorted(groups.items(), key=lambda one: one[0] != "先填这些")
     return {"member": customer.member, "customer": customer, "groups": first, "missing": desk.missing}
-
-
-def _shell(request: HttpRequest) -> str:
-    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"

@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from guides.org.actors import role_names
-from guides.org.pages import shell_of
+from guides.org.pages import shell_facts
 from yejibao.core import access, clock, hx, nav
 from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
@@ -27,7 +27,7 @@ def _cards(rows: list[Approval]) -> list[dict[str, object]]:
             "label": labels[row.kind].label if row.kind in labels else row.kind,
             "asked_role": names.get(row.asked_role, ""),
             "steps": [
-                {"who": "、".join(names.get(role, role) for role in step.roles), "step": step}
+                {"who": "或".join(names.get(role, role) for role in step.roles), "step": step}
                 for step in sorted(row.steps.all(), key=lambda one: one.number)
             ],
         }
@@ -107,8 +107,7 @@ def _back(request: HttpRequest, said: str, *, of: str = "") -> HttpResponse:
 
 
 def _shell(actor: Actor) -> dict[str, object]:
-    shell = shell_of(actor)
-    return {"shell": shell, "now": clock.now(), "nav_current": "approvals" if shell == "base/hq.html" else "me"}
+    return shell_facts(actor, "approvals")
 
 
 def waiting_count(request: HttpRequest) -> int | None:

@@ -115,7 +115,7 @@ def ask_approval(
         for number, roles in enumerate(rule.approvals[role], start=1)
     ]
     ApprovalStep.objects.bulk_create(steps)
-    audit.record(actor, "approval.asked", approval, after={"kind": kind, "key": key}, reason=reason)
+    audit.record(actor, "approval.asked", approval, after={"kind": kind, "title": approval.title}, reason=reason)
     deciders = people_who_may_approve(approval, day=local_day(now)).exclude(pk=actor.staff_id)
     said = f"{actor.name}申请：{title}"
     notices.tell(deciders, Notice("approval", _key(approval), said, _page(approval), reason), now=now)

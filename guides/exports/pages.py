@@ -49,7 +49,7 @@ def ask(request: HttpRequest, key: str) -> HttpResponse:
     actor, one = access.actor_of(request), find(key)
     if one is None:
         raise NotFound()
-    if not actor.may(one.permission):
+    if not one.open_to(actor):
         raise Forbidden(permission=one.permission)
     given = {name: str(value) for name, value in (request.POST or request.GET).items() if name not in ASKED_HERE}
     context = {
@@ -96,11 +96,11 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 def asked(request: HttpRequest, pk: int) -> HttpResponse:
     """What an export would hold, for whoever has to say yes or no: how many rows of what, the first ones masked."""
     actor = access.actor_of(request)
-    export = services.asked_of(pk, actor=actor)
+    export, approval = services.asked_of(pk, actor=actor)
     one = find(export.kind)
     titles, rows = services.sample_of(export, actor=actor)
     context = {
-        "export": export, "what": one.describe(export.params) if one else "", "titles": titles, "rows": rows,
+        "export": export, "approval": approval, "what": one.describe(export.params) if one else "", "titles": titles, "rows": rows,
         "asked_role": words.role_name(export.params.get("asked_role", export.working_role)),
         "rows_today": services.rows_of_day(export.staff_id, now=clock.now()),
         "shell": shell_of(actor), "nav_current": "approvals",

@@ -48,11 +48,15 @@ class Exportable:
     total: Callable[[Sequence[Any]], Any] | None = None  # a last row, read by the same columns
     approval: str = ""
     approval_phone: str = ""  # the kind for an export with phone numbers; "": never with them
+    roles: tuple[str, ...] = ()  # who, where an action of access_matrix.yaml says it; then `permission` is its name
     question: str = ""  # template with the fields of the page 新的导出; "": only from its own page
 
     @property
     def is_personal(self) -> bool:
         return self.row_id is not None
+
+    def open_to(self, actor: Actor) -> bool:
+        return actor.has_role(*self.roles) if self.roles else actor.may(self.permission)
 
 
 _known: dict[str, Exportable] = {}
@@ -70,4 +74,4 @@ def find(key: str) -> Exportable | None:
 
 def offered_to(actor: Actor) -> list[Exportable]:
     """Return what an actor may export from the page of exports itself."""
-    return [one for one in _known.values() if one.question and actor.may(one.permission)]
+    return [one for one in _known.values() if one.question and one.open_to(actor)]

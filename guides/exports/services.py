@@ -120,7 +120,7 @@ def ask_export(
 
 
 def _must_be_allowed(one: Exportable, actor: Actor, *, with_phone: bool) -> None:
-    if not actor.may(one.permission):
+    if not one.open_to(actor):
         raise Forbidden(permission=one.permission)
     if with_phone and not one.approval_phone:
         raise Forbidden(_("这份名单不能带手机号"), permission="export.phone")
@@ -176,13 +176,13 @@ for _kind in APPROVED:
     on_decided(_kind)(go_on)
 
 
-def asked_of(pk: int, *, actor: Actor) -> Export:
-    """Return an export whose approval an actor gives, gave or asked for. Raises NotFound."""
-    of = Approval.objects.visible_to(actor).filter(kind__in=APPROVED, facts__export=pk)
-    export = Export.objects.select_related("staff").filter(pk=pk).first() if of.exists() else None
-    if export is None:
+def asked_of(pk: int, *, actor: Actor) -> tuple[Export, Approval]:
+    """Return an export with the approval that an actor gives, gave or asked for. Raises NotFound."""
+    approval = Approval.objects.visible_to(actor).filter(kind__in=APPROVED, facts__export=pk).order_by("-pk").first()
+    export = Export.objects.select_related("staff").filter(pk=pk).first() if approval else None
+    if approval is None or export is None:
         raise NotFound()
-    return export
+    return export, approval
 
 
 def sample_of(export: Export, *, actor: Actor) -> tuple[list[str], list[list[Any]]]:

@@ -36,6 +36,11 @@ class Notification(models.Model):
         RECTIFICATION = "rectification", _("整改")
         ANNOUNCEMENT = "announcement", _("公告")
         MEMBER = "member", _("会员")
+        HELP = "help", _("呼叫总部")
+        VOTE = "vote", _("投票")
+        MEETING = "meeting", _("会议")
+        EXPORT = "export", _("导出")
+        GOODS = "goods", _("货品")
 
     staff = models.ForeignKey("guides.Staff", on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=16, choices=Kind.choices)

@@ -10,12 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from guides.org.pages import shell_of
-from yejibao.core import access, clock, hx, nav
+from yejibao.core import access, clock, hx, nav, waiting
 from yejibao.core.errors import NotFound
 
 from . import services
 from .models import Notification
-from .queries import read_page
+from .queries import read_page, unread_by_kind
 
 
 def _kind(value: str) -> str:
@@ -32,13 +32,19 @@ def notifications(request: HttpRequest) -> HttpResponse:
 
 
 def _facts(request: HttpRequest, asked: Any) -> dict[str, Any]:
-    kind, shell = _kind(asked.get("kind", "")), shell_of(access.actor_of(request))
+    actor, kind, only_unread = access.actor_of(request), _kind(asked.get("kind", "")), asked.get("unread") == "1"
+    shell, is_more = shell_of(actor), bool(asked.get("before"))
+    counts = {} if is_more else unread_by_kind(actor)  # the chips are there already when more is asked for
+    kinds = [(key, name, counts.get(key, 0)) for key, name in Notification.Kind.choices]
     return {
-        "page": read_page(access.actor_of(request), kind=kind, before=asked.get("before", "")[:64]),
+        "page": read_page(actor, kind=kind, before=asked.get("before", "")[:64], only_unread=only_unread),
         "kind": kind,
-        "kinds": sorted(Notification.Kind.choices, key=lambda one: one[0] != kind),  # the chosen one in sight
+        "only_unread": only_unread,
+        "kinds": sorted(
+            kinds, key=lambda one: (one[0] != kind, not one[2])
+        ),  # the chosen one in sight, then what is unread
         "unread": unread_count(request) or 0,
-        "is_first": not asked.get("before"),
+        "is_first": not is_more,
         "now": clock.now(),
         "shell": shell,
         "nav_current": "notifications" if shell == "base/hq.html" else "me",
@@ -68,7 +74,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
         upto = now
     kind = _kind(request.POST.get("kind", ""))
     count = services.mark_all_read(actor=access.actor_of(request), kind=kind, upto=upto, now=now)
-    request.unread_count = max(0, (unread_count(request) or 0) - count)  # type: ignore[attr-defined]
+    waiting.settle(request, "notifications", count)
     said = f"{count} 条标为已读" if count else "没有未读的了"
     if hx.is_htmx(request):
         return hx.toast(render(request, "notices/inside.html", _facts(request, request.POST)), said)
@@ -88,7 +94,7 @@ def opened(request: HttpRequest) -> HttpResponse:
 
 def unread_count(request: HttpRequest) -> int | None:
     """Return how many are unread, as the query of the session counted them; from 100 on it is 100."""
-    return getattr(request, "unread_count", 0) or None
+    return waiting.of(request, "notifications") or None
 
 
 nav.add("me", key="notifications", label="消息", icon="bell", url="guides:notifications", order=5, badge=unread_count)

@@ -1,19 +1,19 @@
 """One's own notifications, a page at a time."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import clock
 from yejibao.core.models import OutboxMessage
+from yejibao.core.paging import page
 from yejibao.core.scope import Actor
 
 from .models import Notification
 
 PAGE = 30
-STAMP = "%Y%m%dT%H%M%S%f"
 State = OutboxMessage.State
 # What came of the push, in a word; of one that is on its way nothing is said.
 PUSHED = {
@@ -44,15 +44,13 @@ class Pageful:
     before: str
 
 
-def read_page(actor: Actor, *, kind: str = "", before: str = "") -> Pageful:
+def read_page(actor: Actor, *, kind: str = "", before: str = "", only_unread: bool = False) -> Pageful:
     """Return a page of one's own, of one kind where it is named. One statement."""
     mine = Notification.objects.visible_to(actor)
+    mine = mine.unread() if only_unread else mine
     mine = mine.filter(kind=kind) if kind else mine
-    if place := _read_place(before):
-        mine = mine.filter(Q(at__lt=place[0]) | Q(at=place[0], pk__lt=place[1]))
-    rows = list(mine.select_related("message").only(
-        "kind", "title", "text", "at", "read_at", "message__state",
-    ).order_by("-at", "-pk")[: PAGE + 1])  # fmt: skip
+    mine = mine.select_related("message").only("kind", "title", "text", "at", "read_at", "message__state")
+    rows, more = page(mine, "at", before=before, size=PAGE)
     days: list[tuple[datetime, list[Line]]] = []
     for row in rows[:PAGE]:
         line = Line(
@@ -62,14 +60,10 @@ def read_page(actor: Actor, *, kind: str = "", before: str = "") -> Pageful:
         if not days or clock.local_day(days[-1][0]) != clock.local_day(row.at):
             days.append((row.at, []))
         days[-1][1].append(line)
-    last = rows[PAGE - 1] if len(rows) > PAGE else None
-    return Pageful(days, f"{last.at.astimezone(UTC).strftime(STAMP)}_{last.pk}" if last else "")
+    return Pageful(days, more)
 
 
-def _read_place(before: str) -> tuple[datetime, int] | None:
-    """Return the moment and number a page ended with; None for what is no such place."""
-    stamp, _, number = before.partition("_")
-    try:
-        return datetime.strptime(stamp, STAMP).replace(tzinfo=UTC), int(number[:18])
-    except ValueError:
-        return None
+def unread_by_kind(actor: Actor) -> dict[str, int]:
+    """Return how many of one's own are unread, by kind; kinds with none are left out. One statement."""
+    rows = Notification.objects.visible_to(actor).unread().order_by().values_list("kind").annotate(Count("pk"))
+    return dict(rows)

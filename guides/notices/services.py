@@ -8,12 +8,15 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from guides.org.models import Staff
+from yejibao.core import waiting
 from yejibao.core.scope import Actor
 
 from .models import Notification
 
 KEPT, KEPT_UNREAD = timedelta(days=30), timedelta(days=90)
 FORGET_ROWS = 5_000
+
+waiting.count("notifications", "guides_notification one WHERE one.staff_id = person.id AND one.read_at IS NULL")
 
 # What a statement that tells people ends with. It has to give the rows in order of (staff, key), so that two that tell the
 # same people do not wait for each other in a circle.

@@ -16,7 +16,7 @@ from yejibao.core.scope import Actor
 
 from . import devices, second_factor, sign_in
 from .actors import AccountEnded, facts_of
-from .confirming import CONFIRMING, PAGE, TOTP, is_confirmed, was_seen
+from .confirming import CONFIRMING, PAGE, TOTP, must_be_confirmed, was_seen
 from .models import Staff
 from .pages import ask_platform, shell_of
 from .sign_in import NoRoleYet, StateGone, home_of, safe_return
@@ -29,13 +29,20 @@ from .sign_in import NoRoleYet, StateGone, home_of, safe_return
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.anonymous("whoever gave the right password a moment ago; asks for the code and opens nothing else")
 def login_code(request: HttpRequest) -> HttpResponse:
-    """Ask for the code, or let the person set up the app that makes it; then he is signed in."""
+    """Ask for the code, or let the person set up the app that makes it; then he is signed in.
+
+    Whose password a colleague set is sent round by WeCom once: only he himself binds his app.
+    """
     now = clock.system_now()
     try:
         person, to = sign_in.half_signed_in(request, now=now)
     except StateGone as gone:
         return redirect(f"/login/?why={gone.code}")
-    enrolment = None if second_factor.is_enrolled(person) else second_factor.begin_enrolment(person)
+    enrolment = None
+    if not second_factor.is_enrolled(person):
+        if not second_factor.may_enrol_at_door(person):
+            return render(request, "org/login_code.html", {"needs_platform": True})
+        enrolment = second_factor.begin_enrolment(person)
     if request.method != "POST":
         return _ask_at_door(request, enrolment)
     nobody = Actor(session_facts=facts_of(request))
@@ -180,8 +187,9 @@ def end_devices_of(request: HttpRequest, pk: int) -> HttpResponse:
     """End one session of a colleague, all of them, or take his 动态码 away when his phone is lost."""
     person, actor = _colleague(request, pk), access.actor_of(request)
     if request.POST.get("act") == "reset_second":
-        if actor.staff_id == person.pk or not is_confirmed(actor):
-            raise Forbidden(_("先在“我的”里再确认一次是你本人；自己的动态码由别的管理员来取消。"))
+        if actor.staff_id == person.pk:
+            raise Forbidden(_("自己的动态码由别的管理员来取消。"), permission="account.own_second_factor")
+        must_be_confirmed(actor)
         reason = desk.needs_reason(request.POST.get("reason", ""))
         second_factor.reset_second_factor(person, actor=actor, reason=reason)
         hx.flash(request, _("动态码已取消，%(name)s下次登录时重新绑定") % {"name": person.name})

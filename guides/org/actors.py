@@ -78,14 +78,16 @@ def _actor(found: Found, working_role: str, facts: dict[str, str]) -> Actor:
     person, known = found.person, role_names()
     grants = tuple(_grant(row) for row in found.held if row["role"] in known)
     roles = frozenset(grant.role for grant in grants)
+    works_as = working_role if working_role in roles else (grants[0].role if grants else "")
     return Actor(
         kind="staff",
         staff_id=person.pk,
         name=person.name,
         display_name=person.display_name,
-        working_role=working_role if working_role in roles else (grants[0].role if grants else ""),
+        working_role=works_as,
         grants=grants,
         permissions=permissions_of(roles),
+        working_permissions=permissions_of(frozenset([works_as])),
         store_id=person.store_id,
         store_path=found.store_path,
         store_name=found.store_name,
@@ -129,7 +131,7 @@ def actor_of_request(request: HttpRequest) -> Actor:
     if seen := session.get(CONFIRMED):
         actor.session_facts.update(confirmed_by=seen["way"], confirmed_at=seen["at"])
     request.user = found.person
-    request.unread_count = found.unread_count  # type: ignore[attr-defined]
+    request.waiting = found.waiting  # type: ignore[attr-defined]
     request.actor = actor = known  # type: ignore[attr-defined]
     logs.bind(staff=actor.staff_id, role=actor.working_role)
     return actor

@@ -119,7 +119,9 @@ def _enter(entries: Sequence[Entry], *, now: datetime) -> Counter[str]:
     wanted = {number for one in entries for number in one.department_ids}
     units = {
         unit.wecom_department_id: unit
-        for unit in OrgUnit.objects.filter(wecom_department_id__in=wanted, level=OrgUnit.Level.STORE)
+        for unit in OrgUnit.objects.filter(wecom_department_id__in=wanted, level=OrgUnit.Level.STORE).exclude(
+            valid_to__lte=clock.local_day(now)  # a closed store takes nobody; who is still in its department waits
+        )
     }
     tally: Counter[str] = Counter()
     for one in sorted(entries, key=lambda entry: entry.userid):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from guides.events import StaffLent
 from yejibao.core import audit, outbox
 from yejibao.core.clock import local_day
-from yejibao.core.errors import Forbidden, Invalid
+from yejibao.core.errors import Conflict, Forbidden, Invalid
 from yejibao.core.scope import Actor
 
 from .actors import role_facts, role_names
@@ -42,6 +42,16 @@ class NotLendable(Invalid):
     code, title = "staff.not_lendable", _("现在不能这样安排支援")
 
 
+class UnitEnded(Conflict):
+    code, title = "org.unit_ended", _("这里已经撤销或关店")
+
+
+def must_stand(unit: OrgUnit | None, *, day: date) -> None:
+    """Raise UnitEnded for a unit that is no more: nobody is entered there and nothing is hung under it."""
+    if unit is not None and unit.valid_to is not None and unit.valid_to <= day:
+        raise UnitEnded(_("%(name)s已经撤销或关店，选一个还在的。") % {"name": unit.name})
+
+
 def must_manage_accounts(actor: Actor) -> None:
     """Raise Forbidden for whoever does not look after accounts."""
     if not actor.may("account.manage"):
@@ -63,11 +73,14 @@ def grant_role(
 ) -> RoleAssignment:
     """Give a person a role over a unit, for ever or from-to (both days included). Granting again changes the dates.
 
-    Nobody grants himself one: an administrator would see with it what his own role keeps from him. Raises OwnRole, Invalid
-    or WrongPlace.
+    Nobody grants himself one: an administrator would see with it what his own role keeps from him. Raises OwnRole, Invalid,
+    WrongPlace, UnitEnded, or Conflict for whoever left.
     """
     must_manage_accounts(actor)
     _must_be_another(actor, person)
+    must_stand(unit, day=local_day(now))
+    if person.state == Staff.State.RESIGNED:
+        raise Conflict(_("他已经离职了，回来上班要重新加人。"))
     if role not in role_names():
         raise Invalid(_("没有这个岗位：%(role)s") % {"role": role})
     level = role_facts(role)["level"]
@@ -116,6 +129,8 @@ def lend_to_store(
     By an administrator, or by whoever answers for both stores. Raises NotYoursToLend or NotLendable.
     """
     today = local_day(now)
+    if ends_on < starts_on:
+        raise NotLendable(_("最后一天早于第一天"))
     if role not in LENT_ROLES or not today <= starts_on <= ends_on <= starts_on + LONGEST_LOAN:
         raise NotLendable(_("日期从今天起，最多三个月"))
     held = Staff.objects.select_related("store").get(pk=person.pk)

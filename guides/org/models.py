@@ -77,10 +77,10 @@ class Dealer(models.Model):
 
 class StoreQuerySet(models.QuerySet["Store"]):
     def visible_to(self, actor: Actor) -> StoreQuerySet:
-        """Stores within the union of the actor's grants."""
-        from .scoped import store_filter
+        """Stores within the union of the actor's grants, and those his department goes to."""
+        from .scoped import patrolled_filter, store_filter
 
-        return self.filter(store_filter(actor, prefix=""))
+        return self.filter(store_filter(actor, prefix="") | patrolled_filter(actor))
 
 
 class Store(models.Model):
@@ -120,6 +120,9 @@ class Store(models.Model):
 
     def __str__(self) -> str:
         return self.short_name
+
+
+GIVEN_UP = "#"  # behind a user id whose person left and was entered again; no id of the platform has one
 
 
 class StaffQuerySet(models.QuerySet["Staff"]):
@@ -202,6 +205,11 @@ class Staff(AbstractBaseUser):
     @property
     def is_active(self) -> bool:  # type: ignore[override]
         return self.state in self.MAY_SIGN_IN
+
+
+def platform_id(wecom_user_id: str) -> str:
+    """Return the id under which the platform knows somebody: whose account another row took over bears a mark after it."""
+    return wecom_user_id.partition(GIVEN_UP)[0]
 
 
 class RoleAssignment(models.Model):

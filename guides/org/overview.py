@@ -13,11 +13,12 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import pinyin
-from yejibao.core.personal import blind_index, normal_phone
+from yejibao.core.personal import blind_indexes, normal_phone
 from yejibao.core.scope import Actor
 
 from .actors import role_book, role_facts, role_names
 from .models import OrgUnit, RoleAssignment, Staff, Store
+from .rights_words import PERMISSIONS
 
 PAGE = 50
 FOUND = 30  # of what is found as one types
@@ -163,7 +164,7 @@ def _person_like(rows: QuerySet[Staff], text: str, *, by_phone: bool) -> Q:
     digits = text.replace(" ", "").replace("-", "")
     if by_phone and digits.isdecimal() and len(digits) >= PHONE_DIGITS:
         phone = normal_phone(digits)
-        return Q(phone_index=blind_index(phone, purpose="phone")) if phone else Q(pk__in=())
+        return Q(phone_index__in=blind_indexes(phone, purpose="phone")) if phone else Q(pk__in=())
     asked = Q(name__icontains=text) | Q(display_name__icontains=text) | Q(wecom_user_id__istartswith=text.casefold())
     if text.isascii() and text.isalpha():
         asked |= Q(pk__in=_spelt(rows.order_by().values_list("pk", "name"), text))
@@ -244,29 +245,3 @@ def permission_table() -> list[tuple[str, str, list[bool]]]:
     book = role_book()
     return [(key, PERMISSIONS.get(key, key), [role in who for role in role_names()])
             for key, who in book["permissions"].items()]  # fmt: skip
-
-
-# What each permission of the domain file lets one do, in the words of the screens.
-PERMISSIONS = {
-    "member.view_card": "看会员详情", "member.edit_tag": "改会员标签", "member.change_owner": "改会员归属",
-    "member.export": "导出会员", "task.dispatch": "分派任务", "task.approve_skip": "审批跳过", "task.progress_view": "看任务进度",
-    "template.edit": "改任务模板和规则", "script.publish": "发布话术", "material.publish": "发布素材",
-    "campaign.create": "建活动", "campaign.approve": "审批活动", "coupon.create_batch": "建券批次", "coupon.issue": "发券",
-    "points.adjust": "调积分", "stored_value.topup": "储值充值", "stored_value.refund": "储值退款", "order.proxy": "代客下单",
-    "order.cashier": "开单收银", "stocktake.approve": "审批盘点", "patrol.do": "巡店", "patrol.self": "自主巡店",
-    "rectification.check": "复查整改", "announcement.publish": "发公告", "announcement.approve_company": "审批全公司公告",
-    "course.publish": "发布课程", "vote.create": "发起投票", "call_hq.ask": "呼叫总部", "call_hq.answer": "答复呼叫总部",
-    "aftersale.first_reply": "售后首响", "aftersale.refund_approve": "审批售后退款", "live.plan": "排直播",
-    "outfit.publish": "发布搭配", "outfit.propose": "投稿搭配", "model.config": "改模型参数", "kpi.set_target": "定目标",
-    "cockpit.view": "看驾驶舱", "audit.view": "看审计记录", "account.manage": "管组织、账号和参数",
-}  # fmt: skip
-
-# role_rules of the domain file, as people read them.
-RULES = (
-    "一个人可以有几个岗位；能看什么是各岗位加在一起，菜单一次只按一个岗位显示（切换身份）。",
-    "店长替导购做的事，记的是店长做、代导购做。",
-    "临时支援按起止日期多一家店，到期自己结束。",
-    "谁也不能批自己的申请，谁也不能改自己的岗位。",
-    "手机号点开才显示全号，每次都记；一天超过 50 次会报警。",
-    "导出一次最多 5,000 行，带姓名和时间水印；带手机号的要两个人批。",
-)

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from yejibao.core import access, clock, hx, limits, nav
+from yejibao.core import access, clock, hx, limits, nav, waiting
 from yejibao.core.errors import DomainError, TooMany, Unavailable
 from yejibao.core.personal import blind_index
 from yejibao.core.scope import Actor
@@ -262,8 +262,14 @@ def shell_of(actor: Actor) -> str:
     return {"g": "base/guide.html", "m": "base/manager.html"}.get(home[1], "base/hq.html")
 
 
+def shell_facts(actor: Actor, hq_key: str) -> dict[str, Any]:
+    """Return what a page for phone and PC alike needs of its shell: on the phone it stands under 我的, at HQ under its own key."""
+    shell = shell_of(actor)
+    return {"shell": shell, "now": clock.now(), "nav_current": hq_key if shell == "base/hq.html" else "me"}
+
+
 def _unread(request: HttpRequest) -> int | None:
-    return getattr(request, "unread_count", 0) or None
+    return waiting.of(request, "notifications") or None
 
 
 nav.add("guide", key="me", label="我的", icon="user-round", url="guides:me", order=90, badge=_unread)

@@ -5,6 +5,8 @@ from django.db.models import Q
 from yejibao.core import clock
 from yejibao.core.scope import Actor, Grant
 
+from . import matrix
+
 NOBODY = Q(pk__in=())
 EVERYBODY = Q(pk__isnull=False)
 
@@ -39,6 +41,11 @@ def store_filter(actor: Actor, *, prefix: str) -> Q:
     for helped in (grant.path for grant in actor.grants if grant.reach == "self" and grant.path):
         condition |= Q(**{f"{path}": helped})
     return condition
+
+
+def patrolled_filter(actor: Actor) -> Q:
+    """Return the condition for stores a department of HQ goes to: it sees that they are there, nothing of what is in them."""
+    return EVERYBODY if actor.has_role(*matrix.leaders("patrol.do", "own_kind")) else NOBODY
 
 
 def unit_filter(actor: Actor) -> Q:

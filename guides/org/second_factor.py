@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from guides.events import SignInChanged
 from yejibao.core import audit, outbox
 from yejibao.core.errors import Conflict, DomainError, Invalid, NotFound, TooMany
+from yejibao.core.models import AuditEntry
 from yejibao.core.scope import Actor
 
 from .devices import end_sessions
@@ -53,6 +54,17 @@ class Enrolment:
 
 def is_enrolled(person: Staff) -> bool:
     return SecondFactor.objects.filter(staff=person).exclude(enrolled_at=None).exists()
+
+
+def may_enrol_at_door(person: Staff) -> bool:
+    """Tell whether the password is enough to bind an app: only where the server's operator set it (bin/manage set_password).
+
+    A colleague who sets a password knows it: he would bind his own app, come in, and the trail would name somebody else.
+    """
+    words = AuditEntry.objects.filter(
+        resource=Staff._meta.label, resource_id=str(person.pk), action="org.password_set"
+    ).order_by("-pk")
+    return words.values_list("actor_kind", flat=True).first() == "system"
 
 
 def begin_enrolment(person: Staff) -> Enrolment:

@@ -3,7 +3,7 @@
 from datetime import date, datetime, time
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from guides.events import SignInChanged, StaffAwayChanged, StaffResigned
@@ -13,8 +13,8 @@ from yejibao.core.personal import blind_index, normal_phone
 from yejibao.core.scope import Actor
 
 from .devices import end_sessions
-from .granting import WrongPlace, grant_role, must_manage_accounts
-from .models import Dealer, OrgUnit, OrgUnitMove, Staff, Store
+from .granting import WrongPlace, grant_role, must_manage_accounts, must_stand
+from .models import GIVEN_UP, Dealer, OrgUnit, OrgUnitMove, Staff, Store
 
 MIN_PASSWORD = 10
 Level = OrgUnit.Level
@@ -39,13 +39,14 @@ class AlreadyResigned(Conflict):
 
 @transaction.atomic
 def create_unit(*, level: str, code: str, name: str, parent: OrgUnit | None, actor: Actor, now: datetime) -> OrgUnit:
-    """Add a unit one level below its parent. Raises WrongPlace or CodeTaken."""
+    """Add a unit one level below its parent. Raises WrongPlace, UnitEnded or CodeTaken."""
     must_manage_accounts(actor)
     if parent is not None:  # its path must not move before ours is written
         parent = OrgUnit.objects.select_for_update().get(pk=parent.pk)
     _must_fit(level, parent)
+    must_stand(parent, day=clock.local_day(now))
     if OrgUnit.objects.filter(code=code).exists():
-        raise CodeTaken(code)
+        raise CodeTaken(_("编号 %(code)s 已经有了，换一个") % {"code": code})
     unit = OrgUnit.objects.create(level=level, code=code, name=name, parent=parent, valid_from=clock.local_day(now))
     unit.path = f"{parent.path if parent else ''}{unit.pk}/"
     unit.save(update_fields=["path"])
@@ -100,7 +101,7 @@ def move_unit(
 ) -> OrgUnit:
     """Hang a unit under another parent of the same level; all below it moves along, what happened before stays.
 
-    `was`: the parent its editor saw. Raises WrongPlace or Stale. A move to where it is already changes nothing.
+    `was`: the parent its editor saw. Raises WrongPlace, UnitEnded or Stale. A move to where it is already changes nothing.
     """
     must_manage_accounts(actor)
     locked = {one.pk: one for one in OrgUnit.objects.select_for_update().filter(pk__in=[unit.pk, to.pk]).order_by("pk")}
@@ -108,6 +109,7 @@ def move_unit(
     _must_fit(unit.level, to)
     if unit.parent_id == to.pk:
         return unit
+    must_stand(to, day=clock.local_day(now))
     if was is not None and unit.parent_id != was:
         raise Stale(_("刚刚有人给它换了上级，看过再改。"))
     old_path, new_path, old_parent = unit.path or "", f"{to.path}{unit.pk}/", unit.parent_id
@@ -159,20 +161,24 @@ def create_staff(
 ) -> Staff:
     """Enter a person with a first role. `unit` is where he belongs: of a store's people the store's unit.
 
-    Raises CodeTaken for a known user id, WrongPlace for a role that does not fit the unit, Invalid for the rest.
+    Who left and comes back is entered again with his user id: the row of then keeps its past, and gives the account up.
+    Raises CodeTaken for the user id of a colleague, WrongPlace or UnitEnded for a unit that does not fit, Invalid for the rest.
     """
     must_manage_accounts(actor)
     userid = wecom_user_id.strip().casefold()
     if not userid or not name.strip():
         raise Invalid(_("企业微信账号和姓名都要填。"))
-    if Staff.objects.filter(wecom_user_id=userid).exists():
-        raise CodeTaken(userid)
+    former = Staff.objects.select_for_update(no_key=True).filter(wecom_user_id=userid).first()
+    if former is not None and former.state != Staff.State.RESIGNED:
+        raise _account_taken(former)
     national = normal_phone(phone) if phone else ""
     if phone and not national:
         raise Invalid(_("手机号不对。"))
     store = Store.objects.filter(unit=unit).first()
     if backup is not None and (store is None or backup.store_id != store.pk):
         raise Invalid(_("代办人要是同一家店的同事。"))
+    if former is not None:
+        _give_up_account(former, actor=actor)
     person = Staff(
         wecom_user_id=userid,
         name=name.strip(),
@@ -185,13 +191,34 @@ def create_staff(
         joined_on=joined_on or clock.local_day(now),
     )
     person.set_unusable_password()
-    person.save()
+    try:
+        with transaction.atomic():
+            person.save()
+    except IntegrityError as error:  # two enter him at once
+        raise CodeTaken(_("企业微信账号 %(userid)s 刚刚有人加过了。") % {"userid": userid}) from error
     # A full half hour would bring all digests at once: spread them, never on minute 0.
     person.digest_minute = digest_minute or 1 + person.pk % 29
     person.save(update_fields=["digest_minute"])
     audit.record(actor, "org.staff_created", person, after={"wecom_user_id": userid, "unit_id": unit.pk})
     grant_role(person, role=role, unit=unit, dealer=dealer, actor=actor, now=now)
     return person
+
+
+def _account_taken(holder: Staff) -> CodeTaken:
+    words = {"userid": holder.wecom_user_id, "name": holder.name, "state": holder.get_state_display()}
+    return CodeTaken(_("企业微信账号 %(userid)s 已经是%(name)s的（%(state)s）") % words)
+
+
+def _give_up_account(former: Staff, *, actor: Actor) -> None:
+    """Let go of the user id of somebody who left, for the one who is entered now."""
+    userid = former.wecom_user_id
+    mark = f"{GIVEN_UP}{former.pk}"
+    former.wecom_user_id = userid[: 64 - len(mark)] + mark
+    former.save(update_fields=["wecom_user_id"])
+    audit.record(
+        actor, "org.staff_renamed", former, before={"wecom_user_id": userid}, after={"wecom_user_id": former.wecom_user_id},
+        reason="同一个账号重新加人",
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -207,7 +234,7 @@ def resign_staff(person: Staff, *, actor: Actor, now: datetime, reason: str = ""
         .update(state=Staff.State.RESIGNED, resigned_at=now)
     )
     if not changed:
-        raise AlreadyResigned(person.name)
+        raise AlreadyResigned(_("%(name)s已经离职了") % {"name": person.name})
     before = person.state
     person.state, person.resigned_at = Staff.State.RESIGNED, now
     Staff.objects.filter(backup_guide=person).update(backup_guide=None)
@@ -228,7 +255,7 @@ def set_staff_state(person: Staff, *, state: str, actor: Actor, now: datetime, r
     if state not in Staff.State.values:
         raise Invalid(_("没有这种在职状态：%(state)s") % {"state": state})
     if not Staff.objects.filter(pk=person.pk).exclude(state=Staff.State.RESIGNED).update(state=state):
-        raise AlreadyResigned(person.name)
+        raise AlreadyResigned(_("%(name)s已经离职了") % {"name": person.name})
     audit.record(
         actor, "org.staff_state", person, before={"state": person.state}, after={"state": state}, reason=reason
     )
@@ -250,8 +277,8 @@ def rename_staff(person: Staff, *, wecom_user_id: str, actor: Actor, reason: str
     userid, before = wecom_user_id.strip().casefold(), person.wecom_user_id
     if userid == before:
         return person
-    if Staff.objects.filter(wecom_user_id=userid).exists():
-        raise CodeTaken(userid)
+    if holder := Staff.objects.filter(wecom_user_id=userid).first():
+        raise _account_taken(holder)
     person.wecom_user_id = userid
     person.save(update_fields=["wecom_user_id"])
     audit.record(

@@ -8,12 +8,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.db import connection
 
-from yejibao.core import clock, reading
+from yejibao.core import clock, reading, waiting
 
 if TYPE_CHECKING:
     from .models import Staff
@@ -35,12 +36,9 @@ CONFIRMED = "confirmed"  # {"way", "at"}: when the person was last seen to be it
 # Who somebody is and what he may see. Written out: it runs with each request, and building it from the ORM costs more
 # than running it. `person` is the row of guides_staff it is about, %(day)s the local date on which the roles must hold.
 PERSON_FIELDS = ("id", "wecom_user_id", "name", "display_name", "state", "store_id", "unit_id")
-UNREAD_MOST = 100
 PERSON_COLUMNS = f"""
     {", ".join(f"person.{name}" for name in PERSON_FIELDS)},
-    coalesce(store.short_name, ''), coalesce(store_unit.path, ''), held.roles::text,
-    (SELECT count(*) FROM (SELECT FROM guides_notification note
-        WHERE note.staff_id = person.id AND note.read_at IS NULL LIMIT {UNREAD_MOST}) few)"""
+    coalesce(store.short_name, ''), coalesce(store_unit.path, ''), held.roles::text"""
 PERSON_JOINS = """
     LEFT JOIN guides_store store ON store.id = person.store_id
     LEFT JOIN guides_orgunit store_unit ON store_unit.id = store.unit_id
@@ -56,11 +54,14 @@ PERSON_JOINS = """
           AND (assigned.starts_on IS NULL OR assigned.starts_on <= %(day)s)
           AND (assigned.ends_on IS NULL OR assigned.ends_on >= %(day)s)
     ) held ON true"""
-LOAD_SESSION = f"""
-    SELECT session.session_data, session.seen_at, {PERSON_COLUMNS}
+
+
+@lru_cache(maxsize=4)
+def _load_session(waiting_columns: str) -> str:
+    return f"""
+    SELECT session.session_data, session.seen_at, {PERSON_COLUMNS}, {waiting_columns}
     FROM guides_staffsession session LEFT JOIN guides_staff person ON person.id = session.staff_id {PERSON_JOINS}
     WHERE session.session_key = %(key)s AND session.expire_date > %(now)s"""
-LOAD_PERSON = f"SELECT {PERSON_COLUMNS} FROM guides_staff person {PERSON_JOINS} WHERE person.id = %(staff_id)s"
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,15 @@ class Found:
     store_name: str
     store_path: str
     held: list[dict[str, Any]]  # role, path, level, store_ids
-    unread_count: int  # of his notifications, at most UNREAD_MOST
+    waiting: dict[str, int]  # yejibao/core/waiting.py
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "Found":
         from .models import Staff
 
-        *values, store_name, store_path, held, unread = row
+        values, (store_name, store_path, held, *counts) = row[: len(PERSON_FIELDS)], row[len(PERSON_FIELDS) :]
         person = Staff.from_db("default", PERSON_FIELDS, values)
-        return cls(person, store_name, store_path, json.loads(held or "[]"), unread)
+        return cls(person, store_name, store_path, json.loads(held or "[]"), waiting.read(counts))
 
 
 def find_person(staff_id: int, *, day: date) -> Found:
@@ -87,7 +88,10 @@ def find_person(staff_id: int, *, day: date) -> Found:
     from .models import Staff
 
     with connection.cursor() as cursor:
-        cursor.execute(LOAD_PERSON, {"staff_id": staff_id, "day": day})
+        cursor.execute(
+            f"SELECT {PERSON_COLUMNS}, {waiting.columns()} FROM guides_staff person {PERSON_JOINS} WHERE person.id = %(staff_id)s",
+            {"staff_id": staff_id, "day": day},
+        )
         row = cursor.fetchone()
     if row is None:
         raise Staff.DoesNotExist
@@ -112,7 +116,7 @@ class SessionStore(DatabaseSessionStore):
             return {}
         facts = {"key": self.session_key, "now": clock.system_now(), "day": clock.today()}
         with reading.cursor() as cursor:
-            cursor.execute(LOAD_SESSION, facts)
+            cursor.execute(_load_session(waiting.columns()), facts)
             row = cursor.fetchone()
         if row is None:
             self._session_key = None
@@ -120,6 +124,18 @@ class SessionStore(DatabaseSessionStore):
         data, self._seen_at, staff_id, *_ = row
         self.found = Found.from_row(row[2:]) if staff_id else None
         return self.decode(data)
+
+    # What stands in our own table needs no signature of ours: whoever could write there could write a person's roles as well.
+    def encode(self, session_dict: dict[str, Any]) -> str:
+        return json.dumps(session_dict, separators=(",", ":"))
+
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
+        """Return what a session holds; nothing, where it was written another way: its person signs in again."""
+        try:
+            facts: dict[str, Any] = json.loads(session_data)
+        except ValueError:
+            return {}
+        return facts
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         row: Any = super().create_model_instance(data)

@@ -180,9 +180,9 @@ def close_store(
         raise Invalid(errors=[_wrong("on", _("关店日期选今天到三个月内"))])
     left = people_left(held, on=on, actor=actor)
     if left.others:
-        names = "、".join(one.name for one in left.others[:5])
-        raise StillUsed(_("%(names)s等 %(count)d 人还在这家店，先给他们换岗、调店或办离职。")
-                        % {"names": names, "count": len(left.others)})  # fmt: skip
+        names, count = "、".join(one.name for one in left.others[:5]), len(left.others)
+        who = names if count <= 5 else _("%(names)s等 %(count)d 人") % {"names": names, "count": count}
+        raise StillUsed(_("%(who)s还在这家店，先换岗、调店或办离职。") % {"who": who})
     if left.movable and receiver is None:
         raise Invalid(errors=[_wrong("store", _("选一家承接门店，%d 位导购从那天起过去上班") % len(left.movable))])
     if receiver is not None and (receiver.pk == held.pk or receiver.closed_on is not None):

@@ -9,6 +9,9 @@
   const all = (selector, scope) => Array.from((scope || document).querySelectorAll(selector));
   const isCare = () => root.dataset.weuiMode === "care";
   const meta = (name) => one(`meta[name="${name}"]`)?.content || "";
+  const cookie = (name) => document.cookie.split("; ").find((one) => name && one.startsWith(`${name}=`))?.slice(name.length + 1) || "";
+  // As the cookie has it now: whoever signed in on another page of this browser has changed it since this one was made.
+  const token = () => cookie(meta("csrf-cookie")) || meta("csrf-token");
   const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 
   const shelf = (storage) => ({
@@ -201,7 +204,7 @@
         credentials: "same-origin",
         headers: {
           "Content-Type": "application/json", Accept: "application/json",
-          "X-CSRFToken": meta("csrf-token"), "Idempotency-Key": key, "X-Requested-With": "fetch",
+          "X-CSRFToken": token(), "Idempotency-Key": key, "X-Requested-With": "fetch",
         },
         body: content,
       });
@@ -253,6 +256,8 @@
     if (form.dataset.sent) { event.preventDefault(); return; }
     if (root.classList.contains("is-offline")) { event.preventDefault(); say("没网，还没发出去。内容还在", { bad: true }); return; }
     form.dataset.sent = "1";
+    const held = one("[name=csrfmiddlewaretoken]", form);
+    if (held && token()) held.value = token();
     setTimeout(() => busy(event.submitter || one("button:not([type=button])", form)), 0);
   });
   window.addEventListener("pageshow", () => {
@@ -268,8 +273,9 @@
     if (detail.verb === "get") return;
     const pairs = [];
     const form = detail.formData || new FormData();
-    form.forEach((value, name) => { if (name !== "csrfmiddlewaretoken") pairs.push(`${name}=${value && value.name ? value.name + value.size : value}`); });
-    detail.headers["X-CSRFToken"] = meta("csrf-token");
+    form.delete("csrfmiddlewaretoken"); // a field would be heard before the header
+    form.forEach((value, name) => { pairs.push(`${name}=${value && value.name ? value.name + value.size : value}`); });
+    detail.headers["X-CSRFToken"] = token();
     detail.headers["Idempotency-Key"] = actKey(detail.verb.toUpperCase(), detail.path, pairs.join("&"));
   });
 
@@ -323,7 +329,7 @@
   function failed(detail, problem) {
     const config = detail.requestConfig || {};
     if (!isRead(config)) { say(sentence(problem), { bad: true }); return; }
-    if ((detail.elt.getAttribute("hx-trigger") || "").includes("every")) { detail.elt.classList.add("stale"); return; }
+    if (/every|live/.test(detail.elt.getAttribute("hx-trigger") || "")) { detail.elt.classList.add("stale"); return; }
     const target = detail.target || detail.elt;
     if (!target || target === body) { say(sentence(problem), { bad: true }); return; }
     const panel = one("#tpl-error").content.cloneNode(true);
@@ -335,7 +341,7 @@
   }
 
   document.addEventListener("htmx:responseError", ({ detail }) => {
-    if (detail.xhr.status === 401) { location.assign(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`); return; }
+    if (detail.xhr.status === 401 && detail.elt.dataset.live === undefined) { location.assign(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`); return; }
     failed(detail, readProblem(detail.xhr.responseText));
   });
   ["htmx:sendError", "htmx:timeout"].forEach((name) => document.addEventListener(name, ({ detail }) => {
@@ -362,7 +368,7 @@
     });
     clearInterval(asking);
     if (isOff) asking = setInterval(probe, 10000);
-    else if ("cached" in root.dataset) location.reload(); // the copy has done its duty
+    else if ("cached" in root.dataset && !("keepsOpen" in body.dataset)) location.reload(); // the copy has done its duty
     tell(isOff ? "yjb:offline" : "yjb:online");
   }
 
@@ -456,19 +462,56 @@
   });
   document.addEventListener("keydown", keepFocus);
 
+  // What was typed before one had to show who one is stands in its form again afterwards.
+  const NOT_KEPT = /^(csrfmiddlewaretoken|idempotency_key|seen|was)$/;
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-keep]");
+    if (!form) return;
+    const fields = [...new FormData(form)].filter(([name, value]) => typeof value === "string" && !NOT_KEPT.test(name));
+    session.set("yjb.typed", JSON.stringify({ path: location.pathname, action: form.getAttribute("action"), fields }));
+  });
+
+  function typeAgain() {
+    const typed = JSON.parse(session.get("yjb.typed") || "null");
+    if (!typed) return;
+    if (one("[data-confirming]")) return session.set("yjb.typed", JSON.stringify({ ...typed, waits: true }));
+    const form = all("form[data-keep]").find((found) => found.getAttribute("action") === typed.action);
+    if (!typed.waits || typed.path !== location.pathname || !form) return;
+    session.drop("yjb.typed");
+    typed.fields.forEach(([name, value]) => all(`[name="${name}"]`, form).forEach((field) => {
+      if (/radio|checkbox/.test(field.type)) field.checked = field.checked || field.value === value;
+      else field.value = value;
+    }));
+    const folded = form.closest("details");
+    if (folded) folded.open = true;
+  }
+
+  // A link to a folded part of a page unfolds it.
+  function unfold() {
+    const found = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (found && found.tagName === "DETAILS") found.open = true;
+  }
+  window.addEventListener("hashchange", unfold);
+
   // ---------------------------------------------------------------- start
   window.yjb = {
-    post, copy, newKey, productNow,
+    post, token, copy, newKey, productNow,
     toast: say,
     alert: (text) => say(text, { bad: true }),
     openSheet: (selector, from) => showSheet(one(selector), from),
     closeSheet: hideSheet,
+    sayThen: (text) => session.set("yjb.said", text), // on the next page
     busy, idle,
     get offline() { return root.classList.contains("is-offline"); },
   };
+  if (session.get("yjb.said") !== null) { say(session.get("yjb.said")); session.drop("yjb.said"); }
   all("[data-toast]").forEach((box) => letGo(box, (box.dataset.undo ? 5 : 3) * (isCare() ? 2 : 1)));
   tick();
   marks();
+  unfold();
+  typeAgain();
+  const here = one(".side a[aria-current]");
+  if (here) here.closest(".side").scrollTop = here.offsetTop - here.closest(".side").clientHeight / 2;
   setInterval(tick, 15000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
   if (navigator.onLine === false || "cached" in root.dataset) setOffline(true);

@@ -47,7 +47,6 @@
     frame.dataset.entry = entry;
     frame.dataset.external = external || "";
     frame.dataset.path = path;
-    frame.addEventListener("load", () => takeToken(frame));
     const show = () => { if (!frame.dataset.gone) host.replaceChildren(frame); };
     const old = host.querySelector("iframe");
     if (old) old.dataset.gone = "1";
@@ -62,19 +61,17 @@
     return frame;
   }
 
-  // Signing in inside a frame gives the browser a new token against forgery; this page was made with the one before.
-  function takeToken(frame) {
-    try {
-      const fresh = frame.contentDocument.querySelector('meta[name="csrf-token"]')?.content;
-      if (fresh) one('meta[name="csrf-token"]').content = fresh;
-    } catch (foreign) { /* a page of somebody else has none */ }
-  }
-
   const frameOf = (source) => all(".wx-frame iframe").find((frame) => frame.contentWindow === source);
 
   // ---------------------------------------------------------------- the client's half of the JS-SDK
   const list = (value) => (Array.isArray(value) ? value : String(value || "").split(";").filter(Boolean));
   const TOOLBAR = ["single_chat_tools"];
+  const spotNow = () => (facts.spots || []).find((spot) => spot.key === shelf.get(`spot.${me.userid}`, "shop")) || (facts.spots || [])[0];
+  all("[data-spot]").forEach((button) => {
+    const mark = () => all("[data-spot]").forEach((other) => other.setAttribute("aria-pressed", String(other.dataset.spot === (spotNow() || {}).key)));
+    button.addEventListener("click", () => { shelf.set(`spot.${me.userid}`, button.dataset.spot); mark(); });
+    mark();
+  });
 
   const calls = {
     getContext: (frame) => ({ entry: frame.dataset.entry }),
@@ -104,6 +101,24 @@
     },
     openUserProfile: () => ({}),
     closeWindow() { go("app"); return {}; },
+    // A real phone's place moves by metres even at rest.
+    getLocation(frame, { type }) {
+      const spot = spotNow();
+      const place = spot && spot[type === "gcj02" ? "gcj02" : "wgs84"];
+      if (!place) return "fail location permission denied";
+      const [latitude, longitude] = place.map((degrees) => degrees + (Math.random() - 0.5) * 6e-5);
+      return { latitude, longitude, speed: 0, accuracy: spot.accuracy + Math.round(Math.random() * 90) / 10 };
+    },
+    startWifi: () => ({}),
+    // The camera of this phone sees what one types.
+    scanQRCode() {
+      const seen = window.prompt("相机扫到的条码或二维码");
+      return seen ? { resultStr: seen } : "cancel";
+    },
+    getConnectedWifi() {
+      const spot = spotNow();
+      return spot && spot.wifi ? { wifi: { SSID: "Store", BSSID: spot.wifi, secure: true, signalStrength: 80 } } : "fail not connected";
+    },
   };
 
   window.addEventListener("message", async (event) => {
@@ -111,7 +126,6 @@
     if (event.origin !== location.origin || yjbClient !== "call") return;
     const frame = frameOf(event.source);
     if (!frame) return;
-    takeToken(frame);
     const answer = calls[api] ? await calls[api](frame, params || {}) : "fail function not exist";
     const result = typeof answer === "string" ? { errMsg: `${api}:${answer}`, errCode: 1 } : { ...answer, errMsg: `${api}:ok`, errCode: 0 };
     event.source.postMessage({ yjbClient: "answer", id, result }, location.origin);
@@ -235,7 +249,9 @@
       const row = el("div", `bub${isMine ? "" : " in"}`);
       row.dataset.from = line.from;
       const face = line.from === "guide" ? avatar(me.face, me.pk) : avatar(friend.name, friend.pk);
-      const text = el("p", "", line.text || (line.attachments || []).map((part) => `[${part.msgtype || "附件"}]`).join(" "));
+      const text = el("p");
+      if (line.text) text.append(...withLinks(line.text));
+      else (line.attachments || []).forEach((part) => text.append(...attached(part)));
       row.append(...(isMine ? [text, face] : [face, text]));
       nodes.push(row);
     }
@@ -243,6 +259,26 @@
     scrollDown(host);
     const last = state.lines[state.lines.length - 1];
     if (last && state.view === "chat") markSeen(state.external, last.seq);
+  }
+
+  // A link to members' pages opens on the member's phone (sandbox-phone.js); others stay words.
+  function phoneLink(path, words) {
+    const link = el("button", "wx-link", words);
+    link.type = "button";
+    link.dataset.phone = path;
+    return link;
+  }
+
+  const forMembers = (url) => { const path = pathOf(url); return /^\/(my|i)\//.test(path) ? path : ""; };
+
+  function withLinks(text) {
+    return text.split(/(https?:\/\/[^\s，。；、]+)/).map((part) => (/^https?:/.test(part) && forMembers(part) ? phoneLink(forMembers(part), part) : part));
+  }
+
+  function attached(part) {
+    const url = part.link || part.url || (part.news && part.news.link) || "";
+    const path = url && forMembers(url);
+    return [path ? phoneLink(path, part.title || "打开") : `[${part.msgtype || "附件"}] `];
   }
 
   function scrollDown(host) { host.scrollTop = host.scrollHeight; }

@@ -74,6 +74,6 @@
     checkJsApi: (params) => invoke("checkJsApi", params),
   };
   ["getContext", "getCurExternalContact", "getCurExternalChat", "sendChatMessage", "openEnterpriseChat", "openUserProfile",
-    "shareToExternalContact", "closeWindow"].forEach((api) => { ww[api] = (params) => invoke(api, params); });
+    "shareToExternalContact", "closeWindow", "getLocation", "startWifi", "getConnectedWifi", "scanQRCode"].forEach((api) => { ww[api] = (params) => invoke(api, params); });
   window.ww = ww;
 })();

@@ -260,6 +260,29 @@
     card.scrollIntoView({ block: "start" });
   }
 
+  // ---------------------------------------------------------------- coupons
+  // The coupon is his before its card goes out: a card that did not go can be sent again, or said in words.
+  async function giveCoupon(row, button) {
+    yjb.busy(button);
+    try {
+      const given = row.given || await yjb.post(row.dataset.give, { external_user_id: external, batch: Number(row.dataset.coupon) });
+      if (!given.ok) { yjb.alert(said(given.data)); return; }
+      row.given = given;
+      const out = await yjbWecom.sendLink(given.data.card);
+      one("[data-after]", row).hidden = out.ok;
+      if (!out.ok) { yjb.alert(out.sentence); return; }
+      row.given = null;
+      yjb.toast(`券发给${given.data.called}了`);
+      await Promise.all([refresh("coupons"), refresh("assets")]);
+    } finally {
+      yjb.idle(button);
+    }
+  }
+
+  async function copyCoupon(row) {
+    if (row.given && await yjb.copy(row.given.data.text)) yjb.toast("已复制，去聊天里粘贴");
+  }
+
   // ---------------------------------------------------------------- hands
   host.addEventListener("click", (event) => {
     const hit = (selector) => event.target.closest(selector);
@@ -268,6 +291,8 @@
     if ((at = hit("[data-outcome]"))) outcome(at);
     else if ((at = hit("[data-say-send]"))) say(at.closest("[data-say]"), at);
     else if ((at = hit("[data-say-edit]"))) sayEdit(at.closest("[data-say]"));
+    else if ((at = hit("[data-coupon-send]"))) giveCoupon(at.closest("[data-coupon]"), at);
+    else if ((at = hit("[data-coupon-copy]"))) copyCoupon(at.closest("[data-coupon]"));
     else if (!card) return;
     else if (hit("[data-next-words]")) nextWords(card);
     else if ((at = hit("[data-edit]"))) edit(card, at);

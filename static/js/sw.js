@@ -50,7 +50,7 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin) return;
-  if (request.mode === "navigate" && url.pathname.startsWith("/g/")) event.respondWith(page(request));
+  if (request.mode === "navigate" && /^\/(g|m\/patrol\/visits)\//.test(url.pathname)) event.respondWith(page(request));
   else if (request.mode === "navigate" && url.pathname.startsWith("/login")) event.respondWith(page(request));
   else if (url.pathname.startsWith("/static/")) event.respondWith(file(request));
 });

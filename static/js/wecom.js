@@ -5,10 +5,12 @@
   "use strict";
 
   const { corp, agent, signature } = document.currentScript.dataset;
-  const APIS = ["getContext", "getCurExternalContact", "sendChatMessage", "openEnterpriseChat", "openUserProfile"];
+  const APIS = ["getContext", "getCurExternalContact", "sendChatMessage", "openEnterpriseChat", "openUserProfile", "getLocation", "startWifi", "getConnectedWifi", "scanQRCode"];
   // Entries whose pages may put a message into the chat. Source: WeCom JS-SDK 2.4.4, sendChatMessage.
   const CHAT_ENTRIES = ["single_chat_tools", "group_chat_tools", "chat_attachment", "single_kf_tools"];
   const ASK_MS = 4000; // questions are answered at once, or never
+  const FIND_MS = 12000; // a phone may look for satellites first
+  const SCAN_MS = 60000;
   const ACT_MS = 20000; // the client may ask the guide whether she means it
 
   const SENTENCES = {
@@ -97,8 +99,39 @@
       if (!CHAT_ENTRIES.includes(where)) return no("no_permission", `entry ${where}`);
       return call("sendChatMessage", { msgtype: "text", text: { content } }, ACT_MS, "unknown");
     },
+    // Puts a card with a picture into the chat: {title, desc, link, imgUrl}.
+    async sendLink(card) {
+      const where = await entry();
+      if (!where) return no("outside");
+      if (!CHAT_ENTRIES.includes(where)) return no("no_permission", `entry ${where}`);
+      return call("sendChatMessage", { msgtype: "news", news: card }, ACT_MS, "unknown");
+    },
     // Opens the chat with one customer; the toolbar page then finds what was prepared.
     openChat: (externalUserId) => call("openEnterpriseChat", { userIds: [], externalUserIds: [externalUserId], groupName: "", chatId: "" }, ASK_MS * 2),
+    // Where the phone is, in the datum asked for. Asked only at a tap; nothing is kept here.
+    async place(datum) {
+      const began = Date.now();
+      const answer = await call("getLocation", { type: datum }, FIND_MS);
+      if (!answer.ok) return answer;
+      const [latitude, longitude, accuracy] = ["latitude", "longitude", "accuracy"].map((name) => Number(answer.result[name]));
+      if (!Number.isFinite(latitude) || !Number.isFinite(longitude)) return no("refused", "no place");
+      return { ok: true, fix: { latitude, longitude, datum, accuracy_m: Number.isFinite(accuracy) ? accuracy : 1000, age_s: (Date.now() - began) / 1000 } };
+    },
+    // The Wi-Fi station the phone is connected to: "" where there is none, or the client does not tell.
+    async wifi() {
+      await call("startWifi", {}, ASK_MS);
+      const answer = await call("getConnectedWifi", {}, ASK_MS);
+      const wifi = answer.ok ? answer.result.wifi || answer.result : {};
+      return wifi.BSSID || wifi.bssid || "";
+    },
+    // Opens the phone's camera for a bar or QR code and brings its text back; a person may take a while.
+    async scan() {
+      const answer = await call("scanQRCode", { needResult: true, scanType: ["qrCode", "barCode"] }, SCAN_MS);
+      if (!answer.ok) return answer;
+      // A bar code comes as "EAN_13,6901234567892".
+      const said = String(answer.result.resultStr || "");
+      return { ok: true, text: said.includes(",") && !said.includes("://") ? said.split(",").pop() : said };
+    },
     profile: (externalUserId) => call("openUserProfile", { type: 2, userid: externalUserId }, ASK_MS),
   };
 })();

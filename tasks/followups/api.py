@@ -166,6 +166,11 @@ class CallIn(AlsoIn):
 class OutcomeIn(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(choices=list(OUTCOMES))
     visit_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    sku_ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**62), required=False, default=list, max_length=6,
+        help_text="约到店时留的货",
+    )  # fmt: skip
+    wants_reminder = serializers.BooleanField(required=False, default=True, help_text="约到店：当天提醒导购")
 
 
 class LaterIn(serializers.Serializer[Any]):

@@ -1,4 +1,7 @@
-"""Which sale came of which touch: one order, one credit, to the last reach within seven days (models.yaml attribution)."""
+"""Which sale came of which touch: one order, one credit, to the last reach within seven days (models.yaml attribution).
+
+Where he came because a task had asked him to (crm/visits), it is that task's, whatever reminded him of it in between.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,10 +17,18 @@ def credit_orders(order_ids: Sequence[int], *, now: datetime) -> int:
             WITH credited AS (
                 SELECT o.id AS order_id, o.net_amount_fen, last.task_id FROM crm_order o
                 CROSS JOIN LATERAL (
-                    SELECT r.task_id FROM tasks_reach r
-                    WHERE r.member_id = o.member_id AND r.level >= 2 AND r.task_id IS NOT NULL
-                      AND r.at < o.paid_at AND o.paid_at - r.at <= interval '7 days'
-                    ORDER BY r.at DESC, r.id DESC LIMIT 1
+                    SELECT touch.task_id FROM (
+                        (SELECT 1 AS rank, asked.id AS task_id FROM crm_visit v CROSS JOIN LATERAL (
+                            SELECT t.id FROM tasks_task t
+                            WHERE t.id = CASE WHEN v.cause LIKE 'task:%%' THEN substr(v.cause, 6)::bigint END
+                            UNION ALL SELECT t.id FROM tasks_task t WHERE t.dedupe_key = 'visit_invite:visit:' || v.id
+                         ) asked WHERE v.order_id = o.id AND v.state = 'bought' LIMIT 1)
+                        UNION ALL
+                        (SELECT 2, r.task_id FROM tasks_reach r
+                         WHERE r.member_id = o.member_id AND r.level >= 2 AND r.task_id IS NOT NULL
+                           AND r.at < o.paid_at AND o.paid_at - r.at <= interval '7 days'
+                         ORDER BY r.at DESC, r.id DESC LIMIT 1)
+                    ) touch ORDER BY touch.rank LIMIT 1
                 ) last
                 WHERE o.id = ANY(%(ids)s) AND o.status = 'paid' AND o.net_amount_fen > 0
                   AND o.kind IN ('retail', 'mall', 'proxy', 'live')

@@ -2,78 +2,83 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.http import HttpRequest
 
 from crm.aftersale.models import Ticket
 from crm.members.customers import Customer
 from crm.members.models import FriendTransfer, Member
-from yejibao.core import clock
+from crm.members.queries import ONE, facts
+from yejibao.core import clock, together
 from yejibao.core.panels import Answer, panel
 from yejibao.core.words import short_moment
 
 from .labels import OUTCOMES
 from .queries.day import label_of
 
-SHOWN_FOR = timedelta(days=28)
 OPEN_SHOWN = 5
 SIZES = (("上衣", "size_top"), ("裤", "size_bottom"), ("衬衫", "size_shirt"), ("鞋", "size_shoe"))
 TABOOS = ("color_taboo", "care_attention", "fit_preference", "contact_time_preference")
 NOTHING = ("无", "都可以")
 
-_PACK = """
-WITH moved AS (
-    SELECT tr.at, tr.reason, tr.from_guide_id, tr.handover_id FROM crm_ownershiptransfer tr
-    WHERE tr.member_id = %(member)s AND tr.handover_id IS NOT NULL AND tr.to_guide_id = %(owner)s
-      AND tr.from_guide_id <> tr.to_guide_id AND tr.at > %(since)s
-    ORDER BY tr.id DESC LIMIT 1
+_MOVED = """crm_ownershiptransfer tr
+    WHERE tr.member_id = m.id AND tr.handover_id IS NOT NULL AND tr.to_guide_id = m.owner_guide_id
+      AND tr.from_guide_id <> tr.to_guide_id AND tr.at > %(now)s - interval '28 days'"""
+# Whether he is new to his guide: few are, and to make ready for the whole pack costs every page more than looking.
+MOVED = together.Read("moved", f"to_json(EXISTS (SELECT FROM {_MOVED}))", bool)
+PACK = together.Read(
+    "pack",
+    f"""
+(WITH moved AS (
+    SELECT tr.at, tr.reason, tr.from_guide_id, tr.handover_id FROM {_MOVED} ORDER BY tr.id DESC LIMIT 1
 )
-SELECT moved.at, former.display_name, h.reason,
+SELECT json_build_array(%(now)s, moved.at, former.display_name, h.reason,
     (SELECT t.state FROM crm_friendtransfer t JOIN crm_friendlink l ON l.id = t.link_id
-        WHERE t.handover_id = moved.handover_id AND l.member_id = %(member)s ORDER BY t.id DESC LIMIT 1),
+        WHERE t.handover_id = moved.handover_id AND l.member_id = m.id ORDER BY t.id DESC LIMIT 1),
     (SELECT t.asked_at FROM crm_friendtransfer t JOIN crm_friendlink l ON l.id = t.link_id
-        WHERE t.handover_id = moved.handover_id AND l.member_id = %(member)s ORDER BY t.id DESC LIMIT 1),
+        WHERE t.handover_id = moved.handover_id AND l.member_id = m.id ORDER BY t.id DESC LIMIT 1),
     (SELECT json_object_agg(tag.key, mt.values) FROM crm_membertag mt JOIN crm_tag tag ON tag.id = mt.tag_id
-        WHERE mt.member_id = %(member)s AND mt.is_effective AND tag.key = ANY(%(tags)s))::text,
+        WHERE mt.member_id = m.id AND mt.is_effective AND tag.key = ANY(%(pack_tags)s)),
     (SELECT json_object_agg(s.family, s.size) FROM (
         SELECT DISTINCT ON (l.family) l.family, l.size FROM crm_order o JOIN crm_orderline l ON l.order_id = o.id
-        WHERE o.member_id = %(member)s AND o.status = 'paid' AND l.size <> '' AND l.family <> ''
-          AND l.quantity > l.returned_quantity AND l.replaced_by_id IS NULL ORDER BY l.family, o.paid_at DESC) s)::text,
-    (SELECT json_agg(json_build_array(p.kind, p.at, p.word)) FROM (   -- the newest promise of each sort
+        WHERE o.member_id = m.id AND o.status = 'paid' AND l.size <> '' AND l.family <> ''
+          AND l.quantity > l.returned_quantity AND l.replaced_by_id IS NULL ORDER BY l.family, o.paid_at DESC) s),
+    (SELECT json_agg(json_build_array(p.kind, p.at, p.word)) FROM (   /* the newest promise of each sort */
         (SELECT 'visit' AS kind, e.payload->>'visit_at' AS at, '' AS word FROM tasks_taskevidence e
             JOIN tasks_task t ON t.id = e.task_id
-            WHERE t.member_id = %(member)s AND e.kind = 'visit_booked' AND e.payload ? 'visit_at' ORDER BY e.at DESC LIMIT 1)
+            WHERE t.member_id = m.id AND e.kind = 'visit_booked' AND e.payload ? 'visit_at' ORDER BY e.at DESC LIMIT 1)
         UNION ALL
-        (SELECT 'pickup', k.pickup_at::text, '' FROM crm_ticket k WHERE k.member_id = %(member)s AND k.pickup_at IS NOT NULL
+        (SELECT 'pickup', k.pickup_at::text, '' FROM crm_ticket k WHERE k.member_id = m.id AND k.pickup_at IS NOT NULL
             AND k.state NOT IN ('closed', 'rejected', 'cancelled') ORDER BY k.opened_at DESC LIMIT 1)
         UNION ALL
-        (SELECT 'ticket', k.opened_at::text, k.kind FROM crm_ticket k WHERE k.member_id = %(member)s AND k.pickup_at IS NULL
+        (SELECT 'ticket', k.opened_at::text, k.kind FROM crm_ticket k WHERE k.member_id = m.id AND k.pickup_at IS NULL
             AND k.state NOT IN ('closed', 'rejected', 'cancelled') ORDER BY k.opened_at DESC LIMIT 1)
         UNION ALL
-        (SELECT 'later', t.hidden_until::text, t.hidden_reason FROM tasks_task t WHERE t.member_id = %(member)s
+        (SELECT 'later', t.hidden_until::text, t.hidden_reason FROM tasks_task t WHERE t.member_id = m.id
             AND t.state = 'open' AND t.hidden_until > %(now)s AND t.hidden_reason <> '' ORDER BY t.hidden_until LIMIT 1)
-    ) p)::text,
+    ) p),
     (SELECT json_build_object('at', r.at, 'channel', r.channel, 'who', g.display_name,
             'note', (SELECT e.payload->>'note' FROM tasks_taskevidence e WHERE e.task_id = r.task_id AND e.payload ? 'note'
                      ORDER BY e.id DESC LIMIT 1),
-            'text', (SELECT coalesce(nullif(u.text, ''), '话术「' || nullif(s.title, '') || '」')   -- a script's text is not what he read
+            'text', (SELECT coalesce(nullif(u.text, ''), '话术「' || nullif(s.title, '') || '」')   /* a script's text is not what he read */
                      FROM tasks_scriptuse u LEFT JOIN tasks_script s ON s.id = u.script_id
                      WHERE u.task_id = r.task_id ORDER BY u.id DESC LIMIT 1),
             'outcome', (SELECT t.outcome FROM tasks_task t WHERE t.id = r.task_id))
-        FROM tasks_reach r JOIN guides_staff g ON g.id = r.guide_id WHERE r.member_id = %(member)s
-        ORDER BY r.day DESC, r.id DESC LIMIT 1)::text,
+        FROM tasks_reach r JOIN guides_staff g ON g.id = r.guide_id WHERE r.member_id = m.id
+        ORDER BY r.day DESC, r.id DESC LIMIT 1),
     (SELECT json_agg(json_build_array(t.id, t.task_type, t.node, t.why, t.due_at, t.held_reason)
         ORDER BY t.held_at IS NULL DESC, t.due_at, t.id) FROM tasks_task t
-        WHERE t.member_id = %(member)s AND t.state = 'open' AND t.task_type <> 'handover_intro'
-          AND t.assignee_id = %(owner)s)::text
+        WHERE t.member_id = m.id AND t.state = 'open' AND t.task_type <> 'handover_intro'
+          AND t.assignee_id = m.owner_guide_id))
 FROM moved JOIN guides_staff former ON former.id = moved.from_guide_id
-JOIN crm_guidehandover h ON h.id = moved.handover_id
-"""
+JOIN crm_guidehandover h ON h.id = moved.handover_id)
+""",
+    lambda row: _pack(*row) if row else None,
+    facts=lambda _actor: {"pack_tags": [key for _name, key in SIZES] + list(TABOOS)},
+)
 
 REASONS = {"resigned": "离职", "moved_store": "调店", "long_leave": "休长假", "given": "转给同事"}
 FRIEND_WORDS = {  # what she has to do about it; else the state's own name, as on the manager's page
@@ -101,28 +106,23 @@ class Pack:
 
 def pack_of(member: Member, *, now: datetime) -> Pack | None:
     """Return what the member's new guide has to know; None where he took nobody over in the last four weeks."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _PACK,
-            {
-                "member": member.pk, "owner": member.owner_guide_id, "since": now - SHOWN_FOR, "now": now,
-                "tags": [key for _name, key in SIZES] + list(TABOOS),
-            },
-        )  # fmt: skip
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    at, former, reason, friend, asked_at, *rest = row
-    tags, sizes, promises, talk, tasks = (json.loads(one) if one else {} for one in rest)
+    return PACK.about(ONE, facts(member, now=now))
+
+
+def _pack(
+    now: str, at: str, former: str, reason: str, friend: str | None, asked_at: str | None, tags: Any, sizes: Any,
+    promises: Any, talk: Any, tasks: Any,
+) -> Pack:  # fmt: skip
+    moment = clock.parse_iso(now)
     return Pack(
         former=former,
         reason=REASONS[reason],
-        at=at,
-        friend_words=_friend_words(friend, asked_at, now),
-        sizes=_sizes(tags, sizes),
-        taboos=_taboos(tags),
-        promises=[said for one in promises or () if (said := _promise(*one, now=now))],
-        last_talk=_talk(talk, now) if talk else None,
+        at=clock.parse_iso(at),
+        friend_words=_friend_words(friend, clock.parse_iso(asked_at) if asked_at else None, moment),
+        sizes=_sizes(tags or {}, sizes or {}),
+        taboos=_taboos(tags or {}),
+        promises=[said for one in promises or () if (said := _promise(*one, now=moment))],
+        last_talk=_talk(talk, moment) if talk else None,
         open_tasks=[_task(*one) for one in (tasks or ())[:OPEN_SHOWN]],
         open_count=len(tasks or ()),
     )
@@ -190,12 +190,12 @@ def _task(pk: int, task_type: str, node: str, why: str, due_at: str, held: str |
     }  # fmt: skip
 
 
-@panel("member", order=15, name="handover")
-@panel("sidebar", order=15, name="handover")
-def pack_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+@panel("member", order=15, name="handover", reads=(MOVED,))
+@panel("sidebar", order=15, name="handover", reads=(MOVED,))
+def pack_panel(request: HttpRequest, *, customer: Customer, **_: Any) -> Answer:
     """交接资料, for those who may see the card, while the handover is young."""
     member = customer.member
     if member is None or not customer.may_see_card or member.owner_guide_id is None:
         return None
-    pack = pack_of(member, now=now)
+    pack = PACK.of(request) if MOVED.of(request) else None
     return ("tasks/handover_pack.html", {"pack": pack}) if pack else None

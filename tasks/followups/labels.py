@@ -16,7 +16,7 @@ SKIP_WORDS = {
     "do_not_contact": _("会员要求勿扰"), "unsubscribed": _("已退订营销"), "complaint_open": _("售后处理中暂缓"),
     "aftersale_open": _("售后未结·已过期限"), "friend_lost": _("好友已删除"), "no_channel": _("无可用触达方式"),
     "member_cap": _("达到打扰上限"), "guide_cap": _("当日任务已满"), "late_data": _("订单到账过晚"),
-    "manual": _("已批准跳过"), "rule_removed": _("规则已取消这一步"),
+    "manual": _("已批准跳过"), "rule_removed": _("规则已取消这一步"), "visit_settled": _("到店的事已经有结果"),
 }  # fmt: skip
 REFUSALS = {  # what a guide is told when a rule holds at the moment of sending
     "member_deleted": "他的会员已注销，这件事取消了",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from tasks.cadences.models import NEVER_DELETED
@@ -121,6 +122,12 @@ class Task(models.Model):
         ]
         indexes = [
             models.Index(fields=["assignee", "state", "due_at"], name="task_assignee"),  # 今日, board of a guide
+            models.Index(  # what she did today, without the month behind it
+                F("assignee"),
+                Coalesce("done_at", "closed_at", "expire_at"),
+                name="task_ended",
+                condition=Q(state__in=("done", "expired")),
+            ),
             models.Index(fields=["store", "due_at"], name="task_store_due"),  # board of a store, its daily figures
             models.Index(fields=["expire_at"], name="task_expiring", condition=Q(state="open")),
             models.Index(fields=["tell_at"], name="task_to_tell", condition=Q(tell_at__isnull=False)),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
@@ -13,6 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.privacy.services import reveal_phone
+from crm.visits.models import Visit
+from crm.visits.pages import chosen_skus, moment_of, time_choices
 from tasks.scripts.ranking import Offered, offer
 from tasks.scripts.words import TONE_LABELS
 from yejibao.core import access, clock, hx, idempotency, nav, words
@@ -29,6 +32,7 @@ from .later import beyond_due, later_moments
 from .models import Task
 from .open_task import Choice, Sheet
 from .queries import day_of, next_card, open_count, open_story, own_sales, read_task
+from .services import visit_tasks
 from .ticket_pages import fit_of
 
 guides_only = access.roles("guide", "store_manager")
@@ -54,7 +58,8 @@ def _shell(request: HttpRequest) -> str:
 def today(request: HttpRequest) -> HttpResponse:
     """The guide's first page: a shell, other rooms hang their panels on it."""
     panels = render_panels("today", request, now=clock.now())
-    facts = {"panels": panels, "nav_current": "today", "shell": _shell(request), "csrf_token": get_token(request)}
+    facts: dict[str, object] = {"panels": panels, "nav_current": "today", "shell": _shell(request)}
+    facts["has_token"] = settings.CSRF_COOKIE_NAME in request.COOKIES  # hiding it anew costs more than a card
     return render(request, "tasks/today.html", facts)
 
 
@@ -140,6 +145,8 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         "may_open_card": found.state == Task.State.OPEN or not is_mine or found.member.owner_guide_id == found.assignee_id,
         "shell": _shell(request), "is_done": found.state == Task.State.DONE,
         "opens": found.store.opens_at.strftime("%H:%M"),
+        # The ticket it is about, where there is one: most tasks are about nothing but the member.
+        "about": render_panels("task", request, task=found, now=now) if "ticket" in found.context else [],
     }  # fmt: skip
     if story.can_do:
         picked = request.GET.get("script", "")[:48]
@@ -158,8 +165,21 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         context["next"] = next_card(found.assignee_id, after=found, now=now) if is_mine else None
         context["lead"] = _lead(found)
         context["fit"] = fit_of(found, actor=access.actor_of(request), now=now)
-        context["visit_idea"] = clock.local_moment(clock.local_day(now) + timedelta(days=1), VISIT_IDEA)
+        context |= _visit_facts(found, now)
     return render(request, "tasks/task.html", context)
+
+
+def _visit_facts(found: Task, now: datetime) -> dict[str, Any]:
+    """Return what 约到店 asks or shows: the visit that came of this task, else when the store is open."""
+    if found.outcome != "visit_booked":
+        return {}
+    visit = (
+        Visit.objects.filter(cause=visit_tasks.cause_of(found.pk), member_id=found.member_id).order_by("-pk").first()
+    )
+    if visit is not None:
+        return {"visit": visit}
+    idea = f"{clock.local_day(now) + timedelta(days=1)}T{VISIT_IDEA:%H:%M}"
+    return {"times": time_choices(found.store, now=now), "idea": idea, "given": {}, "chosen": []}
 
 
 def _chooser(request: HttpRequest, offers: list[Offered]) -> Choice:
@@ -322,9 +342,11 @@ def outcome(request: HttpRequest, pk: int) -> HttpResponse:
     key = request.POST.get("outcome", "")
 
     def work(found: Task, now: datetime) -> dict[str, Any]:
+        at = request.POST.get("starts_at", "")
         services.set_outcome(
-            found, actor=access.actor_of(request), outcome=key, now=now, visit_at=_moment(request, "visit_at")
-        )
+            found, actor=access.actor_of(request), outcome=key, now=now, visit_at=moment_of(at) if at else None,
+            sku_ids=chosen_skus(request), wants_reminder=request.POST.get("reminder") == "1",
+        )  # fmt: skip
         return state_of(found) | {"said": _said_of(found.member.called, key)}
 
     return _act(request, pk, work, said="记下了")

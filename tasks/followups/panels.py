@@ -1,37 +1,47 @@
 """What the room hangs on the page beside the chat: the one thing to do now, ready to be sent, and what else is open."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from html import escape
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from crm.aftersale.models import Ticket
 from crm.members.customers import Customer
+from crm.nextbest.facts import WORK, OpenTask
+from crm.orders.models import Order
 from crm.tags.desk import ask_for
+from guides.org.models import Store
 from tasks.cadences.models import CadenceStep
+from tasks.scripts.models import Script
 from tasks.scripts.ranking import Offered, offer
-from yejibao.core import access, words
+from yejibao.core import access, reading, together, words
 from yejibao.core.panels import Answer, panel
 
 from . import hours
+from .cards import above
 from .labels import OUTCOMES
 from .models import PendingSend, Task
+from .next_work import JUST_DONE
 from .proof import proof_of
-from .queries.day import label_of
+from .queries.day import day_of, label_of
 from .queries.story import chips_of
+from .scoped import visible_ids
+from .services.ticket_tasks import FIRST
 from .ticket_pages import fit_of
 
 OFFERS_SHOWN = 8
 OTHERS_SHOWN = 6
-ASK_OUTCOME_FOR = timedelta(hours=72)  # after that 还没回 is no news
-KEEP_ANSWERED_FOR = timedelta(minutes=10)  # so that a chip can still be changed
+FIRST_SHOWN, MINUTES_A_TASK = 3, 2  # after clocking in
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The tasks of one guide for the member she is chatting with."""
+    """The tasks of one guide for one member."""
 
     open: list[Task]
     later: list[Task]
@@ -45,60 +55,76 @@ class Desk:
             return found
         return self.open[0] if self.open else None
 
-    @property
-    def others(self) -> list[Task]:
-        return [one for one in [*self.open, *self.later] if one is not self.now]
+
+_MINE = "tasks_task x WHERE x.member_id = m.id AND x.assignee_id = %(me)s AND x.id IN (%(scope)s)"
+_TASK = """x.*, (SELECT to_json(s) FROM guides_store s WHERE s.id = x.store_id) AS at_store,
+    (SELECT to_json(o) FROM crm_order o WHERE o.id = x.order_id) AS of_order"""
+DESK = together.Read(
+    "desk",
+    "json_build_array(%(now)s, {waiting}, {sent}, {pending})".format(
+        waiting=together.rows(
+            f"{_MINE} AND x.state = 'open' AND x.held_at IS NULL",
+            "x.priority, x.tier_rank, x.due_at, x.id LIMIT 20",
+            _TASK,
+        ),
+        sent=together.first(f"{_MINE} AND {JUST_DONE}", "x.done_at DESC, x.id DESC", _TASK),
+        pending=together.first(
+            """tasks_pendingsend x LEFT JOIN tasks_script d ON d.id = x.script_id
+            WHERE x.member_id = m.id AND x.guide_id = %(me)s AND x.used_at IS NULL""",
+            columns="x.*, to_json(d) AS said",
+        ),
+    ),
+    lambda row: _read_desk(*row) if row else Desk([], [], None, None),
+    scope=visible_ids,
+)
 
 
-def _desk(request: HttpRequest, customer: Customer, now: datetime) -> Desk:
-    """Read it once a request; three panels look at it."""
-    if (known := getattr(request, "_desk", None)) is not None:
-        return known  # type: ignore[no-any-return]
-    staff_id = access.actor_of(request).staff_id
-    mine = Task.objects.visible_to(access.actor_of(request)).filter(member=customer.member, assignee_id=staff_id)
-    waiting = list(
-        mine.filter(state=Task.State.OPEN, held_at=None)
-        .select_related("member", "assignee__store", "store", "order")
-        .order_by("priority", "tier_rank", "due_at", "pk")[:20]
+def _read_desk(now: str, waiting: Any, sent: Any, pending: Any) -> Desk:
+    moment = datetime.fromisoformat(now)
+
+    def task_of(row: dict[str, Any]) -> Task:
+        task = reading.row_of(Task, row)
+        task.store = reading.row_of(Store, row["at_store"])
+        task.order = reading.row_of(Order, row["of_order"]) if row["of_order"] else None
+        return task
+
+    tasks = [task_of(row) for row in waiting or ()]
+    prepared = reading.row_of(PendingSend, pending) if pending else None
+    if prepared:
+        prepared.script = reading.row_of(Script, pending["said"]) if pending["said"] else None
+    return Desk(
+        open=[one for one in tasks if not one.hidden_until or one.hidden_until <= moment],
+        later=[one for one in tasks if one.hidden_until and one.hidden_until > moment],
+        sent=task_of(sent) if sent else None,
+        pending=prepared,
     )
-    answered = Q(outcome="") | Q(outcome_at__gte=now - KEEP_ANSWERED_FOR)
-    desk = Desk(
-        open=[one for one in waiting if not one.hidden_until or one.hidden_until <= now],
-        later=[one for one in waiting if one.hidden_until and one.hidden_until > now],
-        sent=mine.filter(answered, state=Task.State.DONE, done_at__gte=now - ASK_OUTCOME_FOR)
-        .select_related("member")
-        .order_by("-done_at", "-pk")
-        .first(),
-        pending=PendingSend.objects.filter(member=customer.member, guide_id=staff_id, used_at=None)
-        .select_related("script")
-        .first(),
-    )
-    request._desk = desk  # type: ignore[attr-defined]
+
+
+def _desk(request: HttpRequest, customer: Customer) -> Desk:
+    """Return the desk of who asks, for the member of this page."""
+    desk = DESK.of(request)
+    for one in (*desk.open, *desk.later, *([desk.sent] if desk.sent else [])):
+        one.member, one.assignee = customer.member, request.user  # they are her own
     return desk
 
 
 @ask_for
-def tags_to_ask(request: HttpRequest, *, customer: Customer, now: datetime) -> list[str]:
+def tags_to_ask(request: HttpRequest, **_: Any) -> Sequence[str]:
     """Name the tags that the step of the task at hand, or of the one just done, wants filled in."""
-    desk = _desk(request, customer, now)
-    task = desk.now or desk.sent
-    if task is None or task.cadence_version_id is None:
-        return []
-    steps = CadenceStep.objects.filter(version_id=task.cadence_version_id, key=task.node)
-    return steps.values_list("tag_prompts", flat=True).first() or []
+    return WORK.of(request).asks
 
 
-@panel("sidebar", order=5, name="pending")
+@panel("sidebar", order=5, name="pending", reads=(DESK,))
 def pending_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
     """What she prepared elsewhere stands on top, already filled in."""
-    desk = _desk(request, customer, now)
+    desk = _desk(request, customer)
     return _card(request, desk, customer, now) if desk.pending and desk.now else None
 
 
-@panel("sidebar", order=20, name="due")
+@panel("sidebar", order=20, name="due", reads=(DESK,))
 def due_panel(request: HttpRequest, *, customer: Customer, now: datetime, alone: bool = False, **_: Any) -> Answer:
     """The one thing to do now: why, the words, the green button; or what was just sent, with its outcome chips."""
-    desk = _desk(request, customer, now)
+    desk = _desk(request, customer)
     if desk.pending and desk.now and not alone:
         return None
     return _card(request, desk, customer, now)
@@ -152,17 +178,68 @@ def _offers(request: HttpRequest, desk: Desk, task: Task, now: datetime) -> list
     return rows
 
 
-@panel("sidebar", order=50, name="more")
+@panel("sidebar", order=50, name="more", reads=(DESK, WORK))
 def more_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
     """还要做: the other open tasks for him, those put off too."""
-    others = _desk(request, customer, now).others[:OTHERS_SHOWN]
-    rows = [{"task": one, "label": label_of(one.task_type, one.node)} for one in others]
-    return "sidebar/more.html", {"rows": rows}
+    task = DESK.of(request).now
+    shown = f"{above('tasks:task')}{task.pk}/" if task else ""
+    return _listed("还要做", [one for one in WORK.of(request).mine if one.url != shown][:OTHERS_SHOWN], now)
 
 
-@panel("member", order=20, name="tasks")
-def tasks_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_: Any) -> Answer:
+def _listed(title: str, tasks: Sequence[OpenTask], now: datetime) -> SafeString:
+    if not tasks:
+        return SafeString(f'<section id="more-card" data-panel="more" hidden aria-label="{title}"></section>')
+    return SafeString(
+        f'<section id="more-card" data-panel="more" class="sec side-sec" aria-label="{title}"><div class="sec-h"><h2>{title}</h2>'
+        f'<span class="cnt q">{len(tasks)}</span></div>\n'
+        f'<div class="card flush">{"".join([_line(one, now) for one in tasks])}</div></section>'
+    )
+
+
+def _line(task: OpenTask, now: datetime) -> str:
+    urgency = words.urgency(task.due_at, now)
+    when = (
+        f"{words.short_moment(task.hidden_until, now)} 再说"
+        if task.is_later(now)
+        else words.short_day(task.due_at, now)
+    )
+    return (
+        f'<a class="cell plain" href="{task.url}"><span class="tag {words.tone(urgency)}">{escape(task.label)}</span>'
+        f'<span class="grow fs14 ell">{escape(task.why)}</span>'
+        f'<span class="fs12 {words.due_class(task.due_at, now)} nowrap">{when}</span></a>'
+    )
+
+
+@panel("after_clock_in", order=20, name="tasks")
+def first_tasks_panel(request: HttpRequest, *, now: datetime, **_: Any) -> Answer:
+    """What to do once she has clocked in: the first members of today's list. One statement."""
+    day = day_of(access.actor_of(request).staff_id or 0, now=now)
+    cards = [card for section in day.sections for card in section.cards][:FIRST_SHOWN]
+    if not cards:
+        return None
+    facts = {"names": list(dict.fromkeys(card.name for card in cards)), "minutes": len(cards) * MINUTES_A_TASK}
+    return "tasks/first_tasks.html", facts | {"urgency": cards[0].urgency, "count": day.open_count}
+
+
+# How many wait on the list of who asks: the number beside 今日.
+LISTED = together.Read(
+    "listed",
+    """(SELECT to_json(count(*)) FROM tasks_task x WHERE x.assignee_id = %(me)s AND x.state = 'open' AND x.held_at IS NULL
+    AND (x.hidden_until IS NULL OR x.hidden_until <= %(now)s))""",
+    lambda count: int(count or 0),
+)
+
+
+@panel("member", order=20, name="tasks", reads=(WORK, LISTED))
+def tasks_panel(request: HttpRequest, *, now: datetime, **_: Any) -> Answer:
     """要做的: one's own open tasks for this member; each is done on its page."""
-    desk = _desk(request, customer, now)
-    rows = [{"task": one, "label": label_of(one.task_type, one.node)} for one in [*desk.open, *desk.later]]
-    return "sidebar/more.html", {"rows": rows, "title": "要做的"}
+    request.open_task_count = LISTED.of(request)  # type: ignore[attr-defined]
+    return _listed("要做的", WORK.of(request).mine, now)
+
+
+@panel("ticket", order=10, name="say-in-chat")
+def say_in_chat_panel(request: HttpRequest, *, ticket: Ticket, **_: Any) -> Answer:
+    """去聊天发送: the first word of a ticket with the words of the task, where she is a friend of his."""
+    mine = Task.objects.visible_to(access.actor_of(request)).filter(state=Task.State.OPEN)
+    task = mine.filter(dedupe_key=f"{FIRST}:{ticket.pk}", channel=Task.Channel.WECOM).first()
+    return ("tasks/say_in_chat.html", {"task": task}) if task else None

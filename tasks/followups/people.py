@@ -1,20 +1,13 @@
 """Who can do a task and how he reaches the member, as SQL pieces for set-based statements."""
 
+from guides.attendance.calendar import away
+
+__all__ = ["away", "friends", "manager", "staffed"]
+
 
 def staffed(alias: str) -> str:
     """Return SQL telling whether a person works here (on leave too)."""
     return f"{alias}.state IN ('active', 'leave', 'transferred')"
-
-
-def away(staff: str, day: str) -> str:
-    """Return SQL telling whether a person does not work on a day (rest or leave).
-
-    `OFFSET 0`: looked up for each person. Else a kept plan made while the roster was short would read all of it.
-    """
-    return (
-        f"EXISTS (SELECT 1 FROM guides_shift sh WHERE sh.staff_id = {staff} AND sh.day = {day} "
-        "AND sh.kind IN ('rest', 'leave') OFFSET 0)"
-    )
 
 
 def manager(unit: str) -> str:

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST
 
 from crm.aftersale.models import Ticket
-from crm.aftersale.services import rules
+from crm.aftersale.rules import rules
 from yejibao.core import access, clock, hx, idempotency
 from yejibao.core.errors import Invalid
 from yejibao.core.scope import Actor

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import api, pages, ticket_pages
+from . import api, next_pages, pages, ticket_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("g/today/", pages.today, name="today"),
@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("g/tasks/<int:pk>/skip/", pages.skip, name="task-skip"),
     path("g/tasks/<int:pk>/fit/", ticket_pages.fit, name="task-fit"),
     path("g/tasks/<int:pk>/fit/take-back/", ticket_pages.take_back, name="task-fit-take-back"),
+    path("g/members/<uuid:public_id>/next/", next_pages.take, name="next-best"),
     path("api/v1/tasks/", api.TaskListView.as_view(), name="api-tasks"),
     path("api/v1/tasks/<int:pk>/", api.TaskView.as_view(), name="api-task"),
     path("api/v1/tasks/<int:pk>/send/", api.SendView.as_view(), name="api-task-send"),

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
+from yejibao.core import desk
 from yejibao.core.errors import Invalid
 
 NAMES = {"today": _("今日"), "week": _("本周"), "month": _("本月"), "last_week": _("上周"), "range": _("自选")}
@@ -48,7 +48,7 @@ class Period:
 def read_period(values: dict[str, str], *, today: date) -> Period:
     """Return the period a page asks for: `from` and `to`, or `period`; this week unless told otherwise."""
     if values.get("from") or values.get("to"):
-        start, end = _day(values.get("from", "")), _day(values.get("to", ""))
+        start, end = desk.day(values.get("from", "")), desk.day(values.get("to", ""))
         start, end = start or end or today, end or start or today
         if start > end:
             start, end = end, start
@@ -67,10 +67,3 @@ def read_period(values: dict[str, str], *, today: date) -> Period:
             return Period("last_week", monday - timedelta(days=7), monday - timedelta(days=1))
         case _:
             return Period("week", monday, today)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None

@@ -17,6 +17,7 @@ from django.db.models import prefetch_related_objects
 
 import crm
 from crm.members.models import GuideHandover, Member
+from crm.surveys.queries import links_of
 from guides.org.models import Staff
 from tasks.followups.models import Task
 from yejibao.core import clock, reading
@@ -24,8 +25,11 @@ from yejibao.core.words import NOTHING
 
 from .words import variables
 
+# No variable of scripts: it stands under whatever is said, for an invitation he answers by a tap.
+ANSWER_LINK = "answer_link"
 NEAR_FLOOR_FEN = 50_000  # models.yaml alerts.level_upgrade_near: 0 < gap <= max(50000, 20% of next min_fen)
 NEAR_SHARE = 5
+ASK_HOW_IT_WAS = ("followup_d3", "aftersale_care")  # kinds whose words may bring the link of his survey
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,22 @@ def subject_of_member(member: Member, *, guide: Staff) -> Subject:
 
 
 def facts_for(
-    subjects: Sequence[Subject], *, now: datetime, last_items: dict[int, str] | None = None
+    subjects: Sequence[Subject],
+    *,
+    now: datetime,
+    last_items: dict[int, str] | None = None,
+    surveys: dict[int, str] | None = None,
 ) -> dict[int, dict[str, str]]:
-    """Return the known values of each subject's variables, by its key. One query, with hand-overs two.
+    """Return the known values of each subject's variables, by its key. One query; with hand-overs, and where one asks how it was, one more each.
 
-    `last_items` is what a page has read already: the hero of the purchase before, by key.
+    `last_items` and `surveys` are what a page has read already: the hero of the purchase before, a link, by key.
     """
     last_items = _last_items(subjects) if last_items is None else last_items
+    surveys = _surveys(subjects, now) if surveys is None else surveys
     old_guides = _old_guides(subjects)
     return {
         one.key: _facts(one, last_items.get(one.key, ""), old_guides.get(one.context.get("handover"), ""), now)
+        | ({"survey_link": surveys[one.key]} if one.key in surveys else {})
         for one in subjects
     }
 
@@ -102,6 +112,7 @@ def _facts(subject: Subject, last_item: str, old_guide: str, now: datetime) -> d
         "old_guide_name": old_guide,
         **_level_facts(member, keep=subject.task_type == "level_keep"),
     }
+    facts[ANSWER_LINK] = str(subject.context.get("link") or "")
     brought = subject.context.get("facts") or {}
     facts |= {name: str(value) for name, value in brought.items() if name in variables() and value not in ("", None)}
     return {name: value for name, value in facts.items() if value and value != NOTHING}
@@ -141,6 +152,12 @@ def _old_guides(subjects: Iterable[Subject]) -> dict[int | None, str]:
     if not handovers:
         return {}
     return dict(GuideHandover.objects.filter(pk__in=handovers).values_list("pk", "guide__display_name"))
+
+
+def _surveys(subjects: Iterable[Subject], now: datetime) -> dict[int, str]:
+    """Return the link of what each member may still say something to, where the words could bring it."""
+    asked = [(one.key, one.member.pk) for one in subjects if one.task_type in ASK_HOW_IT_WAS]
+    return links_of(asked, now=now) if asked else {}
 
 
 # ---------------------------------------------------------------- level

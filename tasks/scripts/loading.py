@@ -29,7 +29,7 @@ SCENE_LABELS = {
     "birthday": "问生日", "in_store": "在店", "dormant": "好久没来", "d1": "前一天", "h1": "开播前一小时",
     "onair": "开播中", "after": "播完", "price": "嫌价格", "style": "拿不准款式", "unknown": "不知原因",
     "work_change": "离职或调店", "outfit": "穿搭", "care": "护理", "arrival": "上新", "morning": "早安", "quiz": "一周一问", "coupon": "群券",
-    "return": "退货后", "exchange": "换货后", "done": "处理好了", "alteration": "改衣", "new_guide": "换了导购",
+    "return": "退货后", "exchange": "换货后", "done": "处理好了", "alteration": "改衣", "fitting": "定制", "confirm": "请他确认", "making": "开裁", "delayed": "延期", "new_guide": "换了导购",
     "call": "电话", "trip": "出差", "salon": "沙龙", "suit": "西服", "down": "羽绒",
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from crm.members.models import Member
 from guides.org.models import Staff
 from tasks.followups.models import Task
 
-from .facts import Subject, facts_for, subjects_of
+from .facts import ANSWER_LINK, Subject, facts_for, subjects_of
 from .models import Script, ScriptFavourite, ScriptUse
 from .rendering import Rendered, render
 from .words import BUYER_LABELS, MISSING, PRODUCT_LABELS, is_service
@@ -30,6 +30,7 @@ PROOF = {
     "event": ("event_name",),
     "new_item": ("new_item_name",),
     "outfit": ("outfit_link", "outfit_name"),
+    "survey": ("survey_link",),
     "level_gap": ("next_level_gap",),
 }
 # Between two texts of the same specificity and freshness, the one about the person beats the one about the garment.
@@ -148,6 +149,7 @@ class Words:
     favourites: list[ScriptFavourite]  # the guides', newest first
     used: dict[tuple[int, str], datetime]  # when (member, script) was last read
     last_items: dict[int, str] | None = None  # the hero of the purchase before, by task; None: not read yet
+    surveys: dict[int, str] | None = None  # the link of what he may still say something to, by task; None: not read yet
 
 
 def offer(task: Task, *, guide: Staff, now: datetime, also: str = "", words: Words | None = None) -> list[Offered]:
@@ -172,7 +174,8 @@ def offer_many(
     known are offered.
     """
     subjects = subjects_of(tasks, guide=guide)
-    facts = facts_for(subjects, now=now, last_items=words.last_items if words else None)
+    read = {"last_items": words.last_items, "surveys": words.surveys} if words else {}
+    facts = facts_for(subjects, now=now, **read)
     words = words or _words(subjects)
     scripts: dict[str, list[Script]] = defaultdict(list)
     for script in words.scripts:
@@ -216,7 +219,7 @@ def _offered(script: Script, facts: Mapping[str, str], favourites: Iterable[str]
     said = render(script.text, facts)
     return Offered(
         key=script.key,
-        text=said.text,
+        text=said.text + _link_below(facts),
         spans=said.spans,
         tone=script.tone,
         title=script.title,
@@ -226,10 +229,18 @@ def _offered(script: Script, facts: Mapping[str, str], favourites: Iterable[str]
     )
 
 
+def _link_below(facts: Mapping[str, str]) -> str:
+    """Return the line with which he answers by a tap, for what has one."""
+    link = facts.get(ANSWER_LINK)
+    return f"\n方便的话点这里回我一声：{link}" if link else ""
+
+
 def own_words(mine: ScriptFavourite, facts: Mapping[str, str]) -> Offered:
     """Return a guide's own wording, filled in."""
     said = render(mine.text, facts)
-    return Offered(key=f"{OWN}{mine.pk}", text=said.text, spans=said.spans, tone="mine", title="我的话术")
+    return Offered(
+        key=f"{OWN}{mine.pk}", text=said.text + _link_below(facts), spans=said.spans, tone="mine", title="我的话术"
+    )
 
 
 def rank(

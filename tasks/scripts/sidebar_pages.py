@@ -11,8 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.members.customers import Customer, NotYourCustomer, customer_of
-from guides.org.models import Staff
-from tasks.followups import hours
+from crm.members.reaching import why_not_now
 from tasks.followups.models import Task
 from yejibao.core import access, clock, idempotency, limits
 from yejibao.core.errors import Conflict, Invalid, Malformed
@@ -52,7 +51,7 @@ def found(request: HttpRequest) -> HttpResponse:
     actor = access.actor_of(request)
     words = " ".join(request.GET.get("q", "").split())[:50]
     task = _task(actor, customer, now)
-    why_not = _why_not(request.user, customer, now)  # type: ignore[arg-type]
+    why_not = why_not_now(customer, store=request.user.store, now=now)  # type: ignore[union-attr]
     wish = Wish(words=words, topic=RECOMMENDED if task and not words else "")
     shelf = library(
         wish, actor=actor, guide=request.user, now=now, task=task, member=customer.member,  # type: ignore[arg-type]
@@ -89,7 +88,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     """May this text leave for him now? Asked right before it is put into the chat. Raises Conflict with the reason."""
     wanted = _json(request)
     customer = _customer(request, wanted["external_user_id"])
-    if why_not := _why_not(request.user, customer, clock.now()):  # type: ignore[arg-type]
+    if why_not := why_not_now(customer, store=request.user.store, now=clock.now()):  # type: ignore[union-attr]
         raise Conflict(why_not)
     return JsonResponse({"text": wanted["text"]})
 
@@ -120,18 +119,6 @@ def _task(actor: Actor, customer: Customer, now: datetime) -> Task | None:
     """Return her most urgent open task for him, as the due panel shows it."""
     mine = Task.objects.visible_to(actor).listed(now).filter(member=customer.member, assignee_id=actor.staff_id)
     return mine.with_people().order_by("priority", "tier_rank", "due_at", "pk").first()
-
-
-def _why_not(guide: Staff, customer: Customer, now: datetime) -> str:
-    """Return why nothing may be sent to him now, in words for the guide; empty if it may."""
-    member = customer.member
-    if not customer.is_friend:
-        return "他现在不是你的好友，发不出去"
-    if member is not None and member.do_not_contact:
-        return "他说过别再打扰，只回他问的"
-    if guide.store is not None and not hours.is_open(guide.store, now):
-        return f"免打扰时段，{guide.store.opens_at:%H:%M} 后可以发"
-    return ""
 
 
 def _way(card: Card, why_not: str) -> str:

@@ -15,6 +15,7 @@ BRACKET = re.compile(r"\[([^\[\]]*)\]")
 LABEL = re.compile(r"〔([^〔〕]*)〕")
 EMOJI = re.compile("[\U0001f1e6-\U0001faff\u2600-\u27bf]")
 RESERVED = "⟦⟧"  # marks of what was filled in; they never stand in a text
+SERVICE_LINKS = {"survey_link"}  # lead to a question about what he bought, not to something to buy
 
 # What stands where a value will be, while nobody is chosen yet, and on the buttons of the guide's own wording.
 VARIABLE_LABELS = {
@@ -27,7 +28,7 @@ VARIABLE_LABELS = {
     "live_link": "直播链接", "event_name": "活动", "event_date": "活动日期", "visit_time": "约好时间",
     "holiday_name": "节日", "pickup_date": "取衣日", "ticket_item": "送来的衣服", "alteration_item": "修改处",
     "old_guide_name": "原导购", "referral_gift": "推荐礼", "city": "城市", "course_title": "课程",
-    "announcement_title": "公告",
+    "announcement_title": "公告", "survey_link": "评价链接",
 }  # fmt: skip
 PRODUCT_LABELS = {
     "suit_wool": "西服", "shirt": "衬衫", "polo": "POLO", "tshirt": "T恤", "knit": "针织", "down": "羽绒",
@@ -39,7 +40,7 @@ BUYER_LABELS = {
 }  # fmt: skip
 MISSING = {
     "coupon": "现在没有券", "points": "积分还少，不提", "balance": "没有储值余额", "event": "近期没有活动",
-    "new_item": "没有合他码的新品", "outfit": "还没给他搭好", "level_gap": "离升级还远",
+    "new_item": "没有合他码的新品", "outfit": "还没给他搭好", "level_gap": "离升级还远", "survey": "没有等他评的",
 }  # fmt: skip
 NODE_LABELS = {
     "m30": "30 分钟回访", "d3": "3 天回访", "d30": "30 天回访", "d60": "60 天回访", "d90": "90 天回访",
@@ -55,7 +56,7 @@ TOPICS: dict[str, tuple[str, tuple[str, ...]]] = {
                              "level_keep", "stored_value_reminder", "stored_value_offer")),
     "live": ("直播", ("live_invite", "live_coupon", "live_day_reminder", "live_group_warmup", "live_nonbuyer_r1",
                       "live_nonbuyer_r2", "live_nonbuyer_r3")),
-    "aftersale": ("售后", ("aftersale_first_response", "aftersale_care", "pickup_reminder", "survey_low_score")),
+    "aftersale": ("售后", ("aftersale_first_response", "aftersale_care", "pickup_reminder", "fitting_progress", "survey_low_score")),
     "holiday": ("节日换季", ("holiday_greeting", "season_care")),
     "visit": ("约到店", ("visit_invite", "visit_reminder", "event_invite", "event_noshow", "stock_arrival",
                          "tryon_followup")),
@@ -140,9 +141,9 @@ def unsaid(text: str) -> list[str]:
 
 
 def is_service(text: str, requires: Iterable[str]) -> bool:
-    """Tell whether a text may go to a member who opted out of marketing: it brings no coupon and no link."""
+    """Tell whether a text may go to a member who opted out of marketing: it brings no coupon and no link to buy by."""
     names = used_variables(text)
-    return not (names & link_variables()) and "coupon" not in requires and "coupon_title" not in names
+    return not (names & link_variables() - SERVICE_LINKS) and "coupon" not in requires and "coupon_title" not in names
 
 
 def with_labels(text: str, known: Mapping[str, str] | None = None) -> str:

@@ -36,6 +36,7 @@ def test_the_words_stand_ready_and_go_out_once(world: World, client_of: Callable
     side.locator("[data-send]").first.dblclick()
     side.locator("[data-sent]").wait_for()
     assert [line["text"] for line in world.chat()] == ["王哥，大衣回家先挂起来透透气。"]
+    page.locator("#wx-lines .bub p").first.wait_for()  # the chat reads on by itself
     assert page.locator("#wx-lines .bub p").all_inner_texts() == ["王哥，大衣回家先挂起来透透气。"]
     world.task.refresh_from_db()
     assert (world.task.state, world.task.evidence_kind, world.task.evidence_level) == ("done", "chat_sent", 2)
@@ -77,7 +78,7 @@ def test_what_left_is_recorded_later_and_never_sent_twice(
     world.task.refresh_from_db()
     assert world.task.state == "open"
     page.context.unroute("**/api/v1/tasks/*/sent/")
-    side.locator("[data-sent]").wait_for(timeout=20000)
+    side.locator("[data-sent]").wait_for()
     world.task.refresh_from_db()
     assert (world.task.state, world.task.evidence_level, len(world.chat())) == ("done", 2, 1)
 
@@ -104,11 +105,11 @@ def test_somebody_elses_customer_gets_one_sentence(world: World, open_page: Call
 def test_outside_the_client_the_words_can_be_copied(world: World, open_page: Callable[..., Any], shot: Any) -> None:
     page = open_page(NARROW, sessionid=session_of(world.guide), permissions=["clipboard-read", "clipboard-write"])
     page.goto("/g/sidebar/")
-    page.get_by_text("请在企业微信里打开一位客户的聊天").wait_for(timeout=15000)
+    page.get_by_text("请在企业微信里打开一位客户的聊天").wait_for()
     page.goto(f"/g/sidebar/?external_user_id={world.link.external_user_id}")
     shot(page, "sidebar-360")
     assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
-    page.locator("[data-copy-words]").click(timeout=15000)
+    page.locator("[data-copy-words]").click()
     page.get_by_text("已复制").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#side-edit").input_value()
     shot(page, "sidebar-360-by-hand")

@@ -124,7 +124,7 @@ def test_an_unknown_friend_becomes_a_member_in_two_taps(
     made = Member.objects.get(name="周建国")
     assert (made.owner_guide, FriendLink.objects.get(external_user_id="wmUnknown").member) == (world.guide, made)
     drain_events()  # what a worker does some seconds later; nobody touches the page
-    side.locator("[data-task]", has_text="新好友破冰").wait_for(timeout=10000)
+    side.locator("[data-task]", has_text="新好友破冰").wait_for()
     shot(page, "sidebar-unknown-made-360")
 
 

@@ -53,7 +53,7 @@ def test_a_tag_goes_both_ways(tagged: World, client_of: Any, wait_until: Any, sh
         work_off(seconds=5)
         return MemberTag.objects.filter(tag__key="occupation", source="WECOM").exists()
 
-    wait_until(heard, seconds=20)
+    wait_until(heard)
     page.goto(f"/g/members/{tagged.member.public_id}/")
     page.wait_for_selector("#tags-card >> text=教师")
 

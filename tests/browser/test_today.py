@@ -112,6 +112,7 @@ def test_member_reason_words_and_send_are_seen_without_scrolling(phone: Callable
 
 def test_a_refresh_keeps_the_place_and_what_is_open(phone: Callable[..., Any], guide: Staff) -> None:
     page = phone("/g/today/")
+    page.locator("[hx-trigger=load]").first.wait_for(state="detached")  # what comes late may still move it
     page.locator("#fold-done summary").click()
     page.evaluate("window.scrollTo(0, 420)")
     Task.objects.filter(member__name="许明").update(state="skipped")
@@ -140,7 +141,7 @@ def test_the_kind_filter_is_an_address(phone: Callable[..., Any]) -> None:
     page = phone("/g/today/")
     page.get_by_role("link", name="按类型").click()
     page.get_by_role("link", name="30 分钟回访 1").click()
-    assert page.url.endswith("?kind=followup_m30")
+    page.wait_for_url("**?kind=followup_m30")
     assert page.locator("article.task").count() == 1
 
 
@@ -190,7 +191,7 @@ def test_where_the_chat_does_not_open_she_pastes_and_says_so(phone: Callable[...
     page = phone(task_url(), permissions=["clipboard-read", "clipboard-write"])
     words = page.locator("#script-text").inner_text()
     page.locator("#send-button").click()
-    page.locator("#by-hand [data-failed]", has_text="话术还在").wait_for(timeout=15000)
+    page.locator("#by-hand [data-failed]", has_text="话术还在").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == words
     page.get_by_role("button", name="我发了").click()
     page.get_by_text("已发送·手动").wait_for()

@@ -12,6 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from crm.aftersale.models import Ticket
+from crm.aftersale.rules import rules
+from crm.visits.models import Visit
 from guides.org.models import Staff
 from guides.org.people import FACTS as PERSON_FACTS
 from guides.org.units import STORE_FACTS
@@ -307,6 +310,17 @@ def test_what_changed_reads_as_a_line() -> None:
     facts = {"state": "leave", "role": "store_manager", "ids": [1, 2, 3, 4], "with_phone": True, "reason": ""}
     assert facts_words(facts) == "状态 请假，岗位 店长，名单里的人 4 个，含手机号 是"
     assert (facts_words(None), action_words("x.y")) == ("", "其他操作")
+
+
+def test_codes_and_instants_are_told_in_words() -> None:
+    """By what the columns of the row it was about call them; whichever room it is in."""
+    visit = {"state": "accepted", "starts_at": "2026-11-25T08:30:00+00:00"}
+    assert facts_words(visit, resource="crm.Visit") == f"状态 {Visit.State.ACCEPTED.label}，从什么时候 2026-11-25 16:30"
+    ticket = {"kind": "quality", "state": "waiting_member"}
+    assert (
+        facts_words(ticket, resource="crm.Ticket")
+        == f"种类 {Ticket.Kind.QUALITY.label}，状态 {rules().states['waiting_member']}"
+    )
 
 
 # reliability-security §12: what must be audited, by the actions that tell of it

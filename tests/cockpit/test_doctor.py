@@ -28,7 +28,7 @@ ALL_FAMILIES = ["agent", "user", "department", "externalcontact", "ticket", "get
 
 
 @pytest.fixture
-def console(db: None, sandbox: Any, settings: Any) -> Any:
+def console(db: None, sandbox: Any, pay_sandbox: Any, settings: Any) -> Any:
     """The platform knows our app and our people; our own site need not answer."""
     tokens.Credentials.forget_process_copies()
     gateway._gateway.cache_clear()
@@ -139,6 +139,12 @@ PLANTED = {
     "clock-in not granted": ("checkin", _without("checkin"), "打卡"),
     "approval not granted": ("approval", _without("oa"), "审批"),
     "rules and words not loaded": ("words", _no_words, "服务器"),
+    "payment key cut off": ("pay_keys", _setting(WECHATPAY_API_V3_KEY="short"), "API安全"),
+    "merchant's private key broken": ("pay_keys", _setting(WECHATPAY_PRIVATE_KEY="no key"), "API安全"),
+    "another certificate's number": ("pay_call", _setting(WECHATPAY_SERIAL_NO="5F" * 20), "API安全"),
+    "another platform's key": ("pay_call", _setting(WECHATPAY_PUBLIC_KEY_ID="PUB_KEY_ID_OTHER"), "API安全"),
+    "WeChat Pay not reachable": ("pay_call", _setting(WECHATPAY_API_BASE="http://127.0.0.1:9"), "网络"),
+    "notices do not reach us": ("pay_notice", _setting(), "服务器"),
     "home page elsewhere": ("home", _console(home_url="https://elsewhere.example/"), "应用主页"),
 }  # fmt: skip
 

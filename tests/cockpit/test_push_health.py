@@ -10,7 +10,7 @@ from tasks.cadences.jobs import prove_nightly
 from tasks.cadences.models import Hand
 from tests.factories.crm import make_member, make_order
 from tests.factories.tasks import enroll, load_rules
-from yejibao.cockpit import push_health
+from yejibao.cockpit import push_flow, push_health
 from yejibao.cockpit.causes import CAUSES, cause_of
 from yejibao.core import clock
 from yejibao.core.clock import parse_iso
@@ -30,10 +30,10 @@ def test_delivery_is_sent_of_sent_failed_and_parked(message, now):
         message(state)
     message("sent", minutes=24 * 60)
     message("failed", minutes=24 * 60)
-    today, yesterday, _ = push_health.flow("today", now=now)
+    today, yesterday, _ = push_flow.flow("today", now=now)
     assert (today.sent, today.again, today.dead, today.rate) == (8, 1, 2, 0.8)
     assert (yesterday.sent, yesterday.dead, yesterday.rate) == (1, 1, 0.5)
-    week, before, bars = push_health.flow("7", now=now)
+    week, before, bars = push_flow.flow("7", now=now)
     assert (week.sent, week.dead, before.rate) == (9, 3, None)
     assert (bars.labels[-1], [row[-1] for row in bars.series], [row[-2] for row in bars.series]) == (
         "11-21", [7, 1, 2], [1, 0, 1],
@@ -45,7 +45,7 @@ def test_ten_minutes_a_column_from_the_first_wave_on(message, now):
     message("sent", minutes=15, attempts=2)  # 14:05
     message("pending", minutes=5, attempts=2)
     message("failed", minutes=3)
-    _, _, bars = push_health.flow("today", now=now)
+    _, _, bars = push_flow.flow("today", now=now)
     assert (bars.labels[0], bars.labels[-1], len(bars.labels)) == ("9:30", "14:20", 30)
     assert [row[0] for row in bars.series] == [1, 0, 0]
     assert [row[-3:] for row in bars.series] == [[0, 0, 0], [1, 1, 0], [0, 1, 0]]
@@ -53,7 +53,7 @@ def test_ten_minutes_a_column_from_the_first_wave_on(message, now):
 
 
 def test_nothing_yet_has_no_rate(org, now):
-    today, _, bars = push_health.flow("today", now=now)
+    today, _, bars = push_flow.flow("today", now=now)
     assert (today.rate, set(map(sum, bars.series))) == (None, {0})
 
 
@@ -167,6 +167,7 @@ def test_what_is_tried_again_says_that_nobody_has_to_act(message, now):
     }
 
 
+@pytest.mark.logs_people
 def test_events_set_aside_show_no_text_of_their_error(org, now):
     OutboxEvent.objects.create(
         topic="crm.order_paid", payload={}, created_at=now, parked_at=now, attempts=5, error="KeyError: '13800132075'"

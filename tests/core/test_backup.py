@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from tests.factories.crm import make_member
+from tests.factories.crm import make_member, make_order
 from tests.factories.guides import make_staff
 from yejibao.core import audit, clock, sealing
 from yejibao.core.backup import databases, drilling, dumping, restoring
@@ -116,15 +116,17 @@ def drills() -> int:
 
 
 def test_the_drill_proves_a_backup_and_leaves_a_report_and_nothing_else(capsys):
-    make_member(owner=make_staff(), phone="13800132075")
+    member = make_member(owner=make_staff(), phone="13800132075")
+    make_order(member, paid_at="2026-03-01 10:00", amount_fen=88_888_888)
     audit.record(Actor.system(), "auth.login", "guides.Staff", resource_id="1")
     call_command("drill_restore", "--json")
     told = json.loads(capsys.readouterr().out)
     assert told["is_well"] and all(proof["is_well"] for proof in told["proofs"])
     assert [proof["name"] for proof in told["proofs"]] == [
-        "行数和金额", "数据页", "数据库结构", "个人信息", "最新一条", "操作记录", "已删除的会员", "发送",
+        "行数和金额", "账", "数据页", "数据库结构", "个人信息", "最新一条", "操作记录", "已删除的会员", "发送",
     ]  # fmt: skip
-    assert "随机打开 1 条" in told["proofs"][3]["said"]
+    assert "随机打开 1 条" in told["proofs"][4]["said"]
+    assert told["rows"] < 88_888_888, "rows are counted, money is none of them"
     assert Heartbeat.objects.filter(name="job:restore_drill").exists()
     report = DrillReport.objects.get()
     assert (report.is_well, report.rows, report.error, drills()) == (True, told["rows"], "", 0)

@@ -18,7 +18,7 @@ from tests.conftest import CHECKOUT
 from yejibao.core import clock, rotation
 from yejibao.core.models import AuditEntry, KeyRotation
 from yejibao.core.personal import columns, decrypt, encrypt
-from yejibao.intake.models import Batch, RefusedRow, Source
+from yejibao.intake.models import Batch, RefusedRow, Source, StagedRow
 
 ROWS = 300
 
@@ -52,7 +52,11 @@ def only_members(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         rotation,
         "tables",
-        lambda: [one for one in everything() if one.name in ("crm_member", "wecom_credential", "intake_refusedrow")],
+        lambda: [
+            one
+            for one in everything()
+            if one.name in ("crm_member", "wecom_credential", "intake_refusedrow", "intake_stagedrow")
+        ],
     )
 
 
@@ -142,6 +146,28 @@ def test_what_waits_encrypted_inside_json_changes_its_key_too(keys: tuple[str, s
     row.refresh_from_db()
     assert decrypt(row.cells["phone"], column="crm_member.phone") == "13800132075"
     assert (row.cells["name"], row.cells["note"]) == ("王", "a$b")
+
+
+@pytest.mark.django_db
+def test_rows_on_their_way_in_change_their_key_too(keys: tuple[str, str], settings: Any) -> None:
+    def cells(number: int) -> dict[str, str]:
+        return {"phone": encrypt(phone(number), column="crm_member.phone")}
+
+    places = [(batch, place) for batch in (9, 10) for place in range(1, 6)]
+    StagedRow.objects.bulk_create(
+        StagedRow(batch=batch, place=place, line=place, key=f"{place}", cells=cells(batch * 10 + place))
+        for batch, place in places
+    )
+    settings.DATA_KEYS = [keys[1], keys[0]]
+    for told in rotation.rotate(at_once=3):
+        assert told.rows <= 10
+    assert rotation.keys_in_use(at_once=4)["intake_stagedrow.cells"] == {"k2": 10}
+    settings.DATA_KEYS = [keys[1]]
+    held = {
+        (one.batch, one.place): decrypt(one.cells["phone"], column="crm_member.phone")
+        for one in StagedRow.objects.all()
+    }
+    assert held == {(batch, place): phone(batch * 10 + place) for batch, place in places}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -289,6 +289,22 @@ def test_navigation_shows_what_works_and_is_allowed(places: None) -> None:
     assert [one.key for one in nav.entries("hq", ask("/hq/", None))] == ["home"]
 
 
+def test_the_menu_is_that_of_the_role_one_works_in(places: None) -> None:
+    held = {"kind": "staff", "grants": (Grant("hq_operator", "all"), Grant("hq_training", "all"))}
+    may = frozenset({"push.view"})
+    at_rules = Actor(**held, working_role="hq_operator", permissions=may)  # type: ignore[arg-type]
+    teaching = Actor(**held, working_role="hq_training", permissions=may, working_permissions=may)  # type: ignore[arg-type]
+    assert [one.key for one in nav.entries("hq", ask("/hq/", at_rules))] == ["home", "rules"]
+    assert [one.key for one in nav.entries("hq", ask("/hq/", teaching))] == ["home", "late"]
+
+
+def test_a_group_stands_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nav, "_areas", {"hq": {}})
+    for key, group, order in (("a", "系统", 50), ("b", "", 60), ("c", "组织", 55), ("d", "系统", 90)):
+        nav.add("hq", key=key, label=key, icon="list", url=f"/hq/{key}/", order=order, group=group)
+    assert [one.key for one in nav.entries("hq", ask("/hq/", None))] == ["b", "a", "d", "c"]
+
+
 def test_the_longest_matching_place_is_the_current_one(places: None) -> None:
     operator = Actor(kind="staff", grants=(Grant("hq_operator", "all"),))
     found = nav.entries("hq", ask("/hq/rules/3369/", operator))

@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from yejibao.core import traffic
+from yejibao.core import clock, traffic
 from yejibao.core.traffic import CASHIER, DASHBOARDS, EXPORTS, LISTS, PAYMENTS, TODAY, Rank, Shed, rank, rank_of
 
 PATHS = {
@@ -76,14 +76,71 @@ def test_who_is_turned_away_takes_no_place_from_others(settings: Any) -> None:
     assert (seen, shed.inside) == ([6], 5)
 
 
-def test_who_leaves_by_an_error_frees_his_place() -> None:
+def test_only_so_many_are_served_at_once_and_the_others_in_the_order_they_came(settings: Any) -> None:
+    settings.WEB_AT_ONCE = 2
+    came, may_go = [threading.Event() for _ in range(8)], [threading.Event() for _ in range(8)]
+    served: list[int] = []
+
+    def page(request: HttpRequest) -> HttpResponse:
+        number = int(request.GET["n"])
+        served.append(number)
+        came[number].set()
+        assert may_go[number].wait(20)
+        return HttpResponse("in")
+
+    shed = Shed(page)
+    people = []
+    for number in range(8):
+        people.append(threading.Thread(target=shed, args=[RequestFactory().get("/g/today/", {"n": number})]))
+        people[-1].start()
+        assert came[number].wait(20) if number < 2 else _waits(shed, number - 1)
+    assert (served, shed.inside) == ([0, 1], 8)
+    for number in range(8):
+        may_go[number].set()
+        assert number + 2 > 7 or came[number + 2].wait(20)
+    for person in people:
+        person.join(20)
+    assert (served, shed.inside, shed.served.free) == (list(range(8)), 0, 2)
+
+
+def test_who_waits_for_another_system_lets_the_next_be_served(settings: Any) -> None:
+    settings.WEB_AT_ONCE = 1
+    hangs, answers, served = threading.Event(), threading.Event(), []
+
+    def page(request: HttpRequest) -> HttpResponse:
+        if request.path == "/login/":
+            with traffic.elsewhere(), traffic.elsewhere():
+                hangs.set()
+                assert answers.wait(20)
+        served.append(request.path)
+        return HttpResponse("in")
+
+    shed = Shed(page)
+    first = threading.Thread(target=shed, args=[RequestFactory().get("/login/")])
+    first.start()
+    assert hangs.wait(20)
+    assert shed(RequestFactory().get("/g/today/")).status_code == 200
+    answers.set()
+    first.join(20)
+    assert (served, shed.served.free, shed.inside) == (["/g/today/", "/login/"], 1, 0)
+
+
+def _waits(shed: Shed, how_many: int) -> bool:
+    """Wait until so many stand in line."""
+    deadline = clock.monotonic() + 20
+    while len(shed.served.waiting) < how_many and clock.monotonic() < deadline:
+        threading.Event().wait(0.005)
+    return len(shed.served.waiting) == how_many
+
+
+def test_who_leaves_by_an_error_frees_his_place(settings: Any) -> None:
     def fail(request: HttpRequest) -> HttpResponse:
         raise RuntimeError
 
     shed = Shed(fail)
     with pytest.raises(RuntimeError):
         shed(RequestFactory().get("/"))
-    assert shed.inside == 0
+    assert (shed.inside, shed.served.free) == (0, settings.WEB_AT_ONCE)
 
 
 def test_what_is_declared_counts_before_the_kind(monkeypatch: Any) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import SandboxControl
 from tests.factories.crm import make_friend, make_member, make_style
 from tests.factories.guides import Org, holder_of, make_org, sign_in
 from yejibao.core import clock as product_clock
-from yejibao.demo import sandbox_client
+from yejibao.demo import sandbox_people
 from yejibao.wecom import gateway, tokens
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +84,7 @@ def test_the_named_and_hq_come_before_any_number_of_made_up_people(
 ) -> None:
     load_org(made_up_org(branches=1, regions=1, areas=1, stores=3, staff=40), now=product_clock.now())
     keeper = holder_of("sys_admin", org)
-    monkeypatch.setattr(sandbox_client, "PEOPLE_SHOWN", 30)
+    monkeypatch.setattr(sandbox_people, "PEOPLE_SHOWN", 30)
     page = client.get("/sandbox/people/").content.decode()
     places = re.findall(r"<h2>([^<]+)</h2>", page)
     assert places[0] == "先从这几位开始" and not places[1].startswith("门店")

@@ -143,7 +143,7 @@ def test_no_line_queue_or_address_names_a_member(
 def _ask_at_hq(org: Org, guide: Client, task: Task) -> None:
     """The number by a tap, what he allows, and his own copy, as customer service hands it out."""
     member = task.member
-    number = f"/g/members/{member.public_id}/number/"
+    number = f"/g/members/{member.public_id}/reveal/phone/"
     assert PHONE in guide.post(number, {"reason": "电话回访"}).content.decode()
     assert guide.post(f"/g/tasks/{task.pk}/phone/").status_code in (200, 422)
     sheet = {"channels": ["wecom_message"], "seen": desk.seen(member, ALLOWED)}

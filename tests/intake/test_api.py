@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from crm.catalogue.models import Sku, StockLevel, StyleColor
+from crm.catalogue.models import Sku, StyleColor
+from crm.catalogue.stock_models import StockLevel
 from crm.members.models import Member, MemberIdentity
 from crm.orders.models import Order
 from guides.footfall.models import Footfall
@@ -119,6 +120,7 @@ def test_goods_and_stock(post: Any) -> None:
     assert results(post("products", product | {"price_fen": 199000, "occasions": ""})) == ["changed"]
     style = StyleColor.objects.get()
     assert (style.price_fen, style.occasions, style.style_no) == (199000, ["商务", "通勤"], "A")
+    assert style.price_since is not None  # from now on it is the later one of two tag prices
     assert list(Sku.objects.order_by("code").values_list("code", "size")) == [
         ("A-1-175/92A", "175/92A"),
         ("A-1-180/96A", "180/96A"),

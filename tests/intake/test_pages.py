@@ -60,6 +60,14 @@ def test_a_file_is_tried_read_through_confirmed_and_what_is_wrong_corrected(org:
     hq.post("/hq/intake/refused/settle/", {"kind": "members", "source": "excel", "code": "input.required"})
     assert RefusedRow.objects.get(key="X3").tries == 2
     row = RefusedRow.objects.get(key="X3")
+    other = browser_of("hq_crm", org)
+    assert "归我" in other.get(f"/hq/intake/refused/{row.pk}/").content.decode()
+    other.post(f"/hq/intake/refused/{row.pk}/", {"act": "claim"})
+    assert RefusedRow.objects.get(pk=row.pk).owner_id not in (None, row.owner_id)
+    hq.post(
+        "/hq/intake/refused/settle/", {"kind": "members", "source": "excel", "code": "input.required", "act": "claim"}
+    )
+    assert RefusedRow.objects.get(pk=row.pk).owner_id == row.owner_id
     hq.post(f"/hq/intake/refused/{row.pk}/", {"act": "close", "reason": "不要了"})
     assert RefusedRow.objects.filter(state="open").count() == 0
     assert {"intake.uploaded", "intake.confirmed", "intake.row_retried", "intake.row_closed"} <= set(

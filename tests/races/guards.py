@@ -4,7 +4,32 @@
 a guard: one that is neither here nor among the REASONS fails.
 """
 
-from . import guards_intake, guards_office, guards_sign_in, guards_wecom
+from . import (
+    guards_aftersale,
+    guards_announcements,
+    guards_benefits,
+    guards_clock,
+    guards_goods,
+    guards_intake,
+    guards_leave,
+    guards_mending,
+    guards_next_best,
+    guards_office,
+    guards_office_day,
+    guards_outfits,
+    guards_patrol,
+    guards_payments,
+    guards_portal,
+    guards_proxy,
+    guards_sign_in,
+    guards_stocktake,
+    guards_surveys,
+    guards_tailoring,
+    guards_till,
+    guards_visits,
+    guards_wallet,
+    guards_wecom,
+)
 from .declaring import advisory, alone, condition, lock, on_conflict, skipping, turned
 from .declaring import guard as _guard
 from .stories import acts, approvals, core, engine, exports, masses, orders, people, privacy
@@ -62,7 +87,6 @@ PEOPLE = [
            people.a_move_begins_while_it_is_taken_back),
     _guard("store change: taken back or begins", "guides/org/moving.py:cancel_transfer",
            (lock(), condition(r'"guides_storechange"\."state" = %s')), people.a_move_is_taken_back_while_it_begins),
-    _guard("roster: one edit", "guides/attendance/services.py:_set", lock(), people.two_who_set_the_same_rest_day),
     _guard("members: one new owner", "crm/members/services/ownership.py:change_owner", lock(),
            people.two_managers_give_a_member_away),
     _guard("hand-over: one heir", "crm/members/services/handing_over.py:_open", lock(), people.two_heirs_are_named),
@@ -88,7 +112,7 @@ PEOPLE = [
            people.two_nights_begin_at_once),
     _guard("scoring: a level that rose stays", "crm/scoring/services/counting.py:settle_levels", lock(),
            people.a_level_that_rises_while_it_is_to_end),
-    _guard("tickets: one step at a time", "crm/aftersale/services.py:move_ticket",
+    _guard("tickets: one step at a time", "crm/aftersale/services/moving.py:move_ticket",
            condition(r'"crm_ticket"\."state" = %s'), people.two_who_move_a_ticket),
 ]  # fmt: skip
 
@@ -237,8 +261,9 @@ APPROVALS = [
 ]  # fmt: skip
 
 GUARDS = [
-    *APPROVALS, *CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_intake.GUARDS, *guards_office.GUARDS,
-    *guards_sign_in.GUARDS, *guards_wecom.GUARDS,
+    *guards_tailoring.GUARDS, *APPROVALS, *CORE, *PEOPLE, *ORDERS, *CADENCES, *OPENING, *TASKS, *TOLD, *EXPORTS, *guards_aftersale.GUARDS, *guards_announcements.GUARDS, *guards_intake.GUARDS, *guards_leave.GUARDS, *guards_office.GUARDS, *guards_office_day.GUARDS,
+    *guards_benefits.GUARDS, *guards_sign_in.GUARDS, *guards_wallet.GUARDS, *guards_wecom.GUARDS, *guards_clock.GUARDS, *guards_goods.GUARDS, *guards_stocktake.GUARDS, *guards_till.GUARDS, *guards_proxy.GUARDS, *guards_outfits.GUARDS, *guards_patrol.GUARDS, *guards_payments.GUARDS, *guards_portal.GUARDS, *guards_mending.GUARDS, *guards_next_best.GUARDS,
+    *guards_visits.GUARDS, *guards_surveys.GUARDS,
 ]  # fmt: skip
 
 # Guards whose race needs more than two connections: a test of their own runs it with and without them.
@@ -267,13 +292,37 @@ REASONS = {
     "guides/notices/services.py:mark_all_read": "the order of locks beside those who tell",
     "crm/catalogue/loading.py:load_catalogue": _LAST,
     "crm/privacy/loading.py:load_texts": _BY_HAND,
+    "yejibao/core/one_by_one.py:work_off": "each row looked at again under its lock, and acted on by an act that has a condition of its own",
     "yejibao/core/wearing.py:_batch": "two runs would clear the same words twice",
     "crm/privacy/services/particulars.py:set_particulars": _LAST,
     "yejibao/core/erasing.py:erase": "safe to run twice: who is forgotten stays so",
     "yejibao/core/rotation.py:rotate": "one row a table; the batch takes its lock",
     "yejibao/core/rotation.py:_batch": "two runs would do the same work twice; what they write is the same",
+    "yejibao/core/reindexing.py:rebuild": "one row a table; the batch takes its lock",
+    "yejibao/core/reindexing.py:_batch": "two runs would do the same work twice; what they write is the same",
+    "guides/org/services.py:create_staff": "the account's key refuses a second",
+    "yejibao/demo/patrols.py:_plan": "a scratch world",
     "crm/members/services/handing_over.py:open_handover": "a handler of events: one drain",
+    **guards_aftersale.REASONS,
+    **guards_tailoring.REASONS,
+    **guards_announcements.REASONS,
+    **guards_office_day.REASONS,
     **guards_intake.REASONS,
+    **guards_payments.REASONS,
+    **guards_portal.REASONS,
+    **guards_surveys.REASONS,
+    **guards_visits.REASONS,
+    **guards_leave.REASONS,
+    **guards_clock.REASONS,
+    **guards_wallet.REASONS,
+    **guards_goods.REASONS,
+    **guards_outfits.REASONS,
+    **guards_patrol.REASONS,
+    **guards_stocktake.REASONS,
+    **guards_till.REASONS,
+    **guards_proxy.REASONS,
+    **guards_benefits.REASONS,
+    **guards_mending.REASONS,
     "crm/orders/services/writing.py:write_lines": _HELD,
     "crm/orders/services/writing.py:write_changes": _HELD,
     "crm/scoring/services/tiers.py:_write": "the order of locks beside a batch of orders; one run a night writes tiers",

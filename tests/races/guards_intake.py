@@ -21,6 +21,7 @@ REASONS = {
     "guides/org/intake.py:commit_stores": "the store that follows says whether it is new; the key refuses a second unit",
     "yejibao/intake/services/counting.py:count_days": "counts all anew: the last writer is right",
     "yejibao/intake/services/counting.py:tell_count": _LAST,
+    "yejibao/intake/services/refusals.py:claim_refused": _LAST,
     "yejibao/intake/services/refusals.py:close_refused": "closed by the second as well: the same words stand",
     "yejibao/intake/services/sources.py:issue_token": _LAST,
     "yejibao/intake/services/sources.py:save_source": "its row is held and must be as it was seen; the key refuses a second name",

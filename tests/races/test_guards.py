@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from django.core.management import call_command
 
+from tests import database
 from tests.conftest import TestClock
 from tests.factories.guides import make_org
 from tests.factories.tasks import load_rules
@@ -28,7 +28,7 @@ def company(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> 
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         load_rules()
         yield World(make_org())
-        call_command("flush", verbosity=0, interactive=False)
+        database.empty()
 
 
 @pytest.fixture

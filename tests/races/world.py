@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from crm.members.models import Member
 from crm.orders.models import Order
 from guides.org.models import Staff
 from tasks.cadences.models import Enrollment
 from tasks.followups.models import Task
+from tests import database
 from tests.factories.crm import make_friend, make_member, make_order
 from tests.factories.guides import Org, actor, make_staff
 from tests.factories.tasks import enroll, make_task
@@ -83,8 +82,4 @@ def messages(**facts: Any) -> int:
 
 def clear() -> None:
     """Empty every table the races write, the company's stay."""
-    tables = [name for name in connection.introspection.table_names() if not name.startswith(_KEPT)]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in tables))
-        if filled := [row[0] for row in cursor.fetchall()]:
-            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
+    database.empty(lambda name: name.startswith(_KEPT))

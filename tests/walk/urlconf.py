@@ -59,9 +59,13 @@ class Route:
         assert isinstance(rule, Rule), f"{self.label} declares no access"
         return rule
 
+    @property
+    def absent(self) -> dict[str, str]:
+        """Return for each argument what no row has."""
+        return {name: ABSENT.get(converter, ABSENT_NUMBER) for name, converter in self.arguments}
+
     def path(self, **values: str) -> str:
-        absent = {name: ABSENT.get(converter, ABSENT_NUMBER) for name, converter in self.arguments}
-        return self.template.format(**(absent | values))
+        return self.template.format(**(self.absent | values))
 
 
 def routes() -> list[Route]:

@@ -195,11 +195,11 @@ def test_every_call_ends_within_its_timeout(
 ) -> None:
     monkeypatch.setattr(gateway, "READ_SECONDS", 0.3)
     door = Gateway(door.app, door.base)
-    sandbox.fault(api, hang=3)
+    sandbox.fault(api, hang=8)
     started = time.monotonic()
     with pytest.raises(GatewayError) as caught:
         door.get_user("lan.chen")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 6
     assert (caught.value.kind, caught.value.api) == (Kind.UNKNOWN, api)
 
 

@@ -14,7 +14,7 @@ from yejibao.core.errors import Conflict, Invalid, NotFound
 from yejibao.core.models import OutboxEvent, OutboxMessage
 from yejibao.core.outbox import events, messages
 
-from . import push_health
+from . import push_flow, push_health
 from .causes import CAUSES, cause_of
 
 ROLES = ("hq_operator", "sys_admin")
@@ -31,17 +31,17 @@ REASONS = ("已经当面说了", "这条过时了", "人已离职", "会员已�
 def push(request: HttpRequest) -> HttpResponse:
     """The whole page; asked by htmx every half minute, only its middle."""
     range_ = request.GET.get("range", "today")
-    if range_ not in push_health.RANGES:
+    if range_ not in push_flow.RANGES:
         raise NotFound()
     now = clock.now()
-    current, earlier, bars = push_health.flow(range_, now=now)
+    current, earlier, bars = push_flow.flow(range_, now=now)
     queue = push_health.queue(now=now)
     troubles = push_health.troubles()
     parked_events, parked_cycles = push_health.parked_events(), push_health.parked_cycles()
     resendable = sum(one.count for one in troubles if one.cause.is_resendable)
     context = {
-        "range": range_, "ranges": [(key, name) for key, (_, name) in push_health.RANGES.items()],
-        "range_name": push_health.RANGES[range_][1],
+        "range": range_, "ranges": [(key, name) for key, (_, name) in push_flow.RANGES.items()],
+        "range_name": push_flow.RANGES[range_][1],
         "before_name": {"today": "昨天", "7": "前 7 天", "30": "前 30 天"}[range_],
         "flow": current, "earlier": earlier, "bars": bars, "is_today": range_ == "today",
         "kinds": [(push_health.KINDS.get(kind, kind), n) for kind, n in current.kinds.most_common(2) if n],

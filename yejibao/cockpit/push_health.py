@@ -1,15 +1,11 @@
-"""推送健康 in figures: what went out, what waits, what failed and why, and how the machinery is. Reads only."""
+"""推送健康 in figures: what waits, what failed and why, and how the machinery is (what went out: push_flow). Reads only."""
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 
-import redis
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Max, Min, Q, QuerySet
 
@@ -24,135 +20,28 @@ from yejibao.wecom import messages
 
 from . import health
 from .causes import CAUSE, Cause, cause_of, while_retried
+from .keeping import KEPT_SECONDS, forget, keep, kept
 
 State = OutboxMessage.State
-RANGES = {"today": (1, "今天"), "7": (7, "7 天"), "30": (30, "30 天")}
 KINDS = {
     "task": "任务卡", "digest": "任务摘要", "urge": "催办", "escalation": "超时提醒", "daily_list": "每日清单",
-    "weekly_list": "每周清单", "card_said": "卡片回话",
+    "weekly_list": "每周清单", "card_said": "卡片回话", "announcement": "公告", "announcement_urge": "催读公告",
+    "announcement_try": "公告试发", "notice": "提醒",
 }  # fmt: skip
 TOPICS = {
     "crm.order_paid": "付款", "crm.order_returned": "退货", "crm.order_exchanged": "换货", "crm.order_received": "签收",
     "crm.order_corrected": "订单更正", "crm.ticket_changed": "售后单变动", "crm.member_changed": "会员变动",
     "crm.friend_changed": "好友变动", "crm.heir_named": "指定接手人", "guides.staff_resigned": "员工离职",
-    "guides.staff_away_changed": "员工请假",
+    "guides.staff_away_changed": "员工请假", "guides.staff_moved": "员工调店", "guides.staff_lent": "临时支援",
+    "guides.sign_in_changed": "登录方式变动", "guides.announcement_unread": "公告要催读", "guides.announcement_settled": "公告读完",
+    "guides.meeting_planned": "安排会议", "guides.meeting_attended": "参加会议", "guides.vote_opened": "发起投票",
+    "guides.vote_cast": "投票", "guides.patrol_finding": "巡店问题", "guides.patrol_submitted": "巡店报告",
+    "guides.work_logs_asked": "要写日志", "guides.work_log_handed_in": "交日志", "core.duty_finished": "店务办完",
+    "crm.member_tagged": "会员标签变动", "crm.members_merged": "会员合并",
 }  # fmt: skip
-TEN_MINUTES, DAY = 600, 86_400
 PAGE = 50
 PROOF_MAX_AGE = timedelta(hours=26)
 DEAD = Q(state__in=[State.FAILED, State.PARKED])
-KEPT_SECONDS = 60  # the long ranges: millions of rows
-
-
-# ---------------------------------------------------------------- what went out
-
-
-@dataclass
-class Flow:
-    """One stretch of days: messages that were due in it."""
-
-    sent: int = 0
-    again: int = 0  # of the sent ones: not at the first try
-    retrying: int = 0
-    dead: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def rate(self) -> float | None:
-        """Return sent / (sent + failed + parked), None where nothing ended yet."""
-        ended = self.sent + self.dead
-        return self.sent / ended if ended else None
-
-
-@dataclass
-class Bars:
-    """The chart: at the first try, after retries, dead; one column for ten minutes or a day."""
-
-    labels: list[str] = field(default_factory=list)
-    series: list[list[int]] = field(default_factory=lambda: [[], [], []])
-
-    @property
-    def spoken(self) -> str:
-        total = [sum(row) for row in self.series]
-        return f"送达 {total[0] + total[1]} 条，其中重试 {total[1]} 条，没送到 {total[2]} 条"
-
-
-_FLOW = """
-SELECT m.due_at >= %(start)s AS is_now,
-    CASE WHEN m.due_at >= %(start)s
-         THEN floor(extract(epoch FROM coalesce(m.sent_at, m.claimed_at, m.due_at) - %(start)s) / %(step)s)::int END AS slot, m.kind,
-    count(*) FILTER (WHERE m.state = 'sent') AS sent,
-    count(*) FILTER (WHERE m.state = 'sent' AND m.attempts > 1) AS again,
-    count(*) FILTER (WHERE m.state IN ('pending', 'unknown', 'claimed') AND m.attempts > 0) AS retrying,
-    count(*) FILTER (WHERE m.state IN ('failed', 'parked')) AS dead
-FROM core_outboxmessage m
-WHERE m.created_at >= %(since)s AND m.due_at >= %(before)s AND m.due_at <= %(now)s
-  AND m.state NOT IN ('cancelled', 'expired', 'closed')
-GROUP BY 1, 2, 3
-"""
-
-
-def flow(range_: str, *, now: datetime) -> tuple[Flow, Flow, Bars]:
-    """Return the range's messages, those of the range before, and the chart. One statement over `created_at`."""
-    days, _ = RANGES[range_]
-    today = clock.local_day(now)
-    start = clock.local_moment(today - timedelta(days=days - 1), time())
-    before = clock.local_moment(today - timedelta(days=2 * days - 1), time())
-    step = TEN_MINUTES if days == 1 else DAY
-    kept_for = KEPT_SECONDS * (10 if days == 30 else 1)
-    key = f"push-flow:{range_}:{int(now.timestamp()) // kept_for}"
-    rows = _kept(key) if days > 1 else None
-    if rows is None:
-        with connection.cursor() as cursor:
-            # A message is due soon after it was made; one made at night leaves the next morning.
-            cursor.execute(
-                _FLOW, {"start": start, "before": before, "since": before - timedelta(days=1), "now": now, "step": step}
-            )
-            rows = cursor.fetchall()
-        if days > 1:
-            _keep(key, rows, seconds=kept_for)
-    current, earlier = Flow(), Flow()
-    slots: dict[int, list[int]] = {}
-    for is_now, slot, kind, sent, again, retrying, dead in rows:
-        one = current if is_now else earlier
-        one.sent, one.again, one.retrying, one.dead = (
-            one.sent + sent, one.again + again, one.retrying + retrying, one.dead + dead,
-        )  # fmt: skip
-        one.kinds[kind] += sent
-        if is_now:
-            column = slots.setdefault(max(0, slot), [0, 0, 0])
-            for place, number in enumerate((sent - again, again + retrying, dead)):
-                column[place] += number
-    return current, earlier, _bars(slots, days=days, today=today, now=now, start=start)
-
-
-def _bars(slots: dict[int, list[int]], *, days: int, today: date, now: datetime, start: datetime) -> Bars:
-    bars = Bars()
-    if days == 1:
-        opening = int((clock.local_moment(today, time(9, 30)) - start).total_seconds() // TEN_MINUTES)
-        last = int((now - start).total_seconds() // TEN_MINUTES)
-        columns = range(min([opening, *slots, last]), last + 1)
-        bars.labels = [words.clock_time(start + timedelta(seconds=slot * TEN_MINUTES)) for slot in columns]
-    else:
-        columns = range(days)
-        shown = [today - timedelta(days=days - 1 - slot) for slot in columns]
-        bars.labels = [f"{day.month}-{day.day}" for day in shown]
-    for slot in columns:
-        for place, row in enumerate(bars.series):
-            row.append(slots.get(slot, [0, 0, 0])[place])
-    return bars
-
-
-def _kept(key: str) -> Any:
-    try:
-        return cache.get(key)
-    except redis.RedisError:
-        return None
-
-
-def _keep(key: str, value: Any, *, seconds: int = KEPT_SECONDS) -> None:
-    with contextlib.suppress(redis.RedisError):  # only slower without
-        cache.set(key, value, seconds)
 
 
 # ---------------------------------------------------------------- what waits
@@ -375,11 +264,11 @@ def house_troubles(*, now: datetime) -> list[tuple[str, int]]:
     Every part is asked, so the answer is kept: the page calls each half minute.
     """
     key = f"push-house:{int(now.timestamp()) // KEPT_SECONDS}"
-    found = _kept(key)
+    found = kept(key)
     if found is None:
         said = Counter(line.said for line in health.read_lines(now))
         found = [(word, said[word]) for word in ("出错", "变慢") if said[word]]
-        _keep(key, found)
+        keep(key, found)
     return [(word, number) for word, number in found]
 
 
@@ -435,7 +324,7 @@ def may_leave_at(now: datetime) -> datetime:
 def open_matters() -> int:
     """Return how many sorts of trouble wait for somebody: the number beside the menu entry, on every page of HQ."""
     key = "push-open-matters"
-    found: int | None = _kept(key)
+    found: int | None = kept(key)
     if found is None:
         sorts = OutboxMessage.objects.filter(DEAD).annotate(cause=CAUSE).order_by().values_list("cause").distinct()
         parts = [sorts.query.sql_with_params(), _parked_events().values("pk")[:1].query.sql_with_params(),
@@ -446,14 +335,13 @@ def open_matters() -> int:
                 [param for _, params in parts for param in params],
             )
             found = int(cursor.fetchone()[0])
-        _keep(key, found)
+        keep(key, found)
     return found
 
 
 def forget_matters() -> None:
     """Count the number beside the menu entry anew: somebody has just acted."""
-    with contextlib.suppress(redis.RedisError):
-        cache.delete("push-open-matters")
+    forget("push-open-matters")
 
 
 def newest_dead() -> int:

@@ -16,10 +16,21 @@ from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext_lazy as _
 from rest_framework.permissions import BasePermission
 
+from . import words
 from .errors import Forbidden, SignInRequired
 from .scope import Actor
+
+NAMED_MOST = 5  # roles a refusal names
+# Where members are at home. Their sessions count here and nowhere else, those of staff everywhere but here.
+MEMBER_PLACES = ("/my/", "/api/v1/member/", "/i/")
+
+
+def page_permission(route: str) -> str:
+    """Return the permission that a page for some roles is by itself: `page.guides.shifts` of the route `guides:shifts`."""
+    return f"page.{route.replace(':', '.')}"
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,15 @@ class Rule:
     @property
     def needs_sign_in(self) -> bool:
         return True
+
+    @property
+    def sign_in_page(self) -> str:
+        """Return where a browser is sent at which nobody is signed in."""
+        return "/login/"
+
+    def refusal(self, route: str) -> Forbidden:
+        """Return what somebody signed in is told who may not call `route` (its name in the URLconf)."""
+        return Forbidden(permission=page_permission(route))
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,14 @@ class Roles(Rule):
     def allows(self, actor: Actor) -> bool:
         return actor.kind in ("staff", "system") and actor.has_role(*self.roles)
 
+    def refusal(self, route: str) -> Forbidden:
+        names = [words.role_name(role) for role in self.roles]
+        said = "、".join(names) if len(names) <= NAMED_MOST else _("%(count)d 个岗位") % {"count": len(names)}
+        return Forbidden(
+            _("这里给%(roles)s用。你也要用的话，请系统管理员在「人员」里给你加岗位。") % {"roles": said},
+            permission=page_permission(route),
+        )
+
 
 @dataclass(frozen=True)
 class Permission(Rule):
@@ -68,6 +96,21 @@ class Permission(Rule):
 
     def allows(self, actor: Actor) -> bool:
         return actor.kind in ("staff", "system") and actor.may(self.permission)
+
+    def refusal(self, route: str) -> Forbidden:
+        return Forbidden(permission=self.permission)
+
+
+@dataclass(frozen=True)
+class Members(Rule):
+    """A member on his own phone, in the places of members; what he reads is his own (`Actor.member_id`)."""
+
+    def allows(self, actor: Actor) -> bool:
+        return actor.kind == "member"
+
+    @property
+    def sign_in_page(self) -> str:
+        return "/my/enter/"
 
 
 @dataclass(frozen=True)
@@ -83,9 +126,14 @@ class Token(Rule):
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Return who asks, as the middleware found out: staff, the system or nobody."""
+    """Return who asks, as the middleware found out: staff, a member, the system or nobody."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
     return actor
+
+
+def is_members_place(path: str) -> bool:
+    """Tell whether a path is one where members are at home."""
+    return path.startswith(MEMBER_PLACES)
 
 
 def check(rule: Rule, request: HttpRequest) -> None:
@@ -94,7 +142,8 @@ def check(rule: Rule, request: HttpRequest) -> None:
     if rule.needs_sign_in and actor.kind == "anonymous":
         raise SignInRequired()
     if not rule.allows(actor):
-        raise Forbidden(permission=getattr(rule, "permission", "") or "role")
+        match = request.resolver_match
+        raise rule.refusal(match.view_name if match else "")
 
 
 View = Callable[..., HttpResponse]
@@ -108,7 +157,7 @@ def _declare(rule: Rule) -> Callable[[View], View]:
                 check(rule, request)
             except SignInRequired:
                 if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-                    return HttpResponseRedirect(f"/login/?next={quote(request.get_full_path())}")
+                    return HttpResponseRedirect(f"{rule.sign_in_page}?next={quote(request.get_full_path())}")
                 raise
             return view(request, *args, **kwargs)
 
@@ -139,6 +188,7 @@ def token(why: str) -> Callable[[View], View]:
 
 
 signed_in = _declare(SignedIn())
+member = _declare(Members())
 
 
 class Declared(BasePermission):

@@ -62,7 +62,7 @@ def _entry(
     return AuditEntry(
         at=clock.now(),
         actor_kind=actor.kind,
-        actor_id=actor.staff_id,
+        actor_id=actor.staff_id or actor.member_id,  # the kind says whose number it is
         actor_name=actor.name[:64],
         working_role=actor.working_role,
         on_behalf_of_id=on_behalf_of_id,

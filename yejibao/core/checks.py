@@ -8,6 +8,7 @@ import base64
 import binascii
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from django.db import DatabaseError, connection
 CLOCK_OFF_SECONDS = 2.0
 LOCAL = ("localhost", "127.0.0.1", "::1", "")
 MIN_SECRET = 32
+STAND_IN_CORP = "ww5a9db0c0de5a9db0"  # of the sandbox, and the default of settings.py
 LAPTOP_KEY = "ZGV2ZWxvcG1lbnQta2V5LWZvci1sYXB0b3BzLW9ubHk="  # the default of settings.py, which everybody can read
 
 
@@ -59,6 +61,60 @@ def _wrong() -> Iterator[tuple[int, str]]:
         yield 13, "SECOND_FACTOR 只能是 totp 或 wecom（must be totp or wecom）"
     if settings.REQUESTS_PER_MINUTE < 1 or not settings.MISSES_LOCK:
         yield 14, "REQUESTS_PER_MINUTE 和 MISSES_LOCK 不能关掉（limits are off: unset both）"
+    if bool(settings.MINI_APP_ID) != bool(settings.MINI_SECRET):
+        yield 19, "WECHAT_MINI_APP_ID 和 WECHAT_MINI_SECRET 要一起设（set both or neither）"
+    if settings.MINI_APP_ID and settings.WECHATPAY_MCHID and settings.MINI_APP_ID != settings.WECHATPAY_APPID:
+        yield (
+            19,
+            "WECHATPAY_APPID 要和 WECHAT_MINI_APP_ID 相同，付款人是小程序里的账号（payers are accounts of the mini-program）",
+        )
+    if settings.WECOM_CORP_ID in ("", STAND_IN_CORP):
+        yield 20, "WECOM_CORP_ID 没有设置，请从控制台「我的企业」抄来（missing: this is the sandbox's）"
+    if settings.TRUSTED_PROXY_COUNT < 1:
+        yield (
+            21,
+            "TRUSTED_PROXY_COUNT 至少是 1：https 在前面的代理结束，不写它，所有人算同一个地址（all callers look like one address）",
+        )
+    if Path(settings.MEDIA_ROOT).resolve().is_relative_to(Path(settings.BASE_DIR).resolve()):
+        yield 22, "MEDIA_ROOT 要在程序目录外面：照片和重删名单不能随升级丢掉（must lie outside the checkout）"
+    yield from _wrong_pay()
+
+
+def _wrong_pay() -> Iterator[tuple[int, str]]:
+    """A brand without a merchant number takes no WeChat Pay, and needs none of it."""
+    if settings.WECHATPAY_SANDBOX_CONTROL:
+        yield 17, "WECHATPAY_SANDBOX_CONTROL 不能设，它让任何人都能当付款人（is set: unset it）"
+    if not settings.WECHATPAY_MCHID:
+        return
+    if not settings.WECHATPAY_API_BASE.startswith("https://") or _is_local(settings.WECHATPAY_API_BASE):
+        yield 17, "WECHATPAY_API_BASE 不是微信支付的地址，应为 https://api.mch.weixin.qq.com（this is the sandbox's）"
+    if not settings.WECHATPAY_APPID or not settings.WECHATPAY_SERIAL_NO or not settings.WECHATPAY_PUBLIC_KEY_ID:
+        yield (
+            18,
+            "设了 WECHATPAY_MCHID，还要设 WECHATPAY_APPID、WECHATPAY_SERIAL_NO、WECHATPAY_PUBLIC_KEY_ID（missing）",
+        )
+    if (
+        len(settings.WECHATPAY_API_V3_KEY.encode()) != 32
+        or settings.WECHATPAY_API_V3_KEY == settings.SANDBOX_API_V3_KEY
+    ):
+        yield 18, "WECHATPAY_API_V3_KEY 要是商户平台里设的 32 个字符（not the 32 characters of the merchant's console）"
+    for ours, name in ((True, "WECHATPAY_PRIVATE_KEY"), (False, "WECHATPAY_PUBLIC_KEY")):
+        if not _is_pem(getattr(settings, name), getattr(settings, f"{name}_FILE"), is_private=ours):
+            yield 18, f"{name} 或 {name}_FILE 没有设置，或者不是 PEM 格式的密钥（missing, or no PEM key）"
+
+
+def _is_pem(text: str, path: str, *, is_private: bool) -> bool:
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        raw = Path(path).read_bytes() if path else text.encode()
+        if is_private:
+            serialization.load_pem_private_key(raw, None)
+        else:
+            serialization.load_pem_public_key(raw)
+    except (OSError, ValueError, TypeError):
+        return False
+    return True
 
 
 def _wrong_keys() -> Iterator[tuple[int, str]]:
@@ -71,7 +127,11 @@ def _wrong_keys() -> Iterator[tuple[int, str]]:
         yield 3, "YEJIBAO_DATA_KEYS 里有两把钥匙编号相同（two keys of one id）"
     if len(settings.INDEX_KEY) < MIN_SECRET:
         yield 4, "YEJIBAO_INDEX_KEY 没有设置，或者太短：至少 32 个字符（missing or shorter than 32 characters）"
-    secrets = [secret for _name, _colon, secret in keys] + [settings.INDEX_KEY, settings.SECRET_KEY]
+    secrets = [secret for _name, _colon, secret in keys] + [
+        settings.INDEX_KEY,
+        *settings.OLD_INDEX_KEYS,
+        settings.SECRET_KEY,
+    ]
     if len(set(filter(None, secrets))) < len(list(filter(None, secrets))):
         yield 15, "YEJIBAO_SECRET_KEY、YEJIBAO_DATA_KEYS、YEJIBAO_INDEX_KEY 不能相同，请分别生成（keys must differ）"
 

@@ -7,10 +7,12 @@ desk.must_be_as_seen(store, desk.seen(store, FACTS), posted)     # raises Stale 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from datetime import date, time
 from typing import Any
 
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.utils.dateparse import parse_date, parse_time
 from django.utils.translation import gettext_lazy as _
 
 from . import hx, idempotency
@@ -30,6 +32,11 @@ def attempt(
             raise
         return {}, refusal
     return answer, None
+
+
+def posted(post: QueryDict) -> dict[str, list[Any]]:
+    """Return what was typed, without what every form carries: the content of its command."""
+    return {name: values for name, values in post.lists() if name not in ("csrfmiddlewaretoken", "idempotency_key")}
 
 
 def sentence(refusal: DomainError) -> str:
@@ -70,6 +77,22 @@ def chosen(text: str | None) -> int:
     """Return the id a form field holds, 0 where there is none: what is chosen is looked up, so nothing is found then."""
     text = (text or "").strip()
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
+
+
+def day(text: str | None) -> date | None:
+    """Return the day a field or an address holds; None where it holds none, or one no calendar has."""
+    try:
+        return parse_date((text or "").strip()[:10])
+    except ValueError:
+        return None
+
+
+def hour(text: str | None) -> time | None:
+    """Return the time of day a field holds; None where it holds none."""
+    try:
+        return parse_time((text or "").strip()[:8])
+    except ValueError:
+        return None
 
 
 def needs_reason(reason: str) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ SILHOUETTES = {  # category_l2, else category_l1 of the catalogue → symbol, pa
     "羊绒衫": ("knit", "cable"), "针织衫": ("knit", ""), "针织": ("knit", ""),
     "休闲裤": ("pants", "cord"), "牛仔裤": ("jean", ""), "西裤": ("pants", ""), "裤装": ("pants", ""),
     "单西": ("blazer", "check"), "套西": ("blazer", ""), "西服": ("blazer", ""),
-    "围巾": ("scarf", ""), "领带": ("scarf", ""), "腰带": ("belt", ""), "配饰": ("belt", ""),
+    "围巾": ("scarf", ""), "领带": ("scarf", ""), "腰带": ("belt", ""), "袜内衣": ("sock", ""), "配饰": ("belt", ""),
     "休闲鞋": ("shoes", ""), "皮鞋": ("shoes", ""), "鞋": ("shoes", ""),
 }  # fmt: skip
 CLOTH = {
@@ -187,12 +188,12 @@ def garment(
 ) -> SafeString:
     """The silhouette in its cloth, for goods without a photo. The page needs `garment_sprite` once."""
     shape, pattern = SILHOUETTES.get(category or "", ("bag", ""))
-    return format_html(
-        '<span class="sw-p" style="width:{}px;height:{}px" role="img" aria-label="{}">'
-        '<svg class="gm" viewBox="0 0 100 120" style="color:{};--pat:{}"><use href="#g-{}"></use></svg></span>',
-        width, height or width, f"{name or category or '货品'} {color or ''}".strip(),
-        CLOTH.get(color or "", "#6B7078"), f"url(#p-{pattern})" if pattern else "none", shape,
-    )  # fmt: skip
+    cloth, woven = CLOTH.get(color or "", "#6B7078"), f"url(#p-{pattern})" if pattern else "none"
+    said = escape(f"{name or category or '货品'} {color or ''}".strip())
+    return SafeString(
+        f'<span class="sw-p" style="width:{width}px;height:{height or width}px" role="img" aria-label="{said}">'
+        f'<svg class="gm" viewBox="0 0 100 120" style="color:{cloth};--pat:{woven}"><use href="#g-{shape}"></use></svg></span>'
+    )
 
 
 def garment_sprite() -> SafeString:

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection
 
 from .models import Erasure
-from .personal import blind_index
+from .personal import blind_index, blind_indexes
 
 AT_ONCE = 500
 FILE = "erased-members.txt"
@@ -62,6 +62,14 @@ def remember(sql: str) -> None:
 def mark(kind: str, value: str) -> str:
     """Return what is kept of a name of somebody who was forgotten."""
     return blind_index(value, purpose=f"erased_{kind}")
+
+
+def marks(kind: str, values: Iterable[str]) -> set[str]:
+    """Return all marks that may have been kept of these names, under the index key of now and former ones.
+
+    Nobody can make a mark anew, as nothing else is known of him: a former key is asked for as long as it is set.
+    """
+    return {one for value in values for one in blind_indexes(value, purpose=f"erased_{kind}")}
 
 
 def forgotten(marks: Collection[str]) -> dict[str, datetime]:

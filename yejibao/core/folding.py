@@ -6,6 +6,7 @@ each rendering. Fields and conditions stay what they are, looked up the short wa
 """
 
 from typing import Any
+from uuid import UUID
 
 from django.template import Context
 from django.template.base import FilterExpression, Node, NodeList, Template, TextNode, Variable, VariableNode
@@ -21,7 +22,10 @@ from . import drawing
 from .nodes import Folded, Name, Numbered, Page, Part, Value, in_place_of, join
 from .templatetags import yjb
 
-PROBES = (739184, 5)  # numbers no address has by itself
+# What no address has by itself: numbers, and ids of rows that are shown outside.
+PROBES: tuple[tuple[Any, Any], ...] = (
+    (739184, 5), (UUID("7f3b1c52-9d0e-4a86-b1f4-2c6e8a905d17"), UUID("00000000-0000-4000-8000-000000000001")),
+)  # fmt: skip
 STEADY = (yjb.icon, drawing.garment_sprite)  # the same arguments always draw the same
 
 
@@ -98,21 +102,17 @@ def fold(nodes: NodeList) -> Folded:
 
 
 def _address(node: Node) -> Numbered | None:
-    """Return an address of one number in a quicker form, None for all others."""
-    if (
-        not isinstance(node, URLNode)
-        or node.asvar
-        or node.kwargs
-        or len(node.args) != 1
-        or not _is_plain(node.view_name)
-    ):
+    """Return an address of one number or id in a quicker form, None for all others."""
+    if not isinstance(node, URLNode) or node.kwargs or len(node.args) != 1 or not _is_plain(node.view_name):
         return None
-    try:
-        found = [str(conditional_escape(reverse(node.view_name.var, args=[number]))) for number in PROBES]
-    except NoReverseMatch:
-        return None
-    before, number, after = found[0].partition(str(PROBES[0]))
-    return Numbered(node, before, after) if number and found[1] == f"{before}{PROBES[1]}{after}" else None
+    for first, second in PROBES:
+        try:
+            found = [str(conditional_escape(reverse(node.view_name.var, args=[one]))) for one in (first, second)]
+        except NoReverseMatch:
+            continue
+        before, there, after = found[0].partition(str(first))
+        return Numbered(node, before, after, type(first)) if there and found[1] == f"{before}{second}{after}" else None
+    return None
 
 
 def _fold_inside(node: Node) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from rest_framework.utils.encoders import JSONEncoder
 
 from . import clock
@@ -80,19 +81,33 @@ def _run(actor: str, key: str, request_sha: str, work: Callable[[], tuple[int, A
 STANDARD = ("type", "title", "status", "code", "detail", "instance", "request_id", "retryable", "errors")
 
 
+def given_key(request: HttpRequest) -> str:
+    """Return the key a caller made before his first try: a header, or the form's field."""
+    return str(request.headers.get("Idempotency-Key", "") or request.POST.get("idempotency_key", ""))
+
+
+def must_have_key(request: HttpRequest) -> str:
+    """Return the caller's key; what moves money is not begun without one. Raises Malformed."""
+    key = given_key(request)
+    if not key:
+        raise Malformed(_("缺少 Idempotency-Key，请回到上一页再来一次"))
+    return key
+
+
 def once(
     request: HttpRequest,
     content: Any,
     work: Callable[[], dict[str, Any]],
     *,
     keeping: tuple[type[DomainError], ...] = (),
+    key: str = "",
 ) -> tuple[dict[str, Any], bool]:
     """Run a person's command once per key of the request; return (answer, replayed) or raise the refusal, stored or new.
 
-    The key is the header `Idempotency-Key`, or the form field `idempotency_key`. `content` is what the command was asked
+    The key is the header `Idempotency-Key`, or the form field `idempotency_key`, unless the server gave it: `key`. `content` is what the command was asked
     to do. A refusal of a kind in `keeping` is not rolled back: what the rule changed on its way to say no stands.
     """
-    key = request.headers.get("Idempotency-Key", "") or request.POST.get("idempotency_key", "")
+    key = key or given_key(request)
     body = json.dumps(content, sort_keys=True, default=str, ensure_ascii=False).encode()
 
     def settled() -> tuple[int, Any]:
@@ -102,7 +117,7 @@ def once(
             return refusal.status, refusal.problem()
 
     status, answer, replayed = run(
-        actor=f"staff:{request.actor.staff_id}",  # type: ignore[attr-defined]
+        actor=request.actor.key or "staff:None",  # type: ignore[attr-defined]
         key=key,
         request_sha=fingerprint(request.method or "", request.path, body),
         work=settled,

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import audit_keeping, clock, health, heart, sealing, secret_marks
+from . import audit_keeping, clock, files, health, heart, sealing, secret_marks
 from .outbox import keeping
 
 
@@ -42,3 +42,9 @@ def tidy_outbox(**_: object) -> dict[str, int]:
 def notice_secrets(**_: object) -> dict[str, int]:
     """Note and record which secrets were replaced. Every ten minutes."""
     return secret_marks.notice(now=clock.now())
+
+
+@shared_task
+def tidy_files(**_: object) -> dict[str, int]:
+    """Delete what was uploaded and never used. Nightly."""
+    return {"files": files.sweep(now=clock.now())}

@@ -14,16 +14,18 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.views.csrf import csrf_failure as django_csrf_failure
 from django.views.defaults import page_not_found
 
 from . import logs, metrics
-from .errors import DomainError, Internal, NotFound, as_domain_error, problem_response
+from .errors import DomainError, Internal, NotFound, SignInRequired, as_domain_error, problem_response
 
 log = logging.getLogger("yejibao.request")
 
 WELL_FORMED = re.compile(r"[0-9A-Za-z-]{8,64}")
+NOTHING_NEW = 304  # what an open page asks for every few seconds (core/live.py)
 # Every few seconds, or many a page, or kept as a row of the inbox: counted, and told only where refused.
-ASKED_BY_MACHINES = {"healthz", "readyz", "metrics", "static", "wecom:callback"}
+ASKED_BY_MACHINES = {"healthz", "readyz", "metrics", "static", "wecom:callback", "wechatpay:notice"}
 
 
 class Trace:
@@ -51,7 +53,7 @@ class Trace:
     def _note(self, request: HttpRequest, status: int, seconds: float) -> None:
         route = _route_of(request)
         metrics.count_request(route, status, seconds)
-        if route in ASKED_BY_MACHINES and status < 400:
+        if route in ASKED_BY_MACHINES and status < 400 or status == NOTHING_NEW:
             return
         facts = {"route": route, "method": request.method, "status": status, "ms": round(seconds * 1000, 1)}
         level = logging.WARNING if status >= 500 else logging.INFO
@@ -117,6 +119,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
         return answer(request, NotFound())
     return page_not_found(request, exception)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Tell a script whose session has ended that it has; a form that lost its token gets Django's page."""
+    actor = getattr(request, "actor", None)
+    if (actor is None or actor.kind == "anonymous") and request.headers.get("X-Requested-With") == "fetch":
+        return answer(request, SignInRequired())
+    return django_csrf_failure(request, reason)
 
 
 def answer(request: HttpRequest, problem: DomainError) -> HttpResponse:

@@ -5,6 +5,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 
+from .files.models import StoredFile
 from .outbox.models import OutboxEvent, OutboxMessage, SendingGate
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SecretMark",
     "SendingGate",
     "SettingChange",
+    "StoredFile",
 ]
 
 

@@ -44,6 +44,8 @@ class Place:
             return True
         if actor is None:
             return False
+        if actor.working_role:  # 切换身份 changes the menu; what a page then lets one do is the union of all roles
+            return actor.working_role in self.roles or self.permission in actor.working_permissions
         return (bool(self.roles) and actor.has_role(*self.roles)) or (
             bool(self.permission) and actor.may(self.permission)
         )
@@ -103,7 +105,10 @@ def entries(area: str, request: HttpRequest, *, current: str = "") -> list[Entry
     actor: Actor | None = getattr(request, "actor", None)
     is_brief = getattr(request, "leaves_out_counts", False)
     found: list[tuple[Place, str]] = []
-    for place in sorted(_areas[area].values(), key=lambda one: one.order):
+    places = _areas[area].values()
+    begins = {group: min(one.order for one in places if one.group == group) for group in {one.group for one in places}}
+    # A group stands together where its first place is, and what has none before all groups.
+    for place in sorted(places, key=lambda one: (bool(one.group), begins[one.group], one.group, one.order)):
         if place.open_to(actor):
             try:
                 found.append((place, _href(place.url)))

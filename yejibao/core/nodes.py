@@ -105,19 +105,23 @@ class Value(VariableNode):
 
 
 class Numbered(Node):
-    """`{% url "tasks:task" pk %}`: what stands before and after the number is known."""
+    """`{% url "tasks:task" pk %}`: what stands before and after the number, or the id, is known."""
 
     child_nodelists = ()
 
-    def __init__(self, node: URLNode, before: str, after: str) -> None:
-        self.node, self.before, self.after = node, before, after
+    def __init__(self, node: URLNode, before: str, after: str, kind: type = int) -> None:
+        self.node, self.before, self.after, self.kind = node, before, after, kind
         in_place_of(node, self)
 
     def render(self, context: Context) -> str:
         number = self.node.args[0].resolve(context)
-        if type(number) is not int or number < 0:
+        if type(number) is not self.kind or isinstance(number, int) and number < 0:
             return self.node.render(context)
-        return f"{self.before}{number}{self.after}"
+        address = f"{self.before}{number}{self.after}"
+        if self.node.asvar:
+            context[self.node.asvar] = address
+            return ""
+        return address
 
 
 # ---------------------------------------------------------------- templates within templates

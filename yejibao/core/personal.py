@@ -55,8 +55,17 @@ def decrypt(stored: str, *, column: str) -> str:
 
 def blind_index(value: str, *, purpose: str) -> str:
     """Return the look-up value of a normalised text: 32 hex characters, different for each purpose."""
-    message = f"{purpose}:{value}".encode()
-    return hmac.new(settings.INDEX_KEY.encode(), message, hashlib.sha256).hexdigest()[:32]
+    return _index(settings.INDEX_KEY, value, purpose)
+
+
+def blind_indexes(value: str, *, purpose: str) -> list[str]:
+    """Return the look-up values of a text under the key of now and under former ones: what one finds it by while the index is
+    made anew (core/reindexing.py), and by what nobody can make anew."""
+    return [_index(key, value, purpose) for key in (settings.INDEX_KEY, *settings.OLD_INDEX_KEYS)]
+
+
+def _index(key: str, value: str, purpose: str) -> str:
+    return hmac.new(key.encode(), f"{purpose}:{value}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 class EncryptedField(models.TextField):

@@ -14,13 +14,14 @@ from django.db import models
 from .personal import EncryptedField
 
 FILE = Path(__file__).parent / "data" / "pii_catalogue.yaml"
-OURS = ("core", "wecom", "intake", "guides", "crm", "tasks", "livestream", "demo", "cockpit")
+OURS = ("core", "wecom", "wechatpay", "intake", "guides", "crm", "tasks", "livestream", "demo", "cockpit")
 # Names under which something of a person stands: who he is, how he is reached, where he was, what was said of him.
 LOOKS = re.compile(
     r"phone|mobile|address|birth|gender|salutation|openid|unionid|external_?user|id_number|user_?ids?$|recipient|member_no|"
     r"(^|_)(ip|agent|device|name|password|remark|note|reason|text|said|answer|wish|description|payload|context|facts|body|body_bytes|"
     r"content|cells|before|after|values|params|opened_by|title|session_data|lat|lon|lng|location|photo|picture|value|old|new|"
-    r"found|subject|details|plan|target|errmsg|error|last_error|place|file_name|secret)$"
+    r"found|subject|details|plan|target|errmsg|error|last_error|place|file_name|secret|"
+    r"words|why|summary|problem|result|topic|comment|flaws|measures|reply|reasons|question|answers|marks|shared|waits_for|reference)$"
 )
 TEXTS = (models.CharField, models.TextField, models.JSONField, models.BinaryField, models.GenericIPAddressField)
 

@@ -6,10 +6,11 @@
 What the engine does in its own transactions is `core.sql`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,10 +23,11 @@ M = TypeVar("M", bound=models.Model)
 
 
 @contextmanager
-def cursor() -> Iterator[Any]:
+def cursor(kind: type[psycopg.Cursor[Any]] = psycopg.Cursor) -> Iterator[Any]:
     """Yield a cursor whose statements are prepared when a connection meets them the second time.
 
-    It is Django's cursor in all else. PostgreSQL itself decides when one plan fits all parameters.
+    It is Django's cursor in all else. Such a statement asks for the rows of one person by index: one plan fits all of them,
+    and to try five others first would cost a connection half a second with the longest.
     """
     if connection.queries_logged:  # the log of a test or of DEBUG shows statements with their parameters in them
         with connection.cursor() as logged:
@@ -33,11 +35,41 @@ def cursor() -> Iterator[Any]:
         return
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        raw = psycopg.Cursor(connection.connection)
+        if not connection.in_atomic_block and not getattr(connection.connection, "keeps_plans", False):
+            connection.connection.execute("SET plan_cache_mode = force_generic_plan")
+            connection.connection.keeps_plans = True  # the pool hands the same one out again
+        raw = kind(connection.connection)
         # Django's loader puts another UTC on each moment, in Python; what C reads is the same moment.
         raw.adapters.register_loader("timestamptz", TimestamptzLoader)
     with connection.make_cursor(raw) as planned:  # type: ignore[arg-type]
         yield planned
+
+
+def one_row(sql: str, params: Mapping[str, Any]) -> Any:
+    """Run a statement of many thousand characters, and return its one row. psycopg looks for the parameters of such a one
+    each time, which takes longer than running it; here they are found once."""
+    if connection.queries_logged:
+        with cursor() as logged:
+            logged.execute(sql, params)
+            return logged.fetchone()
+    text, names = _numbered(sql)
+    with cursor(psycopg.RawCursor) as plain:
+        plain.execute(text, [params[name] for name in names])
+        return plain.fetchone()
+
+
+_NAMED = re.compile(r"%\((\w+)\)s|%%")
+
+
+@lru_cache(maxsize=256)
+def _numbered(sql: str) -> tuple[str, list[str]]:
+    """Return a statement with $1, $2 … for its names, and the names in this order."""
+    places: dict[str, int] = {}
+
+    def place(found: re.Match[str]) -> str:
+        return f"${places.setdefault(found[1], len(places) + 1)}" if found[1] else "%"
+
+    return _NAMED.sub(place, sql), list(places)
 
 
 _READ: dict[str, Any] = {

@@ -20,13 +20,17 @@ class Grant:
 class Actor:
     """A person, or the system itself, with all that decides what may be seen and done."""
 
-    kind: str = "anonymous"  # staff | system | source | anonymous
+    kind: str = "anonymous"  # staff | member | system | source | anonymous
     staff_id: int | None = None
+    member_id: int | None = None  # of kind member: rows of his own, and nothing else
     name: str = ""
     display_name: str = ""
     working_role: str = ""
     grants: tuple[Grant, ...] = ()
     permissions: frozenset[str] = frozenset()
+    working_permissions: frozenset[str] = (
+        frozenset()
+    )  # those of the role he works in: the menu goes by them, nothing else does
     store_id: int | None = None
     store_path: str = ""
     store_name: str = ""
@@ -40,6 +44,13 @@ class Actor:
     @property
     def is_system(self) -> bool:
         return self.kind == "system"
+
+    @property
+    def key(self) -> str:
+        """Return who it is in one word, `staff:7` or `member:9`; empty for nobody."""
+        if self.member_id:
+            return f"member:{self.member_id}"
+        return f"staff:{self.staff_id}" if self.staff_id else ""
 
     @property
     def roles(self) -> frozenset[str]:

@@ -23,6 +23,8 @@ PLAIN = (
     ("data_keys", "个人信息加密密钥", "DATA_KEYS", "YEJIBAO_DATA_KEYS"),
     ("index_key", "手机号查找密钥", "INDEX_KEY", "YEJIBAO_INDEX_KEY"),
     ("wecom_secret", "企业微信应用密钥", "WECOM_SECRET", "WECOM_SECRET"),
+    ("wechatpay_api_v3_key", "微信支付 APIv3 密钥", "WECHATPAY_API_V3_KEY", "WECHATPAY_API_V3_KEY"),
+    ("wechatpay_serial_no", "微信支付商户证书", "WECHATPAY_SERIAL_NO", "WECHATPAY_SERIAL_NO"),
     ("metrics_token", "监控抓取令牌", "METRICS_TOKEN", "METRICS_TOKEN"),
     ("backup_recipients", "备份公钥", "BACKUP_RECIPIENTS", "YEJIBAO_BACKUP_RECIPIENTS"),
 )
@@ -57,8 +59,9 @@ def _text(value: Any) -> str:
     return "\0".join(value) if isinstance(value, (list, tuple)) else str(value or "")
 
 
-def _mark(name: str, value: str) -> str:
-    return hmac.new(settings.INDEX_KEY.encode(), f"secret:{name}:{value}".encode(), hashlib.sha256).hexdigest()[:32]
+def _mark(name: str, value: str, key: str = "") -> str:
+    key = key or settings.INDEX_KEY
+    return hmac.new(key.encode(), f"secret:{name}:{value}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def secrets() -> list[Secret]:
@@ -79,6 +82,9 @@ def notice(*, now: datetime) -> dict[str, int]:
         mark, row = _mark(name, value) if value.strip("\0") else "", rows.get(name)
         if row is None:
             SecretMark.objects.get_or_create(name=name, defaults={"mark": mark, "since": now})
+        elif row.mark != mark and row.mark in [_mark(name, value, key) for key in settings.OLD_INDEX_KEYS]:
+            # The same secret: it is the marks' own key that changed.
+            SecretMark.objects.filter(pk=name).update(mark=mark)
         elif row.mark != mark:
             SecretMark.objects.filter(pk=name).update(mark=mark, since=now)
             audit.record(

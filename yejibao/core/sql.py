@@ -8,11 +8,13 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
 from django.db import OperationalError, connection
+from django.db.backends.postgresql.base import ServerBindingCursor
 
 log = logging.getLogger("yejibao.sql")
 T = TypeVar("T")
@@ -31,6 +33,19 @@ def prepared(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         rows = list(cursor.fetchall()) if cursor.description else []
         cursor.execute("SET LOCAL enable_seqscan = on")
         return rows
+
+
+@contextmanager
+def binding_on_server() -> Iterator[Any]:
+    """Return a cursor as `connection.cursor()` does, whose statements the server plans once a connection and keeps.
+
+    For one short statement that is run all day, by its key: give whole numbers as psycopg's Int8, or each size of a number is
+    a plan of its own. Inside a transaction or not.
+    """
+    connection.ensure_connection()
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    with wrap(ServerBindingCursor(connection.connection)) as cursor:  # type: ignore[call-arg, arg-type]
+        yield cursor
 
 
 def is_deadlock(error: BaseException) -> bool:

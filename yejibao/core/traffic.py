@@ -10,7 +10,9 @@ the route is looked up only when the process is as full as the least rank allows
 """
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from functools import cache, lru_cache
 from typing import Any
@@ -43,11 +45,13 @@ TODAY, CASHIER, PAYMENTS = Rank.TODAY, Rank.CASHIER, Rank.PAYMENTS
 
 # By the beginning of a path, for routes that declare nothing; the first that fits.
 BY_PLACE = (
-    ("/wecom/callback/", PAYMENTS), ("/healthz", PAYMENTS), ("/readyz", PAYMENTS), ("/metrics", PAYMENTS), ("/statusz", PAYMENTS),
+    ("/wecom/callback/", PAYMENTS), ("/callbacks/", PAYMENTS), ("/healthz", PAYMENTS), ("/readyz", PAYMENTS), ("/metrics", PAYMENTS), ("/statusz", PAYMENTS),
     ("/api/v1/feed/", CASHIER), ("/api/v1/intake/", CASHIER), ("/me/exports/", EXPORTS),
     ("/login/", TODAY), ("/static/", TODAY), ("/g/today", TODAY), ("/g/tasks/", TODAY), ("/g/sidebar/", TODAY),
     ("/hq/", DASHBOARDS), ("/m/", DASHBOARDS), ("/api/docs", DASHBOARDS), ("/api/schema", DASHBOARDS),
 )  # fmt: skip
+
+AHEAD = tuple(beginning for beginning, value in BY_PLACE if value is PAYMENTS)  # short, and never behind a slow page
 
 View = Callable[..., HttpResponse]
 
@@ -88,13 +92,66 @@ def _of_kind(path: str, method: str) -> Rank:
     return LISTS if method in ("GET", "HEAD", "OPTIONS") else TODAY  # what somebody did is worth more than a look
 
 
+class Turns:
+    """So many at a time, the others strictly in the order they came: who leaves hands his place to the first who waits.
+
+    `threading.Semaphore` frees the place for whoever is quickest, and under load the one who waits longest is passed over.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.free = places
+        self.lock = threading.Lock()
+        self.waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.free:
+                self.free -= 1
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self.waiting.append(mine)
+        mine.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            if self.waiting:
+                self.waiting.popleft().release()
+            else:
+                self.free += 1
+
+
+_here = threading.local()  # `turns`: those of the request this thread serves
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Let somebody else be served while this request waits for another system; a platform that hangs holds up no page."""
+    turns: Turns | None = getattr(_here, "turns", None)
+    if turns is None:
+        yield
+        return
+    turns.__exit__()
+    _here.turns = None  # within a wait there is nothing more to give
+    try:
+        yield
+    finally:
+        turns.__enter__()
+        _here.turns = turns
+
+
 class Shed:
-    """The first in line: count who is inside, and turn away, with no look at database or Redis, who finds no place."""
+    """The first in line: count who is inside, and turn away, with no look at database or Redis, who finds no place.
+
+    Of those inside only WEB_AT_ONCE are served, the others wait in the order they came: more threads than that take the
+    interpreter's lock and the database's connections from each other, and every page gets slower.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         self.lock = threading.Lock()
         self.inside = 0
+        self.served = Turns(settings.WEB_AT_ONCE)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not self._enter(EXPORTS):
@@ -102,7 +159,14 @@ class Shed:
             if not self._enter(value):
                 return _turned_away(request, value)
         try:
-            return self.get_response(request)
+            if request.path_info.startswith(AHEAD):
+                return self.get_response(request)
+            with self.served:
+                _here.turns = self.served
+                try:
+                    return self.get_response(request)
+                finally:
+                    _here.turns = None
         finally:
             with self.lock:
                 self.inside -= 1

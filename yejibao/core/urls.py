@@ -11,11 +11,14 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from . import devpages, offline, probes
 from .access import Declared, SignedIn
+from .files import pages as files
+from .openapi import Description
 
 
 class SchemaView(SpectacularAPIView):
     access = SignedIn(why="the schema names every route")
     permission_classes = [Declared]
+    generator_class = Description
 
 
 class DocsView(SpectacularSwaggerSplitView):  # split: no inline script, which our content security policy refuses
@@ -34,6 +37,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", probes.readyz, name="readyz"),
     path("statusz", probes.statusz, name="statusz"),
     path("metrics", probes.prometheus, name="metrics"),
+    path("files/", files.upload, name="file-upload"),
+    path("files/<uuid:name>/", files.file, name="file"),
     path("sw.js", offline.service_worker, name="service-worker"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", DocsView.as_view(url_name="schema"), name="docs"),

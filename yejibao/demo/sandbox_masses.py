@@ -21,7 +21,7 @@ from yejibao.wecom.mass.services import plan_message
 from yejibao.wecom.mass.steps import go_on
 
 from . import stand_in as control
-from .sandbox_client import _need_person, only_with_stand_in
+from .sandbox_holder import need_person, only_with_stand_in
 
 SENT_TO = 200
 
@@ -32,7 +32,7 @@ SENT_TO = 200
 @only_with_stand_in
 def masses(request: HttpRequest) -> HttpResponse:
     """What waits for the chosen person's tap; POST sends one of them, or plans one to her friends to try it with."""
-    person = _need_person(request)
+    person = need_person(request)
     if request.method == "POST":
         if number := request.POST.get("id", "")[:128]:
             got = control.call("POST", "masses/confirm", body={"id": number, "userid": person.wecom_user_id})

@@ -10,14 +10,14 @@ from yejibao.core import access, clock
 from yejibao.core.errors import Conflict, Invalid
 
 from . import stand_in as control
-from .sandbox_client import _need_person, _read, only_with_stand_in
+from .sandbox_holder import need_person, only_with_stand_in, read_body
 from .sandbox_moving import HEAD_OFFICE, may_go
 
 LEFT = 5
 
 
 def _need_guide(request: HttpRequest) -> Staff:
-    person = _need_person(request)
+    person = need_person(request)
     if not may_go(person):
         raise Conflict(_("换成门店的导购再试"))
     return person
@@ -44,7 +44,7 @@ def resign(request: HttpRequest) -> HttpResponse:
 def move(request: HttpRequest) -> HttpResponse:
     """她调到…店: from now on. The address book says nothing of stores, so it is the act of those who answer for both."""
     person = _need_guide(request)
-    wanted = str(_read(request).get("store") or "")
+    wanted = str(read_body(request).get("store") or "")
     store = Store.objects.filter(pk=int(wanted)).first() if wanted.isdigit() and len(wanted) < 12 else None
     if store is None:
         raise Invalid(_("选一家门店"))

@@ -22,7 +22,7 @@ from yejibao.wecom import gateway
 from yejibao.wecom.errors import GatewayError
 
 from . import stand_in as control
-from .sandbox_client import _need_person, _read, only_with_stand_in
+from .sandbox_holder import need_person, only_with_stand_in, read_body
 
 NAMES_UP_TO = 20
 
@@ -48,9 +48,9 @@ def scan_page(request: HttpRequest) -> HttpResponse:
 @only_with_stand_in
 def scan(request: HttpRequest) -> HttpResponse:
     """Let a stranger scan a code: the one named, else the own code of the chosen person, which is made if need be."""
-    body = _read(request)
+    body = read_body(request)
     name = str(body.get("name") or "").strip()[:NAMES_UP_TO] or "云淡风轻"
-    code = str(body.get("code") or "")[:64] or _own_code(_need_person(request))
+    code = str(body.get("code") or "")[:64] or _own_code(need_person(request))
     got = control.call("POST", "scan", body={"config_id": code, "name": name})
     adder = Staff.objects.filter(wecom_user_id=got["userid"]).first()
     said = _("%(name)s 加上了%(guide)s，几秒钟里会收到欢迎语") % {
@@ -94,7 +94,7 @@ def told(request: HttpRequest) -> HttpResponse:
 @only_with_stand_in
 def part(request: HttpRequest) -> HttpResponse:
     """One deletes the other: `by` is member or guide."""
-    person, body = _need_person(request), _read(request)
+    person, body = need_person(request), read_body(request)
     by, link = body.get("by"), _link(person, body)
     if by not in ("member", "guide"):
         raise Invalid(_("谁删的"))
@@ -109,7 +109,7 @@ def part(request: HttpRequest) -> HttpResponse:
 @only_with_stand_in
 def edit(request: HttpRequest) -> HttpResponse:
     """The guide writes name and phone into the customer's remark, as she does in the client."""
-    person, body = _need_person(request), _read(request)
+    person, body = need_person(request), read_body(request)
     link = _link(person, body)
     remark, phone = str(body.get("remark") or "").strip()[:20], str(body.get("phone") or "").strip()[:20]
     if not remark and not phone:

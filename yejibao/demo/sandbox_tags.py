@@ -14,7 +14,7 @@ from yejibao.core import access
 from yejibao.core.errors import NotFound
 
 from . import stand_in as control
-from .sandbox_client import _need_person, _read, only_with_stand_in
+from .sandbox_holder import need_person, only_with_stand_in, read_body
 
 
 @never_cache
@@ -23,8 +23,8 @@ from .sandbox_client import _need_person, _read, only_with_stand_in
 @only_with_stand_in
 def tags(request: HttpRequest) -> HttpResponse:
     """Return all groups with what this customer has; POST {"external", "add": [ids], "remove": [ids]} changes that."""
-    person = _need_person(request)
-    body: dict[str, Any] = _read(request) if request.method == "POST" else {}
+    person = need_person(request)
+    body: dict[str, Any] = read_body(request) if request.method == "POST" else {}
     external = str(body.get("external") or request.GET.get("external", ""))[:64]
     if not FriendLink.objects.filter(guide=person, external_user_id=external).exists():
         raise NotFound()

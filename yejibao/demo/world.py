@@ -14,8 +14,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
+from crm.aftersale.replies.services import load_templates
 from crm.catalogue.loading import load_catalogue
 from crm.catalogue.models import StyleColor
+from crm.catalogue.outfits.loading import load_outfits
 from crm.corptags.services import want_all
 from crm.members.models import FriendLink, Member
 from crm.orders.services import ingest_orders
@@ -37,7 +39,31 @@ from yejibao.core.errors import DomainError
 from yejibao.core.personal import columns
 from yejibao.wecom.sender import drain_messages
 
-from . import names, replay
+from . import (
+    announcing,
+    banking,
+    benefits,
+    checks,
+    clocking,
+    counting,
+    fittings,
+    garments,
+    goods,
+    leaving,
+    mending,
+    names,
+    office,
+    outfits,
+    patrols,
+    proxying,
+    replay,
+    selling,
+    surveys,
+    tickets,
+    visits,
+    wallet,
+)
+from .members import fill_cards
 from .people import tell_sandbox
 from .sandbox_control import SandboxControl
 
@@ -107,8 +133,10 @@ def build_company(*, say: Callable[[str], None], began: datetime) -> list[Staff]
     load_3369(now=began)
     load_scripts(now=began)
     load_texts(now=began)
+    load_templates(now=began)
     load_tags(now=began)
     load_catalogue()
+    load_outfits(now=began)
     say("  组织和人 …")
     load_org(read_spec(), now=began)
     guides = Staff.objects.filter(role_assignments__role="guide").select_related("store")
@@ -135,7 +163,28 @@ def build(
     say(f"  回放 {days} 天：到账、打开任务、导购跟进 …")
     _live(start, today, now, say)
     _today(people, now, dice)
+    clocking.build(now=now)
+    leaving.build(now=now)
+    announcing.build(now=now)
+    patrols.build(now=now)
+    mending.build(now=now)
+    office.build(now=now)
+    goods.build(now=now)
+    benefits.build(now=now)
+    selling.build(now=now)
+    wallet.build(now=now)
+    outfits.build(now=now)
+    counting.build(now=now)
+    proxying.build(now=now)
+    banking.build(now=now)
+    tickets.build(now=now)
+    checks.build(now=now)
+    garments.build(now=now)
+    surveys.build(now=now)
+    visits.build(now=now)
+    fittings.build(now=now)
     _finishing_touches(now)
+    fill_cards(now)
     refresh_days(now=now)
     want_all()  # the tags go to the platform with the first beats
     if control:

@@ -46,8 +46,18 @@ class Field:
     seal: str = ""
     mask: str = ""  # name | phone | all: how people see the value in a list of errors
     is_lower: bool = False
+    by_day: bool = False  # of a moment: a mere day will do, and means its beginning
     example: Any = ""
     help: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A list in a row that a person may correct in the error queue: `lines`, or below others `returns.*.lines`."""
+
+    path: str
+    label: str
+    fields: tuple[Field, ...]
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class Kind:
     reopen: Callable[[Mapping[str, Any]], Any] | None = None  # cells -> the row as it came, for another try
     shown: Callable[[Mapping[str, Any]], list[tuple[str, str]]] | None = None  # cells for people, masked
 
+    parts: tuple[Part, ...] = ()  # lists in a row, the outer ones before those below them
     titles: Mapping[str, str] = field(default_factory=dict)  # what people call fields that are not among `fields`
 
     def title(self, name: str) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from yejibao.core import clock
-from yejibao.core.personal import blind_index, decrypt, encrypt, mask_name, mask_phone, normal_phone
+from cryptography.exceptions import InvalidTag
 
-from .kinds import Field, Kind, ReadRow, clean, key_of
+from yejibao.core import clock, reindexing
+from yejibao.core.personal import blind_indexes, decrypt, encrypt, mask_name, mask_phone, normal_phone
+
+from .kinds import Field, Kind, ReadRow, all_kinds, clean, key_of
 
 DUPLICATE_KEY = "\x00duplicate"  # set by the JSON reader on an object that names a key twice
 MONEY = re.compile(r"[+]?\d{1,3}(,\d{3})+(\.\d{1,2})?|[+]?\d{1,12}(\.\d{1,2})?")
@@ -141,12 +144,16 @@ def _birthday(one: Field, value: Any) -> str:
 
 def _moment(one: Field, value: Any) -> str:
     text = moment(_text(one, value))
+    if one.by_day:
+        with suppress(Wrong):
+            text = f"{_day(one, text)}T00:00"
     try:
         if not any(mark in text for mark in "T "):
             raise ValueError
         at = clock.parse_iso(text)
     except (ValueError, OverflowError):
-        raise Wrong("input.malformed", "时间不对，应像 2026-03-01 15:00") from None
+        like = "2026-03-01 或 2026-03-01 15:00" if one.by_day else "2026-03-01 15:00"
+        raise Wrong("input.malformed", f"时间不对，应像 {like}") from None
     if at > clock.now() + AHEAD:
         raise Wrong("input.out_of_range", "时间比现在晚了 10 分钟以上")
     if at.date() < OLDEST:
@@ -225,7 +232,9 @@ def read_row(kind: Kind, values: Any, *, is_text: bool = False) -> ReadRow:
             value = clean(str(value))[:200]
         else:
             if one.form == "phone":
-                cells[f"{one.name}_index"] = blind_index(value, purpose="phone")
+                cells[f"{one.name}_index"], *former = blind_indexes(value, purpose="phone")
+                if former:
+                    cells[f"{one.name}_former"] = former
                 cells[f"{one.name}_last4"] = value[-4:]
             elif one.form == "birthday":
                 year = value[:-6]
@@ -287,3 +296,22 @@ def shown_value(one: Field, value: Any) -> str:
     if one.form == "choice":
         return next((word for word, stored in one.choices.items() if stored == text), text)
     return text
+
+
+def index_anew(cells: dict[str, Any]) -> None:
+    """Put the look-up values in a row's cells under the key of now (core/reindexing.py)."""
+    seals = {one.seal for kind in all_kinds() for one in kind.fields if one.form == "phone" and one.seal}
+    for name in [name for name in cells if name.endswith("_index")]:
+        value = cells.get(name.removesuffix("_index"))
+        for seal in seals if isinstance(value, str) and "$" in value else ():
+            try:
+                cells[name], *former = blind_indexes(decrypt(value, column=seal), purpose="phone")
+            except (InvalidTag, KeyError, ValueError):
+                continue
+            cells.pop(f"{name.removesuffix('_index')}_former", None)
+            if former:
+                cells[f"{name.removesuffix('_index')}_former"] = former
+
+
+for _table, _keys in (("intake_refusedrow", ("id",)), ("intake_stagedrow", ("batch", "place"))):
+    reindexing.inside(_table, "cells", index_anew, keys=_keys)

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from yejibao.core import access, clock, hx
 from yejibao.core.errors import DomainError, NotFound
 
-from . import kinds
+from . import editing, kinds
 from .models import RefusedRow
 from .page_parts import CARERS, labels, tabs
 from .queries import sums_of_open
 from .reading import shown_cells, shown_value
-from .services import close_refused, retry_refused
+from .services import claim_refused, close_refused, retry_refused
 
 PAGE, RETRIED = 40, 200
 
@@ -78,7 +78,7 @@ def _row_facts(row: RefusedRow) -> dict[str, Any]:
 @require_http_methods(["GET", "POST"])
 @access.roles(*CARERS)
 def refused_row(request: HttpRequest, pk: int) -> HttpResponse:
-    """One refused row: correct what is wrong and try again, or close it with a reason."""
+    """One refused row: correct what is wrong and try again, look after it, or close it with a reason."""
     actor = access.actor_of(request)
     row = (
         RefusedRow.objects.visible_to(actor)
@@ -94,11 +94,16 @@ def refused_row(request: HttpRequest, pk: int) -> HttpResponse:
             close_refused([row.pk], reason=request.POST.get("reason", ""), actor=actor, now=clock.now())
             hx.flash(request, "已关闭")
             return HttpResponseRedirect(reverse("intake:refused"))
+        if request.POST.get("act") == "claim":
+            claim_refused([row.pk], actor=actor)
+            hx.flash(request, "归你了")
+            return HttpResponseRedirect(reverse("intake:refused-row", args=[row.pk]))
         values = {
             one.name: request.POST[one.name] for one in kind.fields
             if one.name in request.POST and (request.POST[one.name] or not (one.seal or one.mask))
         }  # fmt: skip
-        answer = retry_refused(row, values=values, actor=actor, now=clock.now())
+        parts = {name: text for name, text in request.POST.items() if isinstance(text, str) and "." in name}
+        answer = retry_refused(row, values=values, parts=parts, actor=actor, now=clock.now())
         if answer.outcome != "refused":
             hx.flash(request, "已补上")
             return HttpResponseRedirect(reverse("intake:refused"))
@@ -121,7 +126,9 @@ def refused_row(request: HttpRequest, pk: int) -> HttpResponse:
     ]  # fmt: skip
     return render(
         request, "intake/row.html",
-        tabs(request, "refused") | _row_facts(row) | {"fields": fields, "cells": shown_cells(kind, row.cells), "unit": kind},
+        tabs(request, "refused") | _row_facts(row) | {"is_mine": row.owner_id == actor.staff_id, "fields": fields, "cells": shown_cells(kind, row.cells), "unit": kind,
+            "groups": editing.groups(kind, values, wrong=wrong),
+        },
     )  # fmt: skip
 
 
@@ -141,7 +148,7 @@ def _typed(one: kinds.Field, value: Any) -> str:
 @require_POST
 @access.roles(*CARERS)
 def settle_cause(request: HttpRequest) -> HttpResponse:
-    """Try the rows of one cause again, now that what they lacked is there; or close them with a reason."""
+    """Try the rows of one cause again, now that what they lacked is there; take them over; or close them with a reason."""
     actor, now = access.actor_of(request), clock.now()
     rows = RefusedRow.objects.visible_to(actor).filter(
         state=RefusedRow.State.OPEN, kind=request.POST.get("kind", ""), code=request.POST.get("code", ""),
@@ -151,6 +158,8 @@ def settle_cause(request: HttpRequest) -> HttpResponse:
     if request.POST.get("act") == "close":
         count = close_refused([row.pk for row in found], reason=request.POST.get("reason", ""), actor=actor, now=now)
         hx.flash(request, f"关闭了 {count:,} 行")
+    elif request.POST.get("act") == "claim":
+        hx.flash(request, f"{claim_refused([row.pk for row in found], actor=actor):,} 行归你了")
     else:
         good = 0
         for row in found:

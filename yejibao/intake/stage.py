@@ -144,12 +144,14 @@ class Stage:
         if kept:
             sets = ", ".join(f"{one.name} = coalesce(n.v{place}, t.{one.name})" for place, one in enumerate(kept))
             given = ", ".join(f"{one.value} AS v{place}" for place, one in enumerate(kept))
+            # Each set is read once, whatever the planner knows of tables that this very transaction filled.
             self.run(
                 f"""
-                UPDATE {table} t SET {sets} FROM (
-                    SELECT t.id, {given} FROM {TABLE} s {joins} JOIN {table} t ON {on}
-                    WHERE {self.where} AND s.outcome = 'changed' ORDER BY s.key FOR NO KEY UPDATE OF t
-                ) n WHERE t.id = n.id
+                WITH s AS MATERIALIZED (SELECT * FROM {TABLE} s WHERE {self.where} AND s.outcome = 'changed'),
+                n AS MATERIALIZED (
+                    SELECT t.id, {given} FROM s {joins} JOIN {table} t ON {on} ORDER BY s.key FOR NO KEY UPDATE OF t
+                )
+                UPDATE {table} t SET {sets} FROM n WHERE t.id = n.id
                 """
             )
         return [row[0] for row in made]

@@ -20,6 +20,8 @@ from django.conf import settings
 from wechatpy.enterprise import WeChatClient
 from wechatpy.exceptions import WeChatClientException
 
+from yejibao.core import traffic
+
 from . import budgets
 from .errors import GatewayError, Kind, kind_of
 from .tokens import App, Credentials
@@ -197,6 +199,10 @@ class Gateway:
         return self._call(api, lambda: self._client.post(api, data=data, params={}))
 
     def _call(self, api: str, call: Callable[[], Any]) -> dict[str, Any]:
+        with traffic.elsewhere():
+            return self._answered(api, call)
+
+    def _answered(self, api: str, call: Callable[[], Any]) -> dict[str, Any]:
         self._wait_for_budget(api)
         token = self.credentials.get()
         try:

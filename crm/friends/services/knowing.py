@@ -17,7 +17,7 @@ from crm.members.models import FriendLink, Member, MemberIdentity
 from crm.members.services.registering import register_member
 from guides.org.models import Staff
 from yejibao.core.errors import Conflict, Invalid
-from yejibao.core.personal import blind_index, normal_phone
+from yejibao.core.personal import blind_indexes, normal_phone
 from yejibao.core.scope import Actor
 
 UNDO_FOR = timedelta(minutes=10)
@@ -64,9 +64,9 @@ def register_friend(
         raise Invalid(
             _("手机号不对"), errors=[{"field": "phone", "code": "phone", "message": "手机号不对，要 11 位数字"}]
         )
-    index = blind_index(number, purpose="phone") if number else ""
-    if index and _is_somebodys(index):
-        found = _link_by_phone(link, index, now=now)
+    indexes = blind_indexes(number, purpose="phone") if number else []
+    if indexes and _is_somebodys(indexes):
+        found = _link_by_phone(link, indexes, now=now)
         if found or is_asked_about(link.external_user_id):
             return found
         number = ""  # somebody said before that this is not he
@@ -115,14 +115,14 @@ def _must_be_free(customer: Customer, member: Member | None) -> FriendLink:
     return customer.link
 
 
-def _is_somebodys(index: str) -> bool:
-    phones = MemberIdentity.objects.filter(kind=MemberIdentity.Kind.PHONE, value=index)
-    return phones.exists() or Member.objects.filter(phone_index=index, status=Member.Status.ACTIVE).exists()
+def _is_somebodys(indexes: list[str]) -> bool:
+    phones = MemberIdentity.objects.filter(kind=MemberIdentity.Kind.PHONE, value__in=indexes)
+    return phones.exists() or Member.objects.filter(phone_index__in=indexes, status=Member.Status.ACTIVE).exists()
 
 
-def _link_by_phone(link: FriendLink, index: str, *, now: datetime) -> Member | None:
+def _link_by_phone(link: FriendLink, indexes: list[str], *, now: datetime) -> Member | None:
     mark_stale([link.external_user_id], now=now)
-    FriendLink.objects.filter(pk=link.pk).update(phone_indexes=[*dict.fromkeys([*link.phone_indexes, index])])
+    FriendLink.objects.filter(pk=link.pk).update(phone_indexes=[*dict.fromkeys([*link.phone_indexes, *indexes])])
     link_contacts([link.external_user_id], now=now)
     link.refresh_from_db()
     return link.member

@@ -17,7 +17,7 @@ from crm.friends.models import Contact
 from crm.friends.services.linking import link_contacts
 from crm.members.models import FriendLink
 from yejibao.core import clock, outbox
-from yejibao.core.personal import blind_index, normal_phone
+from yejibao.core.personal import blind_indexes, normal_phone
 from yejibao.wecom import contacts
 from yejibao.wecom.contacts import Customer, Follow
 from yejibao.wecom.errors import GatewayError
@@ -241,9 +241,12 @@ def _columns(pairs: dict[tuple[str, str], Follow]) -> dict[str, list[Any]]:
 
 
 def phone_indexes(phones: Iterable[str]) -> list[str]:
-    """Return the look-up values of the phones a guide typed into a remark; what is none is left out."""
-    found = [normal_phone(text) for text in phones]
-    return sorted({blind_index(phone, purpose="phone") for phone in found if phone})
+    """Return the look-up values of the phones a guide typed into a remark; what is none is left out.
+
+    Under every key there is: the phones themselves are not kept, so nobody could make the index of one anew.
+    """
+    found = {normal_phone(text) for text in phones} - {""}
+    return sorted({index for phone in found for index in blind_indexes(phone, purpose="phone")})
 
 
 def end_unseen(userids: Sequence[str], *, since: datetime, now: datetime) -> int:

@@ -199,11 +199,14 @@ def _claim(now: datetime, *, limit: int, only: int | None) -> list[ContactWay]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE crm_contactway SET lease_until = clock_timestamp() + %(lease)s * interval '1 second'
-            WHERE id IN (SELECT id FROM crm_contactway WHERE next_at <= %(now)s AND (%(only)s::bigint IS NULL OR id = %(only)s)
-                           AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                         ORDER BY next_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-            RETURNING id
+            WITH due AS (
+                SELECT id FROM crm_contactway
+                WHERE next_at <= %(now)s AND (%(only)s::bigint IS NULL OR id = %(only)s)
+                  AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                ORDER BY next_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            )
+            UPDATE crm_contactway w SET lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+            FROM due WHERE w.id = due.id RETURNING w.id
             """,
             {"now": now, "lease": LEASE_SECONDS, "limit": limit, "only": only},
         )

@@ -1,6 +1,6 @@
 """Writes on members."""
 
-from .asking import ask_new_owner
+from .asking import ASKED, ask_new_owner, asked_for, give_or_ask
 from .consent import close_member, opt_in, opt_out, set_do_not_contact
 from .friends import end_friend, record_friend
 from .handing_over import (
@@ -33,9 +33,11 @@ from .merging import (
     undo_merge,
 )
 from .ownership import NotHisToGive, NotWorking, change_owner
+from .registering import register_visitor
 from .transfers import refuse_transfer
 
 __all__ = [
+    "ASKED",
     "AlreadyHandedOver",
     "AlreadyOpen",
     "AlreadyUndone",
@@ -51,6 +53,7 @@ __all__ = [
     "after_merge",
     "apply_due_handovers",
     "ask_new_owner",
+    "asked_for",
     "before_merge",
     "change_owner",
     "choose_heir",
@@ -60,6 +63,7 @@ __all__ = [
     "default_heir",
     "end_friend",
     "give_identities",
+    "give_or_ask",
     "lock_members",
     "members_by",
     "merge_members",
@@ -72,6 +76,7 @@ __all__ = [
     "propose_heir",
     "record_friend",
     "refuse_transfer",
+    "register_visitor",
     "replan",
     "save_plan",
     "set_do_not_contact",

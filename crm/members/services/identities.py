@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from crm.members.models import Member, MemberIdentity
+from yejibao.core import reindexing
 from yejibao.core.errors import Conflict
 
 Kind = MemberIdentity.Kind
@@ -90,3 +92,22 @@ def give_identities(kind: str, pairs: Iterable[tuple[str, int]], *, source: str,
                 "ON CONFLICT (kind, value) DO NOTHING",
                 [kind, source, now, [value for value, _ in rows], [member for _, member in rows]],
             )
+
+
+def rename_phones(cursor: Any, renamed: Mapping[str, str]) -> None:
+    """Follow the phones' indexes under their new key (core/reindexing.py): what led to somebody leads to him still."""
+    old, new = list(renamed), list(renamed.values())
+    pairs = "unnest(%s::text[], %s::text[]) AS n (old, new)"
+    held = "EXISTS (SELECT 1 FROM crm_memberidentity x WHERE x.kind = 'phone' AND x.value = n.new)"
+    cursor.execute(
+        f"UPDATE crm_memberidentity i SET value = n.new FROM {pairs} WHERE i.kind = 'phone' AND i.value = n.old AND NOT {held}",
+        [old, new],
+    )
+    # Somebody noted the new one meanwhile: the old one leads nowhere any more.
+    cursor.execute(
+        f"DELETE FROM crm_memberidentity i USING {pairs} WHERE i.kind = 'phone' AND i.value = n.old AND {held}",
+        [old, new],
+    )
+
+
+reindexing.follow("crm_member.phone", rename_phones)

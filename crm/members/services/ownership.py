@@ -29,7 +29,10 @@ class NotWorking(Invalid):
 
 @transaction.atomic
 def change_owner(member: Member, *, to: Staff, actor: Actor, reason: str, now: datetime) -> Member:
-    """Give a member to another guide, within the stores the actor answers for; the reason is kept."""
+    """Give a member to another guide, within the stores the actor answers for; the reason is kept.
+
+    With a guide of another store he changes his main store: her manager looks after him from now on.
+    """
     if not reason.strip():
         raise Invalid(
             _("请写明原因"), errors=[{"field": "reason", "code": "required", "message": str(_("请写明原因"))}]
@@ -47,12 +50,13 @@ def change_owner(member: Member, *, to: Staff, actor: Actor, reason: str, now: d
         actor,
         "member.owner_changed",
         held,
-        before={"owner_guide": held.owner_guide_id},
-        after={"owner_guide": to.pk},
+        before={"owner_guide": held.owner_guide_id, "main_store": held.main_store_id},
+        after={"owner_guide": to.pk, "main_store": to.store_id},
         reason=reason,
     )
     member.owner_guide = held.owner_guide = to
-    held.save(update_fields=["owner_guide"])
+    member.main_store = held.main_store = to.store
+    held.save(update_fields=["owner_guide", "main_store"])
     outbox.publish(MemberChanged(held.pk, "owner"))
     return held
 
@@ -63,9 +67,14 @@ def check_may_give(actor: Actor, to: Staff) -> None:
         raise NotHisToGive()
     if to.state not in Staff.MAY_SIGN_IN or to.store_id is None:
         raise NotWorking()
-    reach = under_grants(actor.reach(*HEIR_ROLES), path="unit__path", store="pk")
-    if not actor.is_system and not Store.objects.filter(reach, pk=to.store_id).exists():
+    if not may_give_to(actor, to):
         raise NotHisToGive()
+
+
+def may_give_to(actor: Actor, to: Staff) -> bool:
+    """Tell whether this person's store is among those the actor answers for."""
+    reach = under_grants(actor.reach(*HEIR_ROLES), path="unit__path", store="pk")
+    return actor.is_system or Store.objects.filter(reach, pk=to.store_id or 0).exists()
 
 
 def receives_closed_store(store: Store | None, heir: Staff, *, actor: Actor, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""A member from somewhere else than the till: his guide opens the card."""
+"""A member from somewhere else than the till: his guide opens the card, or he himself."""
 
 from __future__ import annotations
 
@@ -66,4 +66,25 @@ def register_member(
             audit.record(actor, "member.registered", held, after={"owner_guide": owner.pk, "channel": channel})
     if held.status != Member.Status.ACTIVE:
         raise CardClosed()
+    return held
+
+
+@transaction.atomic
+def register_visitor(*, member_no: str, name: str, phone: str, channel: str, now: datetime) -> Member:
+    """Return the member of this number, opened now by himself if there is none. Twice is like once.
+
+    He has no guide yet: the first who adds him as a friend, or sells to him, becomes his. `phone` is in its normal form.
+    Raises CardClosed.
+    """
+    name = " ".join(name.split())[:NAME_UP_TO] or str(_("新会员"))
+    facts = {"name": name, "gender": "u", "join_channel": channel, "registered_at": now}
+    facts |= columns(Member, "phone", phone) | ({} if name != _("新会员") else {"salutation": str(_("贵宾"))})
+    held, is_new = Member.objects.get_or_create(member_no=member_no, defaults=facts)
+    if held.status != Member.Status.ACTIVE:
+        raise CardClosed()
+    if is_new:
+        note_identities([held.pk], now=now, source=channel)
+        audit.record(
+            Actor(kind="member", member_id=held.pk, name="会员"), "member.registered", held, after={"channel": channel}
+        )
     return held

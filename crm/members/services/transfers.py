@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.events import FriendChanged, MemberChanged
 from crm.members.models import FriendLink, FriendTransfer, Member, OwnershipTransfer
 from crm.members.services.locking import lock_members
-from guides.org.models import Staff
+from guides.org.models import Staff, platform_id
 from guides.org.queries import heads_of_stores
 from yejibao.core import audit, outbox
 from yejibao.core.clock import local_day
@@ -188,7 +188,8 @@ def ask_due(*, now: datetime, door: Gateway) -> dict[str, int]:
         if not batch:
             break
         first = batch[0]
-        people = dict(Staff.objects.filter(pk__in=[first.giver_id, first.taker_id]).values_list("pk", "wecom_user_id"))
+        both = Staff.objects.filter(pk__in=[first.giver_id, first.taker_id]).values_list("pk", "wecom_user_id")
+        people = {pk: platform_id(userid) for pk, userid in both}
         try:
             codes = platform.start(
                 door, is_resigned=first.is_resigned, giver=people[first.giver_id], taker=people[first.taker_id],
@@ -280,7 +281,7 @@ def read_back(*, now: datetime, door: Gateway) -> dict[str, int]:
     )
     for giver_id, taker_id, is_resigned, giver, taker in pairs:
         try:
-            found = list(platform.read_results(door, is_resigned=is_resigned, giver=giver, taker=taker))
+            found = list(platform.read_results(door, is_resigned=is_resigned, giver=platform_id(giver), taker=taker))
         except GatewayError as error:
             log.warning("transfer results not read: %s", error.code or error.kind)
             continue

@@ -27,6 +27,7 @@ from yejibao.core.errors import Invalid
 
 from .owners import give_owners
 from .people import Links, resolve
+from .points import settle_points
 from .rows import LineIn, OrderIn, RowResult, complaint, read_row, refused
 from .state import OrderState, advance, new_state
 from .writing import insert_orders, load_states, update_orders, write_changes, write_lines
@@ -91,6 +92,7 @@ def release_orders(*, until: datetime, now: datetime) -> int:
         members = lock_members(member for _, member, _ in released if member)
         give_owners(ids, now=now)
         recount_members(members, as_of=local_day(now), now=now)
+        settle_points(ids, now=now)
     return len(released)
 
 
@@ -227,7 +229,7 @@ class _Batch:
 
 
 def follow_up(created: list[OrderState], changed: list[OrderState], *, now: datetime) -> None:
-    """Write what happened, tell the others, give owners and count again: all in the same transaction."""
+    """Write what happened, tell the others, give owners, count again, settle points: all in the same transaction."""
     states = created + changed
     if any(state.changes for state in states):
         write_changes(states, now=now)
@@ -245,6 +247,7 @@ def follow_up(created: list[OrderState], changed: list[OrderState], *, now: date
         give_owners([state.id for state in paid if state.id], now=now)
         refunded = {s.links.member_id for s in arrived if s.links.member_id and any(c.refund_fen for c in s.changes)}
         recount_members(members, as_of=local_day(now), now=now, refunded=refunded)
+        settle_points([state.id for state in arrived if state.id], now=now)
 
 
 def _all_lines(order: OrderIn) -> Iterable[LineIn]:

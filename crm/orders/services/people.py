@@ -13,7 +13,7 @@ from crm.members.models import FriendLink, Member, MemberIdentity
 from crm.members.services import note_identities
 from guides.org.models import Staff, Store
 from yejibao.core import erasing
-from yejibao.core.personal import blind_index, columns, normal_phone
+from yejibao.core.personal import blind_indexes, columns, normal_phone
 
 from .rows import MemberIn, OrderIn, complaint
 
@@ -30,21 +30,21 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """One member a row names: by number, or by the index of a phone."""
+    """One member a row names: by number, or by the indexes of a phone, the one under the key of now first."""
 
     member_no: str
-    index: str
+    indexes: tuple[str, ...]
     profile: MemberIn
 
     @property
     def new_number(self) -> str:
         """Return the number he gets when created; one phone gives one number, whoever is first."""
-        return self.member_no or f"P{self.index[:16].upper()}"
+        return self.member_no or f"P{self.indexes[0][:16].upper() if self.indexes else ''}"
 
     def marks(self) -> set[str]:
         """Return by what he is known if he was forgotten."""
-        cards = {erasing.mark("card", self.member_no)} if self.member_no else set()
-        return cards | ({erasing.mark("phone", self.index)} if self.index else set())
+        cards = erasing.marks("card", [self.member_no]) if self.member_no else set()
+        return cards | erasing.marks("phone", self.indexes)
 
 
 def resolve(
@@ -64,7 +64,7 @@ def resolve(
     )
     book = _Book()
     if wanted:
-        book.load({w.member_no for w in wanted.values()}, {w.index for w in wanted.values()})
+        book.load({w.member_no for w in wanted.values()}, {index for w in wanted.values() for index in w.indexes})
 
     links: dict[int, Links] = {}
     wrong: dict[int, list[dict[str, str]]] = {}
@@ -119,8 +119,12 @@ def marks_of(member: MemberIn) -> set[str]:
 def _wanted(member: MemberIn) -> _Wanted:
     if member.text:
         phone = normal_phone(member.text) if PHONE_LIKE.fullmatch(member.text) else ""
-        return _Wanted(member.text, blind_index(phone, purpose="phone") if phone else "", member)
-    return _Wanted(member.member_no, blind_index(member.phone, purpose="phone") if member.phone else "", member)
+        return _Wanted(member.text, _indexes(phone), member)
+    return _Wanted(member.member_no, _indexes(member.phone), member)
+
+
+def _indexes(phone: str) -> tuple[str, ...]:
+    return tuple(blind_indexes(phone, purpose="phone")) if phone else ()
 
 
 def _store_codes(row: OrderIn) -> set[str]:
@@ -179,7 +183,8 @@ class _Book:
     def find(self, want: _Wanted) -> int | None:
         if want.member_no and want.member_no in self.by_number:
             return self.by_number[want.member_no]
-        return self.by_phone.get(want.index) if want.index else None
+        found = {self.by_phone[index] for index in want.indexes if index in self.by_phone}
+        return self.SEVERAL if len(found) > 1 else next(iter(found), None)
 
 
 def _create(

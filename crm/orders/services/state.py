@@ -99,7 +99,7 @@ def advance(state: OrderState, row: OrderIn, links: Links, sha: str, *, now: dat
             case ReturnIn() if (Kind.RETURN, change.number) not in state.done:
                 errors = give_back(state, change)
             case ExchangeIn() if (Kind.EXCHANGE, change.number) not in state.done:
-                errors = _exchange(state, change)
+                errors = exchange(state, change)
             case _:
                 errors = []
         if errors:
@@ -172,7 +172,19 @@ def give_back(state: OrderState, change: ReturnIn) -> Complaints:
     return []
 
 
-def _exchange(state: OrderState, change: ExchangeIn) -> Complaints:
+def split(state: OrderState, line_no: int, quantity: int) -> int:
+    """Put some of the pieces that are left of a line on a line of their own, with their share; return its number."""
+    old = state.lines[line_no]
+    pieces, gone = old.line.quantity, old.returned_quantity
+    share = old.line.paid_fen * (gone + quantity) // pieces - old.line.paid_fen * gone // pieces
+    number = max(state.lines) + 1
+    parted = replace(old.line, line_no=number, quantity=quantity, paid_fen=share)
+    state.lines[number] = LineState(parted, is_base=old.is_base)
+    old.line = replace(old.line, quantity=pieces - quantity, paid_fen=old.line.paid_fen - share)
+    return number
+
+
+def exchange(state: OrderState, change: ExchangeIn) -> Complaints:
     """Put a line in the place of another. Dearer: he paid the difference; cheaper: it was refunded."""
     old = state.lines.get(change.line_no)
     if old is None or old.left == 0:

@@ -21,6 +21,7 @@ from .requests import (
     PhoneTaken,
     TicketsOpen,
     approve_deletion,
+    ask_himself,
     confirm_identity,
     correct_member,
     find_members,
@@ -32,9 +33,10 @@ from .requests import (
     record_request,
     record_requests,
     refuse_request,
+    take_own_copy,
     withdraw_request,
 )
-from .revealing import NoPhone, NoTicket, RecordedHimself, RevealsUsedUp, needs_ticket, reveal, reveal_phone
+from .revealing import NoPhone, NoTicket, RecordedHimself, RevealsUsedUp, needs_ticket, note_look, reveal, reveal_phone
 
 __all__ = [
     "ALLOWED",
@@ -52,6 +54,7 @@ __all__ = [
     "RevealsUsedUp",
     "TicketsOpen",
     "approve_deletion",
+    "ask_himself",
     "confirm_identity",
     "correct_member",
     "current_text",
@@ -64,6 +67,7 @@ __all__ = [
     "may_copy_again",
     "members_with_id_number",
     "needs_ticket",
+    "note_look",
     "read_request",
     "record_request",
     "record_requests",
@@ -75,5 +79,6 @@ __all__ = [
     "set_consent",
     "set_particulars",
     "set_phone_consent",
+    "take_own_copy",
     "withdraw_request",
 ]

@@ -9,7 +9,7 @@ from crm.members.models import Member
 from crm.privacy.models import MemberParticulars
 from yejibao.core import audit
 from yejibao.core.errors import Invalid
-from yejibao.core.personal import blind_index, columns, normal_id_number
+from yejibao.core.personal import blind_indexes, columns, normal_id_number
 from yejibao.core.scope import Actor
 
 
@@ -38,5 +38,5 @@ def members_with_id_number(id_number: str) -> list[int]:
     number = normal_id_number(id_number)
     if not number:
         return []
-    found = MemberParticulars.objects.filter(id_number_index=blind_index(number, purpose="id_number"))
+    found = MemberParticulars.objects.filter(id_number_index__in=blind_indexes(number, purpose="id_number"))
     return sorted(found.values_list("member_id", flat=True))

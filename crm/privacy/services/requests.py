@@ -14,12 +14,13 @@ from crm.events import MemberChanged
 from crm.members.models import Member, MemberIdentity
 from crm.members.services import lock_members, move_phones
 from crm.privacy.models import ConsentRecord, MemberRequest
+from crm.wallet.queries import balance_of
 from guides.notices.services import Notice, tell
 from guides.org.models import Staff
 from yejibao.core import audit, limits, outbox
 from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound
-from yejibao.core.personal import blind_index, columns, mask_name, mask_phone, normal_phone
+from yejibao.core.personal import blind_indexes, columns, mask_name, mask_phone, normal_phone
 from yejibao.core.scope import Actor
 
 from .revealing import count_look
@@ -50,6 +51,10 @@ class NeedsAnother(Forbidden):
 
 class TicketsOpen(Conflict):
     code, title = "member_request.tickets_open", _("他还有没办完的售后，办完再删")
+
+
+class MoneyLeft(Conflict):
+    code, title = "member_request.money_left", _("他的储值卡里还有钱，先退卡再删")
 
 
 class CopyIsOver(Conflict):
@@ -86,7 +91,7 @@ def find_members(words: str, *, actor: Actor) -> list[Member]:
     limits.hit("search", str(actor.staff_id))
     words = words.strip()
     phone = normal_phone(words)
-    condition = Q(member_no=words) if not phone else Q(phone_index=blind_index(phone, purpose="phone"))
+    condition = Q(member_no=words) if not phone else Q(phone_index__in=blind_indexes(phone, purpose="phone"))
     living = Member.objects.filter(status=Member.Status.ACTIVE).select_related("main_store")
     return list(living.filter(condition).order_by("pk")[:CARDS_SHOWN]) if words else []
 
@@ -98,7 +103,7 @@ def record_request(
     """Note what a member asks; due in 15 days. Raises AlreadyAsked while the same is open."""
     if kind not in Kind.values or channel not in ConsentRecord.Channel.values:
         raise Invalid(_("选一下他要什么、从哪里提的"))
-    if not actor.is_system:
+    if not actor.is_system and actor.member_id != member.pk:
         _may(actor)
     try:
         with transaction.atomic():
@@ -109,6 +114,21 @@ def record_request(
     except IntegrityError:
         raise AlreadyAsked() from None
     audit.record(actor, "member_request.recorded", request, after={"kind": kind, "member": member.pk})
+    return request
+
+
+@transaction.atomic
+def ask_himself(member: Member, *, kind: str, actor: Actor, now: datetime, wish: str = "") -> MemberRequest:
+    """Note what a member asks on his own phone: being signed in there he has proved who he is. Raises AlreadyAsked."""
+    if actor.member_id != member.pk:
+        raise NotFound()
+    channel = ConsentRecord.Channel.MINI_PROGRAM
+    if kind == Kind.CORRECT and not wish.strip():
+        raise Invalid(errors=[{"field": "wish", "code": "required", "message": "写一下哪里不对、应该是什么"}])
+    request = record_request(member, kind=kind, channel=channel, actor=actor, now=now, wish=wish)
+    proof = MemberRequest.Proof.SIGNED_IN
+    request.move_to(State.CHECKED, proof=proof, checked_at=now)
+    audit.record(actor, "member_request.identity_checked", request, after={"proof": proof})
     return request
 
 
@@ -158,7 +178,7 @@ def refuse_request(request: MemberRequest, *, reason: str, actor: Actor, now: da
 @transaction.atomic
 def withdraw_request(request: MemberRequest, *, actor: Actor, now: datetime) -> MemberRequest:
     """He thought better of it; a deletion can be taken back until the night it happens."""
-    if not actor.is_system:
+    if not actor.is_system and actor.member_id != request.member_id:
         _may(actor)
     request.move_to(State.WITHDRAWN, done_at=now)
     _over(request, "member_request.withdrawn", actor)
@@ -169,7 +189,7 @@ def withdraw_request(request: MemberRequest, *, actor: Actor, now: datetime) -> 
 def approve_deletion(request: MemberRequest, *, actor: Actor, now: datetime) -> MemberRequest:
     """Let the night's run forget him. By somebody who neither recorded nor checked it: it cannot be undone.
 
-    Raises NotChecked, NeedsAnother, TicketsOpen.
+    Raises NotChecked, NeedsAnother, TicketsOpen, MoneyLeft.
     """
     _may(actor)
     if request.kind != Kind.DELETE or request.state != State.CHECKED:
@@ -178,6 +198,8 @@ def approve_deletion(request: MemberRequest, *, actor: Actor, now: datetime) -> 
         raise NeedsAnother()
     if Ticket.objects.unfinished().filter(_cards_of(request.member_id)).exists():
         raise TicketsOpen()
+    if balance_of(request.member_id).total_fen:
+        raise MoneyLeft()
     request.move_to(State.APPROVED, decided_at=now, decided_by_id=actor.staff_id)
     audit.record(actor, "member_request.deletion_approved", request, after={"member": request.member_id})
     return request
@@ -242,10 +264,10 @@ def _new_phone(member: Member, typed: str) -> dict[str, str]:
     if typed.strip() and not phone:
         raise Invalid(_("手机号不对"), errors=[{"field": "phone", "code": "invalid", "message": "手机号不对"}])
     fresh = columns(Member, "phone", phone)
-    index = fresh["phone_index"]
-    others = MemberIdentity.objects.filter(kind=MemberIdentity.Kind.PHONE, value=index).exclude(member=member)
-    same = Member.objects.filter(phone_index=index, status=Member.Status.ACTIVE).exclude(pk=member.pk)
-    if index and (others.exists() or same.exists()):
+    found = blind_indexes(phone, purpose="phone")
+    others = MemberIdentity.objects.filter(kind=MemberIdentity.Kind.PHONE, value__in=found).exclude(member=member)
+    same = Member.objects.filter(phone_index__in=found, status=Member.Status.ACTIVE).exclude(pk=member.pk)
+    if phone and (others.exists() or same.exists()):
         raise PhoneTaken()
     return fresh
 
@@ -268,6 +290,28 @@ def hand_over_copy(request: MemberRequest, *, actor: Actor, now: datetime) -> Me
     audit.record(
         actor, "member.copy_taken", "crm.Member", resource_id=str(request.member_id), reason=f"会员要求 {request.pk}"
     )
+    return request
+
+
+@transaction.atomic
+def take_own_copy(member: Member, *, actor: Actor, now: datetime) -> MemberRequest:
+    """He takes his copy himself: recorded and closed in one, or the request of his that waits is closed by it.
+
+    That it is he at the phone at this moment is the caller's to make sure of: what leaves is all there is of him. Raises
+    NotFound, TooMany beyond five a day.
+    """
+    if actor.member_id != member.pk:
+        raise NotFound()
+    limits.hit("export", actor.key)
+    lock_members([member.pk])
+    waiting = MemberRequest.objects.filter(member=member, kind=Kind.COPY).unfinished().first()
+    request = waiting or ask_himself(member, kind=Kind.COPY, actor=actor, now=now)
+    if request.state == State.ASKED:
+        request.move_to(State.CHECKED, proof=MemberRequest.Proof.SIGNED_IN, checked_at=now)
+    request.move_to(State.DONE, done_at=now, decided_at=now, answer="本人在小程序里取走一份")
+    _over(request, "member_request.copied", actor)
+    reason = f"会员要求 {request.pk}"
+    audit.record(actor, "member.copy_taken", "crm.Member", resource_id=str(member.pk), reason=reason)
     return request
 
 

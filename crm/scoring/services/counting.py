@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 
+from crm.benefits.services import LevelStep, note_levels
 from crm.members.models import Member
 from crm.members.services import lock_members
 from crm.scoring.config import Config, config
@@ -50,7 +51,7 @@ _WANTED = f"""
                 WHERE floor <= spend_180_fen ORDER BY floor DESC LIMIT 1) AS earned
         FROM days
     ), scored AS (
-        SELECT w.*,
+        SELECT w.*, m.member_level AS level_before,
                CASE WHEN w.earned > m.member_level THEN w.earned
                     WHEN m.id = ANY(%(refunded)s::bigint[]) AND w.earned < m.member_level
                          AND m.spend_180_fen >= own.floor
@@ -74,7 +75,8 @@ _UPDATE = f"""
         level_valid_until = CASE WHEN s.member_level = m.member_level THEN m.level_valid_until
                                  WHEN s.member_level = %(lowest)s THEN NULL
                                  ELSE %(as_of)s + %(level_days)s END
-    FROM scored s WHERE m.id = s.id AND {_DIFFERS}"""
+    FROM scored s WHERE m.id = s.id AND {_DIFFERS}
+    RETURNING m.id, s.level_before, m.member_level, m.spend_180_fen, m.level_valid_until"""
 
 
 def _facts(rules: Config, as_of: date) -> dict[str, Any]:
@@ -109,7 +111,16 @@ def recount_members(
     facts = _facts(config(), as_of) | {"ids": ids, "now": now or clock.now(), "refunded": [pk for pk in refunded if pk]}
     with connection.cursor() as cursor:
         cursor.execute(_WANTED.format(which="m.id = ANY(%(ids)s)") + _UPDATE, facts)
-        return cursor.rowcount
+        changed = cursor.fetchall()
+    note_levels(
+        [
+            LevelStep(pk, before, after, "upgrade" if after > before else "refund", fen, valid_until)
+            for pk, before, after, fen, valid_until in changed
+            if after != before
+        ],
+        now=facts["now"],
+    )
+    return len(changed)
 
 
 def recount_all(*, as_of: date, now: datetime, budget: timedelta, batch: int = 20_000) -> dict[str, int]:
@@ -169,7 +180,7 @@ def settle_levels(*, as_of: date, now: datetime, batch: int = 5_000) -> dict[str
                          AND o.paid_on >= e.level_valid_until - %(level_days)s AND {PURCHASE}
                     GROUP BY e.id, e.member_level, e.level_valid_until
                 ), decided AS (
-                    SELECT s.id, s.ended_on, s.fen >= l.floor AS is_kept,
+                    SELECT s.id, s.ended_on, s.fen, s.member_level AS level_before, s.fen >= l.floor AS is_kept,
                            CASE WHEN s.fen >= l.floor THEN s.member_level ELSE l.below END AS level
                     FROM spent s
                     JOIN unnest(%(levels)s::text[], %(floors)s::bigint[], %(below)s::text[]) AS l(key, floor, below)
@@ -178,11 +189,20 @@ def settle_levels(*, as_of: date, now: datetime, batch: int = 5_000) -> dict[str
                 UPDATE crm_member m SET member_level = d.level,
                        level_reached_at = CASE WHEN d.is_kept THEN m.level_reached_at ELSE %(now)s END,
                        level_valid_until = CASE WHEN d.level = %(lowest)s THEN NULL ELSE d.ended_on + %(level_days)s END
-                FROM decided d WHERE m.id = d.id RETURNING d.is_kept
+                FROM decided d WHERE m.id = d.id
+                RETURNING m.id, d.level_before, d.level, d.is_kept, d.fen, m.level_valid_until
                 """,
                 _facts(rules, as_of) | {"now": now, "batch": batch, "below": [level.below for level in rules.levels]},
             )
-            kept = [is_kept for (is_kept,) in cursor.fetchall()]
+            settled = cursor.fetchall()
+        kept = [is_kept for _, _, _, is_kept, _, _ in settled]
+        note_levels(
+            [
+                LevelStep(pk, before, after, "renewed" if is_kept else "lowered", fen, valid_until)
+                for pk, before, after, is_kept, fen, valid_until in settled
+            ],
+            now=now,
+        )
         tally["renewed"] += sum(kept)
         tally["lowered"] += len(kept) - sum(kept)
         if len(kept) < batch:

@@ -12,6 +12,7 @@ from yejibao.core.errors import NotFound
 
 from .. import overview
 from ..actors import role_book, role_names
+from ..rights_words import PERMISSIONS, RULES, reaches_of
 from .unit_pages import READERS
 
 
@@ -21,7 +22,7 @@ from .unit_pages import READERS
 def roles(request: HttpRequest) -> HttpResponse:
     """All roles with scope and number of holders, and the rules that hold for all."""
     context = {
-        "lines": overview.role_lines(day=clock.today()), "rules": overview.RULES, "nav_current": "roles",
+        "lines": overview.role_lines(day=clock.today()), "rules": RULES, "nav_current": "roles",
         "permissions": overview.permission_table(), "names": role_names(),
     }  # fmt: skip
     return render(request, "backoffice/roles.html", context)
@@ -31,7 +32,7 @@ def roles(request: HttpRequest) -> HttpResponse:
 @require_GET
 @access.roles(*READERS)
 def role(request: HttpRequest, key: str) -> HttpResponse:
-    """Who holds a role today."""
+    """What a role reaches and may do, and who holds it today."""
     if key not in role_names():
         raise NotFound()
     day = clock.today()
@@ -39,9 +40,9 @@ def role(request: HttpRequest, key: str) -> HttpResponse:
         key, access.actor_of(request), day=day, before=desk.number(request.GET.get("before"))
     )
     line = next(one for one in overview.role_lines(day=day) if one.key == key)
-    holds = [overview.PERMISSIONS.get(name, name) for name, who in role_book()["permissions"].items() if key in who]
+    holds = [PERMISSIONS.get(name, name) for name, who in role_book()["permissions"].items() if key in who]
     context = {
-        "line": line, "holds": holds, "lines": [(row, overview.reach_words(row)) for row in found], "today": day,
+        "line": line, "holds": holds, "reaches": reaches_of(key), "lines": [(row, overview.reach_words(row)) for row in found], "today": day,
         "next_url": f"?before={more}" if more else "", "nav_current": "roles",
     }  # fmt: skip
     return render(request, "backoffice/role.html", context)

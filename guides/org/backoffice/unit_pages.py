@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.dateparse import parse_date, parse_time
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -233,8 +232,8 @@ def _new_store(post: Any, name: str) -> dict[str, Any]:
     return {
         "short_name": (post.get("short_name", "").strip() or name)[:32], "kind": post.get("kind", ""),
         "dealer": Dealer.objects.filter(pk=desk.chosen(post.get("dealer"))).first(),
-        "opens_at": _time(post.get("opens_at"), time(9, 30)), "closes_at": _time(post.get("closes_at"), time(22, 0)),
-        "city": post.get("city", "").strip()[:32], "opened_on": _day(post.get("opened_on")),
+        "opens_at": desk.hour(post.get("opens_at")) or time(9, 30), "closes_at": desk.hour(post.get("closes_at")) or time(22, 0),
+        "city": post.get("city", "").strip()[:32], "opened_on": desk.day(post.get("opened_on")),
     }  # fmt: skip
 
 
@@ -266,10 +265,10 @@ def _facts(post: Any, store: Store) -> dict[str, Any]:
     return {
         "name": post.get("name", "").strip()[:64], "short_name": post.get("short_name", "").strip()[:32],
         "kind": post.get("kind", ""), "grade": post.get("grade", ""), "dealer_id": desk.chosen(post.get("dealer")) or None,
-        "area_m2": area if area is None or area < 100_000 else None, "opened_on": _day(post.get("opened_on")),
+        "area_m2": area if area is None or area < 100_000 else None, "opened_on": desk.day(post.get("opened_on")),
         "decoration_version": post.get("decoration_version", "").strip()[:16],
         "city": post.get("city", "").strip()[:32], "address_short": post.get("address_short", "").strip()[:64],
-        "opens_at": _time(post.get("opens_at"), store.opens_at), "closes_at": _time(post.get("closes_at"), store.closes_at),
+        "opens_at": desk.hour(post.get("opens_at")) or store.opens_at, "closes_at": desk.hour(post.get("closes_at")) or store.closes_at,
         "duty_guide_id": desk.chosen(post.get("duty_guide")) or None,
     }  # fmt: skip
 
@@ -281,7 +280,7 @@ def close_store(request: HttpRequest, pk: int) -> HttpResponse:
     store = _store(unit)
 
     def work() -> str:
-        on = _day(post.get("on"))
+        on = desk.day(post.get("on"))
         if on is None:
             raise Invalid(errors=[{"field": "on", "code": "required", "message": "选关店日期"}])
         receiver = stores_to_move_to(actor, day=on).filter(pk=desk.chosen(post.get("store"))).first()
@@ -348,7 +347,7 @@ def add_dealer(request: HttpRequest) -> HttpResponse:
 
     def work() -> dict[str, Any]:
         made = units.add_dealer(
-            code=post.get("code", ""), name=post.get("name", ""), contract_until=_day(post.get("contract_until")),
+            code=post.get("code", ""), name=post.get("name", ""), contract_until=desk.day(post.get("contract_until")),
             actor=actor,
         )  # fmt: skip
         return {"said": f"{made.name}加好了，到门店资料里给他挂门店"}
@@ -367,7 +366,7 @@ def edit_dealer(request: HttpRequest, pk: int) -> HttpResponse:
 
     def work() -> dict[str, Any]:
         units.edit_dealer(
-            dealer, name=post.get("name", ""), contract_until=_day(post.get("contract_until")),
+            dealer, name=post.get("name", ""), contract_until=desk.day(post.get("contract_until")),
             seen=post.get("seen", ""), actor=actor,
         )  # fmt: skip
         return {}
@@ -379,20 +378,6 @@ def edit_dealer(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 # ---------------------------------------------------------------- what fields hold
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return parse_date(text or "")
-    except ValueError:
-        return None
-
-
-def _time(text: str | None, default: time) -> time:
-    try:
-        return parse_time(text or "") or default
-    except ValueError:
-        return default
 
 
 nav.add(

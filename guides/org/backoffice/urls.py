@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from . import people_pages as people
+from . import person_acts as acts
 from . import role_pages as roles
 from . import unit_pages as units
 
@@ -25,18 +26,18 @@ urlpatterns: list[URLPattern] = [
     path("hq/people/", people.people_list, name="people"),
     path("hq/people/new/", people.new_person, name="person-new"),
     path("hq/people/<int:pk>/", people.person_page, name="person"),
-    path("hq/people/<int:pk>/edit/", people.edit, name="person-edit"),
-    path("hq/people/<int:pk>/phone/", people.phone, name="person-phone"),
-    path("hq/people/<int:pk>/account/", people.rename, name="person-rename"),
-    path("hq/people/<int:pk>/state/", people.state, name="person-state"),
-    path("hq/people/<int:pk>/resign/", people.resign, name="person-resign"),
-    path("hq/people/<int:pk>/move/", people.move, name="person-move"),
-    path("hq/people/<int:pk>/move/cancel/", people.cancel_move, name="person-move-cancel"),
-    path("hq/people/<int:pk>/post/", people.post, name="person-post"),
-    path("hq/people/<int:pk>/lend/", people.lend, name="person-lend"),
-    path("hq/people/<int:pk>/roles/", people.grant, name="person-grant"),
-    path("hq/people/<int:pk>/roles/<int:held>/end/", people.end_grant, name="person-grant-end"),
-    path("hq/people/<int:pk>/password/", people.password, name="person-password"),
+    path("hq/people/<int:pk>/edit/", acts.edit, name="person-edit"),
+    path("hq/people/<int:pk>/phone/", acts.phone, name="person-phone"),
+    path("hq/people/<int:pk>/account/", acts.rename, name="person-rename"),
+    path("hq/people/<int:pk>/state/", acts.state, name="person-state"),
+    path("hq/people/<int:pk>/resign/", acts.resign, name="person-resign"),
+    path("hq/people/<int:pk>/move/", acts.move, name="person-move"),
+    path("hq/people/<int:pk>/move/cancel/", acts.cancel_move, name="person-move-cancel"),
+    path("hq/people/<int:pk>/post/", acts.post, name="person-post"),
+    path("hq/people/<int:pk>/lend/", acts.lend, name="person-lend"),
+    path("hq/people/<int:pk>/roles/", acts.grant, name="person-grant"),
+    path("hq/people/<int:pk>/roles/<int:held>/end/", acts.end_grant, name="person-grant-end"),
+    path("hq/people/<int:pk>/password/", acts.password, name="person-password"),
     path("hq/roles/", roles.roles, name="roles"),
     path("hq/roles/<slug:key>/", roles.role, name="role"),
 ]

@@ -10,10 +10,12 @@ from typing import Any
 
 from crm.members.models import FriendLink, Member
 from crm.orders.models import Order
+from crm.surveys.models import Survey
+from crm.surveys.queries import link_of
 from guides.org.models import OrgUnit, Staff, Store
 from tasks.cadences.models import CadenceStep, Enrollment
 from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence
-from tasks.scripts.facts import LAST_ITEM, item_title
+from tasks.scripts.facts import ASK_HOW_IT_WAS, LAST_ITEM, item_title
 from tasks.scripts.models import Script, ScriptFavourite, ScriptUse
 from tasks.scripts.ranking import Words
 from yejibao.core import clock, reading
@@ -83,6 +85,9 @@ SELECT to_json(y) FROM (SELECT t.member_id,
     coalesce(o.paid_on, left(nullif(t.context ->> 'days_from', ''), 10)::date, 'infinity') AS before) s
 CROSS JOIN LATERAL ({LAST_ITEM}) y
 """
+# What he may still say something to, where the words could bring its link.
+_SURVEY = f"""crm_survey x WHERE t.task_type IN {ASK_HOW_IT_WAS} AND t.state = 'open' AND x.member_id = t.member_id
+    AND x.answered_at IS NULL AND x.expires_at > %(now)s"""
 STEP = "x.id, x.version_id, x.key, x.headline, x.offset_minutes, x.open_day, x.outcome_chips"  # a whole rule is five times that
 # Whole rows; of people, without what is encrypted. One array: reading twenty values one by one costs more than one large one.
 _AROUND = " ".join(
@@ -101,7 +106,8 @@ SELECT json_build_array(to_json(t), (to_jsonb(m) - '{{phone,birth_year}}'::text[
     {_list("tasks_scriptfavourite x WHERE x.guide_id = t.assignee_id", "x.id DESC")},
     (SELECT json_agg(y) FROM (SELECT x.script_key, max(x.at) AS last FROM tasks_scriptuse x
         WHERE x.member_id = t.member_id GROUP BY 1) y),
-    ({_WARDROBE}), ({_LAST_ITEM}))
+    ({_WARDROBE}), ({_LAST_ITEM}),
+    {_first(_SURVEY, "x.asked_at DESC")})
 FROM tasks_task t
 JOIN crm_member m ON m.id = t.member_id
 JOIN guides_staff g ON g.id = t.assignee_id LEFT JOIN guides_store gs ON gs.id = g.store_id
@@ -145,6 +151,7 @@ def _of(row: list[Any]) -> Around:
         used,
         wardrobe,
         last_item,
+        survey,
     ) = around
     found = reading.row_of(Task, task)
     found.member = reading.row_of(Member, member)
@@ -172,6 +179,7 @@ def _of(row: list[Any]) -> Around:
             favourites=[reading.row_of(ScriptFavourite, one) for one in favourites or ()],
             used={(found.member_id, one["script_key"]): datetime.fromisoformat(one["last"]) for one in used or ()},
             last_items={found.pk: item_title({"name": last_item["item_name"], **last_item})} if last_item else {},
+            surveys={found.pk: link_of(reading.row_of(Survey, survey))} if survey else {},
         ),
     )
 

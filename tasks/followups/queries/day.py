@@ -6,7 +6,7 @@ Sections and order are those of task_types.yaml `today_screen`; several tasks of
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from functools import cache
 
 from tasks.cadences.loading import read_book
@@ -18,8 +18,6 @@ from yejibao.core import clock, reading, words
 # caps.per_guide_day.note: "m30, d3, after-sale and birthday-on-the-day are always shown"; steps say so themselves
 ALWAYS_SHOWN = ("aftersale_first_response", "aftersale_care", "birthday_day")
 SECTIONS = (("now", "马上办"), ("today", "今天内"), ("week", "本周"))
-# A task that ends today fell due at most this long ago: keeps the look-back inside the index (assignee, state, due_at).
-LONGEST_AFTER_DUE = timedelta(days=31)
 
 
 @cache
@@ -134,7 +132,7 @@ SELECT t.id, t.state, t.task_type, t.node, t.channel, t.priority, t.tier_rank, t
 FROM guides_staff me
 LEFT JOIN guides_store hours ON hours.id = me.store_id
 LEFT JOIN (tasks_task t JOIN crm_member m ON m.id = t.member_id) ON t.assignee_id = me.id AND t.held_at IS NULL
-    AND (t.state = 'open' OR (t.state IN ('done', 'expired') AND t.due_at >= %(since)s
+    AND (t.state = 'open' OR (t.state IN ('done', 'expired')
                               AND coalesce(t.done_at, t.closed_at, t.expire_at) >= %(day_start)s))
 LEFT JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
 WHERE me.id = %(me)s
@@ -145,15 +143,7 @@ def day_of(staff_id: int, *, now: datetime, kind: str = "") -> Day:
     """Return the day of a guide; `kind` (a task type) narrows what the sections show."""
     day_start = clock.local_moment(clock.local_day(now), time())
     with reading.cursor() as cursor:
-        cursor.execute(
-            _DAY,
-            {
-                "me": staff_id,
-                "always": list(ALWAYS_SHOWN),
-                "day_start": day_start,
-                "since": day_start - LONGEST_AFTER_DUE,
-            },
-        )
+        cursor.execute(_DAY, {"me": staff_id, "always": list(ALWAYS_SHOWN), "day_start": day_start})
         rows = cursor.fetchall()
     *_, opens_at, closes_at = rows[0] if rows else (None, None)
     cards = [Card(*facts) for *facts, _, _ in rows if facts[0]]

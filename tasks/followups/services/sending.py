@@ -8,9 +8,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from crm.members.services import lock_members, set_do_not_contact
+from crm.visits.services import invite
 from tasks.scripts.models import Script, ScriptUse
-from yejibao.core import clock
+from yejibao.core import clock, outbox
 from yejibao.core.errors import Conflict, Invalid
+from yejibao.core.events import DutyFinished
 from yejibao.core.scope import Actor
 
 from ..labels import CALL_RESULTS, OUTCOMES
@@ -18,7 +20,10 @@ from ..models import PendingSend, Task, TaskEvidence
 from .finishing import add_evidence, finish, reopen
 from .guards import doer, lock, may_act, must_be_open, no_quiet_hours, note_on_behalf, was_closed_in_silence
 from .rechecking import judge, recheck
+from .visit_tasks import cause_of, prove_booked
 
+# What was said goes to the ticket; who was asked to come is told from then on.
+TOLD_BELOW = {"aftersale_first_response": "ticket", "survey_low_score": "ticket", "visit_invite": "visit"}
 UNDO_FOR = timedelta(seconds=5)
 UNDO_FOR_CARE = timedelta(seconds=10)  # large-type mode
 
@@ -123,8 +128,15 @@ def log_call(task: Task, *, actor: Actor, result: str, note: str, now: datetime,
 
 
 @transaction.atomic
-def set_outcome(task: Task, *, actor: Actor, outcome: str, now: datetime, visit_at: datetime | None = None) -> Task:
-    """Set or change what came of it; never blocks done. 别再打扰 is kept everywhere at once, 约到店 counts as level 4."""
+def set_outcome(
+    task: Task, *, actor: Actor, outcome: str, now: datetime, visit_at: datetime | None = None, sku_ids: Sequence[int] = (),
+    wants_reminder: bool = True,
+) -> Task:  # fmt: skip
+    """Set or change what came of it; never blocks done. 别再打扰 is kept everywhere at once.
+
+    约到店 with its time makes the visit he agreed to, goods set aside and reminder with it: level 4 for this task. Raises Invalid
+    for a time at which the store is closed.
+    """
     may_act(lock(task), actor)
     if outcome not in OUTCOMES:
         raise Invalid(errors=[{"field": "outcome", "code": "choice", "message": "没有这个结果"}])
@@ -133,9 +145,12 @@ def set_outcome(task: Task, *, actor: Actor, outcome: str, now: datetime, visit_
     if outcome == "do_not_disturb":
         set_do_not_contact(task.member, actor=actor, reason="会员对导购说别再打扰", now=now)
     if outcome == "visit_booked" and visit_at:
-        add_evidence(
-            task, kind="visit_booked", level=4, actor=actor, now=now, payload={"visit_at": visit_at.isoformat()}
-        )
+        visit = invite(
+            task.member, starts_at=visit_at, actor=actor, now=now, store=task.store, guide_id=task.assignee_id,
+            sku_ids=sku_ids, is_agreed=True, cause=cause_of(task.pk), wants_reminder=wants_reminder,
+        )  # fmt: skip
+        prove_booked([visit.pk], now=now)
+        task.refresh_from_db()
     return task
 
 
@@ -176,6 +191,9 @@ def _finish(
     )  # fmt: skip
     for pk in closed:
         note_on_behalf(task, actor, "task.completed", pk=pk)
+    if reached and guide and (about := TOLD_BELOW.get(task.task_type)) and about in task.context:
+        said, key = str(payload.get("note") or text), f"{about}:{task.context[about]}"
+        outbox.publish(DutyFinished(task.task_type, key, guide, said, now.isoformat()))
     if text:
         script = Script.objects.filter(key=script_key, is_current=True).first() if script_key else None
         ScriptUse.objects.create(

@@ -1,12 +1,18 @@
-"""Load the rules and words of the domain files: the cadence 3369, all scripts, the tag tree. Twice is like once."""
+"""Load what the domain files say: the cadence 3369, all scripts, the tag tree, the patrol checklist. Twice is like once."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from crm.aftersale.replies.services import load_templates
+from crm.catalogue.outfits.loading import load_outfits
 from crm.privacy.loading import load_texts
 from crm.tags.loading import load_tags
+from guides.attendance.holiday_services import seed_holidays
+from guides.drive.services import load_folders
+from guides.helpdesk.loading import load_categories
+from guides.patrol.loading import load_checklist
 from tasks.cadences.loading import load_3369
 from tasks.scripts.loading import load_scripts
 from yejibao.core import clock
@@ -27,5 +33,12 @@ class Command(BaseCommand):
         tally = load_scripts(now=now, replace_edited=replace_edited)
         self.stdout.write("scripts: " + ", ".join(f"{count} {word}" for word, count in tally.items()))
         tags = load_tags(now=now)
+        outfits = load_outfits(now=now)
+        self.stdout.write(f"outfits: {outfits['new']} new, {outfits['without_goods']} wait for their goods")
+        self.stdout.write(f"ready sentences of after-sale: {load_templates(now=now)} new")
         self.stdout.write(f"consent texts: {load_texts(now=now)} new")
+        self.stdout.write(f"patrol checklist: version {load_checklist(now=now).number}")
+        self.stdout.write(f"folders of shared files: {load_folders()}")
+        self.stdout.write(f"categories of questions to HQ: {load_categories()}")
+        self.stdout.write(f"holidays: {seed_holidays(today=clock.local_day(now))['changed']} days from the library")
         self.stdout.write("tags: " + ", ".join(f"{count} {word}" for word, count in tags.items()))

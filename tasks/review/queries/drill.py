@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Q
 
-from guides.attendance.queries import away_days
+from guides.attendance.calendar import away_days
 from guides.org.models import RoleAssignment, Staff, Store
 from tasks.followups.labels import OUTCOMES
 from tasks.followups.models import Task, TaskQuerySet

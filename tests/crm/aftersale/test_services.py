@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from crm.aftersale.models import Ticket
+from crm.aftersale.rules import rules
 from crm.aftersale.services import (
     NoSuchStep,
     ReopenedAlready,
     close_ticket,
     move_ticket,
     open_ticket,
-    rules,
     set_pickup,
 )
 from guides.org.actors import actor_for

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from crm.corptags.models import CorpTag, FriendTags
-from crm.corptags.queries import foreign_names
+from crm.corptags.queries import FOREIGN
 from crm.corptags.services import compare, start_comparison
 from crm.friends.services import read_customers
 from crm.members.models import FriendLink, Member
+from crm.members.queries import ONE
 from crm.members.services import merge_members, note_identities, undo_merge
 from crm.tags.models import TagChange
 from crm.tags.services import age_tags
@@ -130,7 +131,8 @@ def test_tags_that_are_not_ours_are_kept_and_shown(small: Chat, link: FriendLink
     small.beat()
     link.refresh_from_db()
     assert small.there(link) == ["职业/金融", "门店自建/常带朋友来"]
-    assert foreign_names(link.corp_tag_ids) == ["门店自建：常带朋友来"]
+    known = {"member": member.pk, "me": link.guide_id}
+    assert FOREIGN.about(ONE, known) == ["门店自建：常带朋友来"]
 
 
 def test_a_tag_deleted_in_the_console_is_taken_from_nobody(small: Chat, link: FriendLink, member: Member) -> None:

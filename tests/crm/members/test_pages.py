@@ -11,14 +11,17 @@ from crm.members.models import FriendLink
 from crm.tags.loading import load_tags
 from crm.tags.models import TagValue
 from crm.tags.services import set_tag
-from tests.factories.crm import make_friend, make_member, make_order
-from tests.factories.guides import Org, make_org, make_staff, sign_in
+from tests.factories.benefits import make_coupon
+from tests.factories.crm import make_friend, make_member, make_order, make_ticket
+from tests.factories.guides import Org, holder_of, make_org, make_staff, sign_in
 from tests.factories.tasks import make_task
 from yejibao.core import clock as product_clock
 from yejibao.core.scope import Actor
 
 pytestmark = pytest.mark.django_db
-STATEMENTS = 14
+# session, relation, card; all that the panels read in one; the words of the task at hand 4, coupons to give
+STATEMENTS = 9
+HQ_STATEMENTS = 3  # the same two, and the tasks that wait beside the menu
 
 
 @pytest.fixture
@@ -139,6 +142,30 @@ def test_the_page_needs_the_same_statements_for_any_number_of_tasks_orders_and_t
         assert beside(guide, "wm1")[0] == 200
     asked = [one["sql"] for one in seen.captured_queries if "SAVEPOINT" not in one["sql"]]  # a test's own, two a panel
     assert len(asked) == STATEMENTS, "\n".join(asked)
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("is_at_hq", [False, True])
+def test_a_members_page_is_read_with_one_statement(client: Client, org: Org, rows: int, is_at_hq: bool) -> None:
+    load_tags(now=product_clock.now())
+    member = make_member(owner=org.guide, birth_month=3, birth_day=4)
+    make_friend(member)
+    for number, kind in enumerate(["followup_m30", "followup_d3", "followup_d30", "followup_d60"][:rows]):
+        make_task(member, org.guide, now=product_clock.now(), task_type=kind)
+        make_order(member, paid_at=f"2026-02-0{number + 1} 15:00", guide=org.guide)
+        make_ticket(member, kind="care", opened_at=f"2026-02-0{number + 1} 16:00", guide=org.guide)
+        make_coupon(member, now=product_clock.now())
+    sign_in(client, holder_of("hq_operator", org) if is_at_hq else org.guide)
+    path = f"/{'hq' if is_at_hq else 'g'}/members/{member.public_id}/"
+    client.get(path)
+    with CaptureQueriesContext(connection) as seen:
+        answer = client.get(path)
+    page = answer.content.decode()
+    assert (answer.status_code, "data-panel-error" in page, 'id="next-card"' in page) == (200, False, True)
+    asked = [one["sql"] for one in seen.captured_queries if "SAVEPOINT" not in one["sql"]]
+    # above the store it is on record that somebody looked: the trail is read and written
+    own = [sql for sql in asked if "core_audit" not in sql and "pg_advisory" not in sql]
+    assert len(own) == (HQ_STATEMENTS if is_at_hq else 2), "\n".join(sql[:300] for sql in asked)
 
 
 # ---------------------------------------------------------------- 会员

@@ -23,7 +23,10 @@ def browser_of(role: str, org: Org) -> Client:
 def test_figures_only_and_who_decides(org: Org) -> None:
     member = make_member(owner=org.guide, name="郭宇航")
     page = browser_of("sys_admin", org).get(f"/hq/people/{org.guide.pk}/").content.decode()
-    assert "名下会员" in page and member.name not in page and "交接等人定" not in page
+    assert "名下会员" in page and member.name not in page and "交接等人定" not in page and "看名单" not in page
+    hq = browser_of("hq_operator", org)
+    assert f"/hq/members/?guide={org.guide.pk}" in hq.get(f"/hq/people/{org.guide.pk}/").content.decode()
+    assert hq.get(f"/hq/members/?guide={org.guide.pk}").content.decode().count("row-link") == 1
     GuideHandover.objects.create(guide=org.guide, store=org.store, left_at=clock.now())
     page = browser_of("sys_admin", org).get(f"/hq/people/{org.guide.pk}/").content.decode()
     assert "交接等人定" in page and "在「会员交接」里定" in page and "看方案" not in page

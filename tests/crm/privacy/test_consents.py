@@ -158,11 +158,11 @@ def test_an_old_sheet_gives_nothing_back_and_saves_no_halves(member: Member, org
 
 def test_the_number_on_a_members_page_shows_after_a_reason(member: Member, org: Org) -> None:
     guide = sign_in(Client(headers={"Accept": "text/html"}), org.guide)
-    url = f"/g/members/{member.public_id}/number/"
+    url = f"/g/members/{member.public_id}/reveal/phone/"
     assert "13800132075" not in guide.get(url).content.decode()
     assert guide.post(url, {"reason": ""}).status_code == 422
     answer = guide.post(url, {"reason": "约到店"})
     assert "13800132075" in answer.content.decode() and "no-store" in answer["Cache-Control"]
     assert AuditEntry.objects.get(action="member.phone_revealed").reason == "约到店"
     foreign = make_member(owner=org.stranger, phone="13900001111")
-    assert guide.post(f"/g/members/{foreign.public_id}/number/", {"reason": "约到店"}).status_code == 404
+    assert guide.post(f"/g/members/{foreign.public_id}/reveal/phone/", {"reason": "约到店"}).status_code == 404

@@ -71,6 +71,14 @@ def test_what_cannot_be_right_is_counted_and_shown_masked(clock: Any, monkeypatc
     assert ("王**" in page, "***2075" in page, "王建国" in page, "13800132075" in page) == (True, True, False, False)
     assert hq.get("/hq/quality/nonsense/").status_code == 404
     assert browser_of("guide", org).get("/hq/quality/").status_code == 403
+    money = browser_of("finance", org)  # the owner of what is wrong with amounts
+    assert "归你" in money.get("/hq/quality/").content.decode()
+    assert money.get("/hq/quality/much_money/").status_code == 200
+    assert money.get("/hq/quality/no_phone/").status_code == 403
+    keeper = browser_of("sys_admin", org)  # owns what a clock got wrong; whose card it is, is not his to see
+    page = keeper.get("/hq/quality/").content.decode()
+    assert "归你" in page and "/hq/quality/registered_late/" not in page
+    assert keeper.get("/hq/quality/registered_late/").status_code == 403
 
 
 def test_a_look_that_was_stopped_goes_on(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:

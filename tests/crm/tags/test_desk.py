@@ -11,6 +11,7 @@ from crm.members.models import Member
 from crm.tags.desk import desk_of, popular_values
 from crm.tags.loading import load_tags
 from crm.tags.models import MemberTag
+from crm.tags.rules import book
 from crm.tags.services import set_tag
 from tests.factories.crm import make_friend, make_member, make_order
 from tests.factories.guides import Org, make_org, sign_in
@@ -176,3 +177,10 @@ def test_the_sheet_works_as_a_page(guide: Client, member: Member) -> None:
     answer = guide.post(f"/g/members/{member.public_id}/tags/hobby/", {"put": "茶"})
     assert (answer.status_code, said(member, "hobby")) == (302, ["茶"])
     assert "爱茶" in page_of(guide, member)
+
+
+def test_tags_loaded_anew_are_seen_at_once(member: Member, org: Org) -> None:
+    assert any(row.key == "hobby" for row in desk_of(member).rows)
+    changed = book() | {"tags": [row for row in book()["tags"] if row["key"] != "hobby"]}
+    load_tags(now=product_clock.now(), source=changed)
+    assert not any(row.key == "hobby" for row in desk_of(member).rows)

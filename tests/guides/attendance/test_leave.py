@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from guides.attendance.leave import set_leave
 from guides.attendance.models import Shift
-from guides.attendance.services import NotYourRoster, set_leave
+from guides.attendance.services import NotYourRoster
 from tests.factories.guides import Org, actor, make_org, make_staff
 from yejibao.core.clock import parse_iso
 from yejibao.core.errors import Invalid

@@ -180,5 +180,5 @@ def test_the_page_needs_the_same_queries_for_any_number(
     for _ in range(people):
         rest(backup_of(make_staff(store=org.store)), THU)
     manager.get(PAGE)
-    with django_assert_num_queries(6):  # session, people, days; three badges
+    with django_assert_num_queries(8):  # session, people, 班次, days, holidays; three badges
         manager.get(PAGE)

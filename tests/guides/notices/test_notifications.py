@@ -104,7 +104,9 @@ def test_the_page_needs_the_same_statements_for_any_length(
     tell(org.guide, *range(rows))
     tell(org.stranger, 99)
     guide.get(URL)
-    with django_assert_num_queries(3):  # who am I and what is unread, in one; the page; the number beside 今日
+    with django_assert_num_queries(
+        4
+    ):  # who am I and what is unread, in one; the page; unread by kind; the number beside 今日
         page = guide.get(URL)
     assert titles(page) == [f"第 {number} 件" for number in reversed(range(rows))][:30]
     assert page.context["unread"] == rows
@@ -115,7 +117,7 @@ def test_the_number_stands_in_the_navigation_of_every_page(guide: Client, org: O
     html = guide.get("/me/").content.decode()
     assert '<span class="cnt">3</span>' in html and "消息" in html
     tell(org.guide, *range(4, 140))
-    assert guide.get("/me/").wsgi_request.unread_count == 100, "counted no further"
+    assert guide.get("/me/").wsgi_request.waiting["notifications"] == 100, "counted no further"
 
 
 def test_pages_follow_each_other_without_a_gap(guide: Client, org: Org) -> None:
@@ -233,3 +235,30 @@ def test_in_everybodys_own_shell(client: Client, org: Org, who: str, shell: str)
 def test_anonymous_people_have_none(client: Client, org: Org, django_assert_num_queries: Callable[..., Any]) -> None:
     with django_assert_num_queries(0):
         assert client.get(URL, headers={"Accept": "text/html"}).url.startswith("/login/")
+
+
+def test_unread_counts_by_kind_and_only_the_unread(guide: Client, org: Org) -> None:
+    tell(org.guide, 1, 2)
+    tell(org.guide, 3, kind="help")
+    Notification.objects.filter(key="task:2").update(read_at=NOW)
+    page = guide.get(URL)
+    counts = {key: count for key, _name, count in page.context["kinds"] if count}
+    assert counts == {"task": 1, "help": 1}
+    assert [key for key, _name, count in page.context["kinds"]][:2] in (["task", "help"], ["help", "task"])
+    assert titles(guide.get(URL, {"unread": "1"})) == ["第 3 件", "第 1 件"]
+    assert titles(guide.get(URL, {"unread": "1", "kind": "task"})) == ["第 1 件"]
+
+
+def test_every_kind_that_is_told_has_a_name() -> None:
+    """What a room tells under a kind that the page does not know would stand there in English."""
+    import ast
+    from pathlib import Path
+
+    root, told = Path(__file__).parents[3], set()
+    for part in ("guides", "crm", "tasks", "livestream"):
+        for path in (root / part).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Call(func=ast.Name(id="Notice"), args=[ast.Constant(value=str(kind)), *_]):
+                        told.add(kind)
+    assert told - set(Notification.Kind.values) == set() and len(told) > 6

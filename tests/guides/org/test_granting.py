@@ -36,7 +36,7 @@ def test_a_role_ends_at_the_next_request_and_stays_written_down(org: Org, client
     assert (answer.status_code, answer.json()["code"]) == (401, "auth.required")
     sign_in(client, org.guide)
     answer = client.get("/m/shifts/", headers={"Accept": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "perm.role")
+    assert (answer.status_code, answer.json()["code"]) == (403, "perm.page.guides.shifts")
     assert RoleAssignment.objects.filter(pk=boss.pk).exists()
     last = AuditEntry.objects.get(action="org.role_ended")
     assert (last.before["ends_on"], last.reason) == ("", "代理店长结束")

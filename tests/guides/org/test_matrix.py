@@ -9,7 +9,7 @@ import pytest
 from crm.aftersale.models import Ticket
 from crm.members.models import Member
 from crm.orders.models import Order
-from guides.org import matrix
+from guides.org import matrix, rights_words
 from guides.org.actors import role_book, role_facts, role_names
 from guides.org.models import OrgUnit, Staff, Store
 from tasks.followups.models import Task
@@ -31,6 +31,7 @@ def test_it_names_roles_that_exist_and_reaches_that_are_theirs() -> None:
             scope = role_facts(role)["scope"]
             # A department's matters are those of all stores, narrowed to its kind; a guide cashes up in her own store.
             allowed = {"own", "all" if scope == "dept" else scope} | ({"store"} if role == "guide" else set())
+            allowed |= {"all"} if right.only == "count" else set()  # how many lie where is no row of anybody's
             assert right.reach in allowed, (action, role, right)
 
 
@@ -46,8 +47,17 @@ def test_every_role_is_in_it() -> None:
     assert set(chain.from_iterable(ACTIONS.values())) == set(role_names())
 
 
+def test_the_screens_have_words_for_every_action_and_how_it_is_narrowed() -> None:
+    assert set(ACTIONS) <= set(rights_words.ACTIONS)
+    rights = [right for action in ACTIONS for right in matrix.rights(action).values()]
+    assert {right.only for right in rights} - {""} <= set(rights_words.NARROWED)
+    assert {right.reach for right in rights} <= set(rights_words.REACHES)
+    shown = [(one.name, one.reach, one.only) for one in rights_words.reaches_of("customer_service")]
+    assert ("会员详情", "全公司", "有售后单的") in shown
+
+
 ROOT = Path(__file__).parents[3]
-NAMES_ONLY = ("guides/org/overview.py",)  # what a page calls the permissions
+NAMES_ONLY = ("guides/org/rights_words.py",)  # what pages call permissions and actions
 
 
 def named_by_code() -> set[str]:

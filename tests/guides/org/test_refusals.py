@@ -37,7 +37,7 @@ def test_both_are_counted_by_route(org: Org, client: Client) -> None:
     sign_in(client, org.guide)
     told(client, f"/api/v1/staff/{org.stranger.pk}/")
     status, body = told(client, "/m/shifts/")
-    assert (status, body["code"]) == (403, "perm.role")
+    assert (status, body["code"]) == (403, "perm.page.guides.shifts")
     refused = client.post(f"/api/v1/staff/{org.guide.pk}/resign/", {}, **ASKING)  # type: ignore[arg-type]
     assert (refused.status_code, refused.json()["code"]) == (403, "perm.account.manage")
     page = metrics.exposition(clock.now()).decode()

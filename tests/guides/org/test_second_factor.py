@@ -14,6 +14,7 @@ from guides.notices.models import Notification
 from guides.org import second_factor
 from guides.org.models import SecondFactor, Staff, StaffSession
 from guides.org.second_factor import AlreadyEnrolled, CodesLocked, WrongCode, check_code
+from guides.org.services import set_password
 from tests.factories.guides import Org, actor, holder_of, make_org, make_staff
 from tests.factories.guides import sign_in as signed_in
 from yejibao.core import clock as product_clock
@@ -165,7 +166,8 @@ def code_now(person: Staff) -> str:
     return app_of(person).at(product_clock.system_now())
 
 
-def test_the_first_sign_in_with_a_password_sets_the_app_up(client: Client, operator: Staff) -> None:
+def test_the_first_sign_in_with_a_password_of_the_server_sets_the_app_up(client: Client, operator: Staff) -> None:
+    set_password(operator, password=PASSWORD, actor=Actor.system("set_password"))
     assert by_password(client)["Location"] == "/login/code/"
     page = client.get("/login/code/", **HTML).content.decode()
     assert ("data:image/svg+xml" in page, "绑定并登录" in page) == (True, True)
@@ -180,6 +182,20 @@ def test_the_first_sign_in_with_a_password_sets_the_app_up(client: Client, opera
     assert AuditEntry.objects.get(action="auth.login").after == {"way": "totp"}
     session = StaffSession.objects.get(staff=operator).get_decoded()
     assert session["ends_at"] < (product_clock.system_now() + timedelta(hours=12, seconds=5)).isoformat()
+
+
+def test_whose_password_a_colleague_set_binds_the_app_himself(client: Client, org: Org, operator: Staff) -> None:
+    set_password(operator, password=PASSWORD, actor=actor(holder_of("sys_admin", org)), reason="新来的")
+    by_password(client)  # the colleague, who knows it
+    page = client.get("/login/code/", **HTML).content.decode()
+    assert "企业微信扫码，去绑定" in page and "data:image" not in page
+    client.post("/login/code/", {"code": "000000"}, **HTML)
+    assert not SecondFactor.objects.exists() and client.get("/me/").status_code == 401
+    second_factor.begin_enrolment(operator)  # himself, signed in over the platform, looks at the picture
+    assert "data:image" not in client.get("/login/code/", **HTML).content.decode()
+    enrol(operator)
+    by_password(client)
+    assert client.post("/login/code/", {"code": code_now(operator)})["Location"] == "/me/"
 
 
 def test_afterwards_the_code_is_asked_for(client: Client, operator: Staff) -> None:

@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from guides.events import StaffAwayChanged, StaffResigned
-from guides.org.granting import WrongPlace, grant_role
-from guides.org.models import OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store
+from guides.org.granting import UnitEnded, WrongPlace, grant_role
+from guides.org.models import OrgUnit, OrgUnitMove, RoleAssignment, Staff, Store, platform_id
 from guides.org.queries import approver_of, guides_of_stores, heads_of_stores, managers_of_stores
 from guides.org.services import (
     AlreadyResigned,
@@ -23,7 +23,7 @@ from guides.org.services import (
 )
 from tests.factories.guides import Org, actor, make_dealer, make_org, make_staff, make_store, make_unit, sign_in
 from yejibao.core.clock import parse_iso
-from yejibao.core.errors import Forbidden, Invalid
+from yejibao.core.errors import Conflict, Forbidden, Invalid
 from yejibao.core.models import AuditEntry, OutboxEvent
 from yejibao.core.scope import Actor
 
@@ -138,6 +138,53 @@ def test_a_new_guide(org: Org) -> None:
     assert actor(person).roles == {"guide"}
     with pytest.raises(CodeTaken):
         create_staff(wecom_user_id="xiayan", name="夏妍", role="guide", unit=org.store.unit, actor=SYSTEM, now=NOW)
+
+
+def test_the_second_of_two_who_enter_somebody_at_once_hears_it(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Staff.objects, "select_for_update", lambda **_: Staff.objects.none()
+    )  # not there yet as he looked
+    held = org.guide.wecom_user_id
+    with pytest.raises(CodeTaken, match="刚刚有人加过了"):
+        create_staff(wecom_user_id=held, name="夏妍", role="guide", unit=org.store.unit, actor=SYSTEM, now=NOW)
+    assert Staff.objects.filter(wecom_user_id=held).count() == 1
+
+
+def test_who_left_comes_back_with_his_account_and_a_row_of_his_own(org: Org) -> None:
+    before = Staff.objects.get(pk=org.guide.pk)
+    fresh = {"wecom_user_id": before.wecom_user_id, "name": before.name, "role": "guide", "unit": org.store.unit}
+    with pytest.raises(CodeTaken, match="已经是林晓雯的（在职）"):
+        create_staff(**fresh, actor=SYSTEM, now=NOW)
+    resign_staff(before, actor=SYSTEM, now=NOW)
+    with pytest.raises(Conflict):
+        grant_role(before, role="guide", unit=org.store.unit, actor=SYSTEM, now=NOW)
+    again = create_staff(**fresh, actor=SYSTEM, now=NOW)
+    former = Staff.objects.get(pk=before.pk)
+    assert (former.state, former.wecom_user_id) == ("resigned", f"{again.wecom_user_id}#{former.pk}")
+    assert platform_id(former.wecom_user_id) == again.wecom_user_id == before.wecom_user_id
+    assert AuditEntry.objects.filter(action="org.staff_renamed", resource_id=str(former.pk)).exists()
+    resign_staff(again, actor=SYSTEM, now=NOW)
+    assert create_staff(**fresh, actor=SYSTEM, now=NOW).wecom_user_id == before.wecom_user_id
+
+
+def test_nothing_is_hung_under_a_unit_that_is_no_more(org: Org) -> None:
+    OrgUnit.objects.filter(pk__in=[org.other_area.pk, org.store.unit_id]).update(valid_to=TODAY)
+    gone = OrgUnit.objects.get(pk=org.other_area.pk)
+    for act in (
+        lambda: create_store(area=gone, code="X", name="甲", short_name="甲", actor=SYSTEM, now=NOW),
+        lambda: move_unit(org.store.unit, to=gone, actor=SYSTEM, reason="", now=NOW),
+        lambda: grant_role(org.manager, role="area_supervisor", unit=gone, actor=SYSTEM, now=NOW),
+        lambda: create_staff(
+            wecom_user_id="x",
+            name="甲",
+            role="guide",
+            unit=OrgUnit.objects.get(pk=org.store.unit_id),
+            actor=SYSTEM,
+            now=NOW,
+        ),
+    ):
+        with pytest.raises(UnitEnded):
+            act()
 
 
 @pytest.mark.parametrize(

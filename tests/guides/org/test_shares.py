@@ -1,5 +1,6 @@
 """What one person may ask, over HTTP: classes of routes, everything together, and walking through ids."""
 
+import inspect
 from typing import Any
 
 import pytest
@@ -47,6 +48,36 @@ def test_what_routes_declare() -> None:
         ("/hq/intake/upload/", "upload"),
     } <= declared
     assert {what for _template, what in declared} <= set(CLASSES)
+
+
+# And a look for what may come back, whose number or phone goes in the body.
+BASKET = {"/g/till/new/", "/g/till/returns/"} | {
+    f"/g/till/{{public_id}}/{step}/" for step in ("lines", "member", "choice", "drop")
+}
+
+
+def takes(view: Any, method: str) -> bool:
+    """Tell whether a view answers a method, as far as its own decorators say."""
+    while view is not None:
+        names = inspect.getclosurevars(view).nonlocals if inspect.isfunction(view) else {}
+        if method not in names.get("request_method_list", (method,)):
+            return False
+        view = getattr(view, "__wrapped__", None)
+    return True
+
+
+def test_what_moves_money_counts_as_such() -> None:
+    """Whatever asks for one of these declares the class, but the steps of a basket before anybody pays."""
+    moves = ("order.cashier", "order.proxy", "stored_value.topup", "stored_value.refund")
+    uncounted = [
+        (method, route.label)
+        for route in ROUTES
+        for method in route.methods
+        if method != "GET" and getattr(route.rule(method), "permission", "") in moves and takes(route.view, method)
+        if route.template not in BASKET
+        if getattr(limits.of_view(route.view, method), "what", "") != "money"
+    ]
+    assert uncounted == []
 
 
 def test_beyond_its_class_a_page_says_so_and_when(client: Client, org: Org, monkeypatch: Any) -> None:

@@ -74,7 +74,7 @@ def test_today_needs_the_same_statements_for_any_length(
 ) -> None:
     for number in range(rows):
         make_task(make_member(owner=org.guide, name=f"甲{number:02}"), org.guide, now=NOW - timedelta(hours=1))
-    with django_assert_num_queries(7):  # the session; two panels with a savepoint each around one statement
+    with django_assert_num_queries(9):  # the session; three panels with a savepoint each, two statements
         html = read(guide, "/g/today/")
     assert html.count('<article class="task') == min(rows, 30)
 

@@ -43,13 +43,17 @@ def titles(answer):
 class TestLibrary:
     def test_shows_everything_for_members_page_by_page(self, she):
         first = she.get("/g/scripts/")
-        assert counts(first) == {"all": 164, "fav": 0, "mine": 0}
+        assert counts(first) == {
+            "all": (shown := Script.objects.filter(audience="member").count()),
+            "fav": 0,
+            "mine": 0,
+        }
         assert len(first.context["cards"]) == 20
         assert "〔称呼〕" in text(first) and "{member_name}" not in text(first)
         assert "我是新街口店的晓雯" in text(first)
         assert 'hx-get="/g/scripts/?page=2"' in text(first)
         last = she.get("/g/scripts/?page=9", headers={"HX-Request": "true"})
-        assert len(last.context["cards"]) == 4 and "<html" not in text(last)
+        assert len(last.context["cards"]) == shown % 20 and "<html" not in text(last)
 
     @pytest.mark.parametrize(
         ("asked", "expected"),

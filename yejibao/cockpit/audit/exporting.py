@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.utils.dateparse import parse_date
-
 from guides.exports.registry import Column, Exportable, Params, register
-from yejibao.core import clock, words
+from yejibao.core import clock, desk, words
 from yejibao.core.audit_words import GROUPS
 from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.scope import Actor
@@ -19,7 +17,8 @@ LONGEST = 92
 
 
 def _clean(actor: Actor, given: Mapping[str, str]) -> Params:
-    since, until = _day(given.get("from")), _day(given.get("to"))
+    today = clock.today()
+    since, until = desk.day(given.get("from")) or today, desk.day(given.get("to")) or today
     if (until - since).days > LONGEST or since > until:
         raise Invalid(f"选一段日子，最多 {LONGEST} 天")
     group, person = given.get("group", ""), given.get("person", "")
@@ -28,15 +27,9 @@ def _clean(actor: Actor, given: Mapping[str, str]) -> Params:
     return {"from": str(since), "to": str(until), "group": group, "person": int(person) if person else None}
 
 
-def _day(text: str | None) -> date:
-    try:
-        return parse_date(text or "") or clock.today()
-    except ValueError:
-        return clock.today()
-
-
 def _rows(actor: Actor, params: Params) -> Iterator[Any]:
-    filters = queries.Filters(_day(params["from"]), _day(params["to"]), params["person"], params["group"])
+    since, until = (date.fromisoformat(params[name]) for name in ("from", "to"))
+    filters = queries.Filters(since, until, params["person"], params["group"])
     found = filters.apply(queries.entries_for(actor)).order_by("-at", "-pk")
     chunk = []
     for entry in found.iterator(chunk_size=CHUNK):

@@ -1,20 +1,20 @@
 """操作记录: what people did (by day, person, kind), who saw this member. Looking is itself on record."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.members.models import Member
 from guides.org.models import Staff
 from guides.org.pages import shell_of
-from yejibao.core import access, audit, clock, hx, limits, nav
+from yejibao.core import access, audit, clock, desk, hx, limits, nav
 from yejibao.core.audit_words import GROUPS
 from yejibao.core.errors import Invalid, NotFound
 from yejibao.core.models import AuditEntry, AuditSeal
@@ -25,6 +25,8 @@ from .wording import RESOURCES
 
 VIEW = "audit.view"
 DAYS, LONGEST = 7, 366
+# Whose part of the trail is more than their own deeds; and who looks after who saw a member.
+FINDS_PEOPLE, FINDS_MEMBERS = ("sys_admin", "store_manager", "finance"), ("sys_admin", "store_manager")
 
 
 @never_cache
@@ -45,7 +47,8 @@ def page(request: HttpRequest) -> HttpResponse:
         person = Staff.objects.visible_to(actor).filter(pk=filters.person).only("name").first()
     audit.record(actor, "audit.viewed", AuditEntry._meta.label, after=_asked(filters))  # a page, wherever it begins
     context |= {
-        "groups": GROUPS, "resources": RESOURCES, "person": person, "shell": shell_of(actor), "nav_current": "audit",
+        "part": queries.part_of(actor), "finds_people": actor.has_role(*FINDS_PEOPLE),
+        "finds_members": actor.has_role(*FINDS_MEMBERS), "groups": GROUPS, "resources": RESOURCES, "person": person, "shell": shell_of(actor), "nav_current": "audit",
         "is_admin": actor.has_role("sys_admin"), "seal": AuditSeal.objects.order_by("-pk").first(), "longest": LONGEST,
     }  # fmt: skip
     return render(request, "cockpit/audit.html", context)
@@ -109,6 +112,7 @@ def member(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 @panel("member", order=95, name="who-saw")
+@panel("hq-member-aside", order=95, name="who-saw")
 def who_saw_panel(request: HttpRequest, *, customer: Any, **_: Any) -> Answer:
     """The way there from a member's page; a guide's own looks stand on her 我的."""
     if customer.member is None or not access.actor_of(request).has_role("store_manager", "sys_admin"):
@@ -121,8 +125,8 @@ def who_saw_panel(request: HttpRequest, *, customer: Any, **_: Any) -> Answer:
 
 def _filters(request: HttpRequest) -> queries.Filters:
     asked, today = request.GET, clock.today()
-    until = _day(asked.get("to")) or today
-    since = _day(asked.get("from")) or until - timedelta(days=DAYS - 1)
+    until = desk.day(asked.get("to")) or today
+    since = desk.day(asked.get("from")) or until - timedelta(days=DAYS - 1)
     since, until = min(since, until), max(since, until)
     if (until - since).days > LONGEST:
         raise Invalid(f"最多一次看 {LONGEST} 天，把日期选近一些")
@@ -132,13 +136,6 @@ def _filters(request: HttpRequest) -> queries.Filters:
     if person and not (person.isascii() and person.isdecimal() and len(person) < 19):
         raise NotFound()
     return queries.Filters(since, until, int(person) if person else None, group, resource)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return parse_date(text or "")
-    except ValueError:
-        return None
 
 
 def _asked(filters: queries.Filters) -> dict[str, Any]:

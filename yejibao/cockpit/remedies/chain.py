@@ -180,6 +180,25 @@ def inbox(facts: Facts, signs: Facts) -> Fault | None:
     return None
 
 
+def payments(facts: Facts, signs: Facts) -> Fault | None:
+    late = facts.get("oldest_due_seconds", 0)
+    if late > LATE_SECONDS:
+        return Fault(
+            said(facts), f"{words.count(facts['due'])} 笔微信支付没问到结果，最久 {long(late)}",
+            "充值和收款显示“支付中”，没有到账的一律不记；现金、刷卡、储值照常收。付了的钱不会丢，问到就到账。",
+            (
+                Step(OPS, "看后台任务；微信支付自己停了就等它恢复，会接着问。", "journalctl -u yejibao-worker | grep wechatpay | tail"),
+                Step(OPS, "连得上却被拒，就做一遍上线体检。", "bin/manage doctor"),
+            ),
+        )  # fmt: skip
+    if facts.get("parked"):
+        return Fault(
+            "待处理", f"{words.count(facts['parked'])} 笔退款或通知卡住了", "只有这几笔受影响，会员会问钱到了没有。",
+            (Step("财务", "在「对账 → 微信退款 → 卡住的」里看原因，重发或另外退。", link="去处理", to="crm:finance-refunds"),),
+        )  # fmt: skip
+    return None
+
+
 def gate(facts: Facts, signs: Facts) -> Fault | None:
     if facts["ok"]:
         return None

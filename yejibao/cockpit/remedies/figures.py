@@ -23,6 +23,41 @@ def scoring(facts: Facts, signs: Facts) -> Fault | None:
     )  # fmt: skip
 
 
+def ledger(facts: Facts, signs: Facts) -> Fault | None:
+    if facts["state"] == "ok":
+        return None
+    off = "、".join(
+        text for text, is_off in (
+            (f"总差 {facts['difference_fen']} 分", facts["difference_fen"]), (f"余额不符的卡 {facts['wallets']} 张", facts["wallets"]),
+            (f"借贷不平的流水 {facts['transfers']} 笔", facts["transfers"]), (f"对不上的日结 {facts['days']} 天", facts["days"]),
+        ) if is_off
+    )  # fmt: skip
+    return Fault(
+        "出错", f"储值账不平：{off}", "退卡付款已自动停下，消费和充值不受影响。",
+        (
+            Step(OPS, "先备份，再看是哪几张卡、哪几笔；流水不能改，只能冲正。", "bin/manage trial_balance --json"),
+            Step("财务", "核平以后再数一遍，平了退款自动恢复。", "bin/manage trial_balance"),
+        ),
+    )  # fmt: skip
+
+
+def reconciliation(facts: Facts, signs: Facts) -> Fault | None:
+    if facts["state"] == "ok":
+        return None
+    if facts["is_late"]:
+        return Fault(
+            "变慢", f"微信账单只对到 {facts['day']}", "收款照常，只是昨天的账还没人核过。",
+            (
+                Step("财务", "看是账单没到还是读不懂；每小时自己再取一次。", link="去看", to="crm:finance"),
+                Step(OPS, "连不上微信支付就做一遍上线体检。", "bin/manage doctor"),
+            ),
+        )  # fmt: skip
+    return Fault(
+        "待处理", f"{words.count(facts['old'])} 条对账差异三天没处理", "这几天关不了账；导购和会员不受影响。",
+        (Step("财务", "一条条写明怎么办。", link="去处理", to="crm:finance-breaks"),),
+    )  # fmt: skip
+
+
 def conservation(facts: Facts, signs: Facts) -> Fault | None:
     if facts["missing"]:
         return Fault(

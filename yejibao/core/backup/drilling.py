@@ -3,7 +3,7 @@
 Without a key it takes a backup of this moment with one of its own, since the private one is not on this machine; the newest
 that is kept is then proven as far as that goes: it is there, of last night, and as it was written. With the key, once a month,
 that one is restored.
-What is proven (reliability-security §12): rows and registered sums to the last one, no damaged page, every migration, that
+What is proven (reliability-security §12): rows and registered sums to the last one, that every ledger balances, no damaged page, every migration, that
 personal data opens, how old the newest news is, the chain of the audit trail's seals, that who was forgotten stays so, and
 that nothing can be sent from there.
 """
@@ -111,7 +111,7 @@ def _taken(folder: Path, now: datetime) -> tuple[Path, str]:
 def _prove(restored: Restored, *, now: datetime) -> list[Proof]:
     with databases.connect(restored.database) as there:
         return [
-            _counts(restored), _pages(restored.database), _migrations(there), _personal(there), _newest(there, now), _seals(there),
+            _counts(restored), _balances(there), _pages(restored.database), _migrations(there), _personal(there), _newest(there, now), _seals(there),
             _forgotten(there, restored), _gate(there),
         ]  # fmt: skip
 
@@ -124,6 +124,14 @@ def _counts(restored: Restored) -> Proof:
         names = "；".join(f"{name} 应有 {a:,}，实有 {b:,}" for name, (a, b) in sorted(restored.differing.items()))
         return Proof("行数和金额", False, f"点数对不上：{names}")
     return Proof("行数和金额", True, f"{restored.rows:,} 行、{len(tallies.registered())} 个合计逐个对上")
+
+
+def _balances(there: psycopg.Connection) -> Proof:
+    """Ask the ledgers themselves: equal to the backup is not yet right."""
+    off = tallies.off_balance(there)
+    if off:
+        return Proof("账", False, "账不平：" + "；".join(f"{name} 差 {number:,}" for name, number in off.items()))
+    return Proof("账", True, f"储值、积分 {len(tallies.balances())} 道算式都平")
 
 
 def _pages(database: str) -> Proof:

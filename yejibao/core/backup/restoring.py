@@ -63,7 +63,7 @@ def restore(
     except BaseException:
         drop(database)
         raise
-    return Restored(database, sum(found.values()), differing, again)
+    return Restored(database, tallies.rows_in(found), differing, again)
 
 
 def drop(database: str) -> None:

@@ -38,6 +38,8 @@ class Lane(NamedTuple):
 
 
 # From one pair to the next by the index, however much waits in each; then as many rows of each as could be its share.
+# Rows are compared whole and not column by column: equal columns would let the planner take them out of the order, and it
+# would read everybody's rows by their time for the few of one lane.
 _DUE = """
 WITH RECURSIVE lane AS (
     (SELECT priority, lane FROM core_outboxmessage WHERE state IN ('pending', 'unknown') ORDER BY priority, lane LIMIT 1)
@@ -53,16 +55,20 @@ SELECT shared.priority, shared.lane, CASE WHEN due.number = shared.most THEN %(l
 FROM shared CROSS JOIN LATERAL (
     SELECT count(*) AS number FROM (
         SELECT 1 FROM core_outboxmessage m
-        WHERE m.state IN ('pending', 'unknown') AND m.priority = shared.priority AND m.lane = shared.lane
-          AND m.next_at <= %(now)s ORDER BY m.next_at LIMIT shared.most) rows) due
+        WHERE m.state IN ('pending', 'unknown')
+          AND (m.priority, m.lane, m.next_at) >= (shared.priority, shared.lane, '-infinity'::timestamptz)
+          AND (m.priority, m.lane, m.next_at) <= (shared.priority, shared.lane, %(now)s)
+        ORDER BY m.priority, m.lane, m.next_at LIMIT shared.most) rows) due
 WHERE due.number > 0 ORDER BY shared.priority, shared.lane
 """
 # The oldest of each lane, locked; what another sender has in hand is passed by.
 _TAKE = """
 SELECT m.* FROM unnest(%s::smallint[], %s::int[], %s::int[]) AS part(priority, lane, most) CROSS JOIN LATERAL (
     SELECT * FROM core_outboxmessage m
-    WHERE m.state IN ('pending', 'unknown') AND m.priority = part.priority AND m.lane = part.lane AND m.next_at <= %s
-    ORDER BY m.next_at LIMIT part.most FOR UPDATE SKIP LOCKED) m
+    WHERE m.state IN ('pending', 'unknown')
+      AND (m.priority, m.lane, m.next_at) >= (part.priority, part.lane, '-infinity'::timestamptz)
+      AND (m.priority, m.lane, m.next_at) <= (part.priority, part.lane, %s)
+    ORDER BY m.priority, m.lane, m.next_at LIMIT part.most FOR UPDATE SKIP LOCKED) m
 """
 
 

@@ -79,7 +79,7 @@ def avatar_class(pk: int | None) -> str:
 @register.simple_tag
 def avatar(name: str | None, pk: int | None = None, size: str = "") -> SafeString:
     """The surname on cloth. Decoration: the name stands beside it."""
-    return format_html('<span class="av {} {}" aria-hidden="true">{}</span>', avatar_class(pk), size, surname(name))
+    return SafeString(f'<span class="av {avatar_class(pk)} {size}" aria-hidden="true">{escape(surname(name))}</span>')
 
 
 TIERS = {
@@ -132,6 +132,23 @@ def nav_entries(context: template.Context, area: str) -> list[nav.Entry]:
 
 
 @register.simple_tag(takes_context=True)
+def tabbar(context: template.Context, area: str) -> SafeString:
+    """The navigation at the foot of a phone's page; none where there is but one place."""
+    places = nav_entries(context, area)
+    if len(places) < 2:
+        return SafeString("")
+    return SafeString(
+        f'<nav class="tabbar" aria-label="主导航"><div class="in">\n{"".join([_tab(one) for one in places])}</div></nav>'
+    )
+
+
+def _tab(place: nav.Entry) -> str:
+    count = f'<span class="cnt{"" if place.loud else " q"}">{place.count}</span>' if place.count else ""
+    current = ' aria-current="page"' if place.current else ""
+    return f'<a href="{place.href}"{current}>{icon(place.icon, "i-24")}{escape(place.label)}{count}</a>\n'
+
+
+@register.simple_tag(takes_context=True)
 def flashes(context: template.Context) -> list[dict[str, str]]:
     """What the page before left to say."""
     request: HttpRequest | None = context.get("request")
@@ -143,7 +160,15 @@ def flashes(context: template.Context) -> list[dict[str, str]]:
 @register.simple_tag
 def idem_field() -> SafeString:
     """A hidden `idempotency_key`, made before the first try: a form sent twice counts once."""
-    return format_html('<input type="hidden" name="idempotency_key" value="{}">', uuid.uuid4())
+    return SafeString(f'<input type="hidden" name="idempotency_key" value="{uuid.uuid4()}">')
+
+
+@register.simple_tag
+def live(url: str, mark: str, seconds: int = 5) -> SafeString:
+    """The attributes of a part that others change while one looks at it (core/live.py)."""
+    return format_html(
+        'data-live="{}" data-mark="{}" hx-get="{}" hx-trigger="live" hx-swap="innerHTML"', seconds, mark, url
+    )
 
 
 @register.filter

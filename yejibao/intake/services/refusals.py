@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,7 @@ from yejibao.core import audit
 from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.scope import Actor
 from yejibao.intake import kinds
+from yejibao.intake.editing import changed, typed
 from yejibao.intake.kinds import RawRow
 from yejibao.intake.models import Batch, RefusedRow
 from yejibao.intake.reading import open_cells
@@ -74,8 +76,12 @@ def forget_superseded(batch: Batch, *, now: datetime) -> None:
         )
 
 
-def retry_refused(row: RefusedRow, *, values: Mapping[str, str], actor: Actor, now: datetime) -> Answer:
+def retry_refused(
+    row: RefusedRow, *, values: Mapping[str, str], actor: Actor, now: datetime, parts: Mapping[str, str] | None = None
+) -> Answer:
     """Try a row again with corrected values (by field, as typed); return what became of it. Raises NotOpen.
+
+    `parts` are values of its lists, by path (intake/editing.py).
 
     Refused again it stays in the queue with its new cause; in order it is settled.
     """
@@ -87,7 +93,14 @@ def retry_refused(row: RefusedRow, *, values: Mapping[str, str], actor: Actor, n
         if held.state != State.OPEN:
             raise NotOpen()
         given = kind.reopen(held.cells) if kind.reopen else open_cells(kind, held.cells)
-        given |= {name: value for name, value in values.items() if name in kind.by_name}
+        given = given if isinstance(given, dict) else {}
+        told: dict[str, Any] = {name: text for name, text in values.items() if name in kind.by_name}
+        if kind.read:  # such a row comes as a feed sends it: typed, and without what is empty
+            told = {name: typed(kind.by_name[name], text) for name, text in told.items()}
+            given = {name: value for name, value in given.items() if told.get(name) != ""}
+            told = {name: value for name, value in told.items() if value != ""}
+        given |= told
+        given, paths = changed(kind, given, parts or {})
         batch = new_batch(kind, held.source, way=Batch.Way.RETRY, now=now, by_id=actor.staff_id)
         (answer,) = take(batch, [RawRow(held.line, given)], now=now, is_text=kind.read is None)
         # The corrected row may have another key than the wrong one had: then the old one is settled by hand.
@@ -100,7 +113,9 @@ def retry_refused(row: RefusedRow, *, values: Mapping[str, str], actor: Actor, n
                 state=State.CLOSED, settled_at=now, settled_by=actor.staff_id, reason="改过后另记一条"
             )
         close_batch(batch, now=now)
-        audit.record(actor, "intake.row_retried", held, after={"fields": sorted(values), "outcome": answer.outcome})
+        audit.record(
+            actor, "intake.row_retried", held, after={"fields": [*sorted(values), *paths], "outcome": answer.outcome}
+        )
     return answer
 
 
@@ -122,4 +137,22 @@ def close_refused(rows: Sequence[int], *, reason: str, actor: Actor, now: dateti
         elif ids:
             facts = {"count": len(ids), "ids": ids}
             audit.record(actor, "intake.row_closed", "intake.RefusedRow", after=facts, reason=reason)
+    return len(ids)
+
+
+def claim_refused(rows: Sequence[int], *, actor: Actor) -> int:
+    """Make the actor the one who looks after open rows; returns how many changed hands."""
+    with transaction.atomic():
+        others = RefusedRow.objects.filter(pk__in=list(rows), state=State.OPEN).exclude(owner_id=actor.staff_id)
+        ids = list(others.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+        RefusedRow.objects.filter(pk__in=ids).update(owner_id=actor.staff_id)
+        if ids:
+            only = str(ids[0]) if len(ids) == 1 else ""
+            audit.record(
+                actor,
+                "intake.row_claimed",
+                "intake.RefusedRow",
+                resource_id=only,
+                after={"count": len(ids), "ids": ids},
+            )
     return len(ids)

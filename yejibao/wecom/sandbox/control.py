@@ -5,7 +5,7 @@ from collections import deque
 from datetime import datetime
 from typing import Any
 
-from . import cards, transfers
+from . import cards, office, transfers
 from .state import Fault, State
 
 
@@ -266,4 +266,5 @@ ROUTES = {
     ("GET", "chat"): chat,
     ("POST", "chat"): say,
     ("POST", "transfer/refuse"): refuse_transfer,
+    ("POST", "check_in"): office.press,
 }

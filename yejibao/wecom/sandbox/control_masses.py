@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from . import masses
+from . import confirming
 from .control import Rejected
 from .state import State
 
 
 def list_waiting(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
     """Return what a member (`userid`) was asked to send, the newest first."""
-    return {"masses": masses.waiting_of(state, query.get("userid", "").casefold()), "now": state.clock.time()}
+    return {"masses": confirming.waiting_of(state, query.get("userid", "").casefold()), "now": state.clock.time()}
 
 
 def confirm(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def confirm(state: State, query: dict[str, str], body: dict[str, Any]) -> dict[s
         raise Rejected(404, "no such message")
     people = [str(body["userid"]).casefold()] if body.get("userid") else list(held["facts"]["tasks"])
     try:
-        reached = [masses.confirm(state, number, one, only)["reached"] for one in people]
+        reached = [confirming.confirm(state, number, one, only)["reached"] for one in people]
     except KeyError:
         raise Rejected(404, "not asked") from None
     except ValueError as error:

@@ -25,9 +25,12 @@ from . import (
     control_tags,
     masses,
     messages,
+    miniprogram,
+    moments,
     office,
     pictures,
     reads,
+    rooms,
     tags,
     things,
     transfers,
@@ -60,12 +63,19 @@ WRITES: dict[str, Callable[[State, App, dict[str, Any]], dict[str, Any]]] = {
     "externalcontact/resigned/transfer_customer": transfers.start_resigned,
     "externalcontact/resigned/transfer_result": transfers.read_resigned,
     "checkin/getcorpcheckinoption": office.list_checkin_rules,
+    "checkin/getcheckindata": office.list_check_ins,
     "oa/getapprovalinfo": office.list_approvals,
 }
-READS |= things.READS | masses.READS
-WRITES |= things.WRITES | contacts.WRITES | tags.WRITES | masses.WRITES
+READS |= things.READS | moments.READS
+WRITES |= things.WRITES | contacts.WRITES | tags.WRITES | masses.WRITES | moments.WRITES | rooms.WRITES
 CONTROLS = (
-    control.ROUTES | control_callbacks.ROUTES | control_contacts.ROUTES | control_masses.ROUTES | control_tags.ROUTES
+    control.ROUTES
+    | control_callbacks.ROUTES
+    | control_contacts.ROUTES
+    | control_masses.ROUTES
+    | control_tags.ROUTES
+    | miniprogram.CONTROLS
+    | rooms.ROUTES
 )
 NOT_COUNTED = frozenset({"message/send", "gettoken"})  # no part of the basic frequency
 
@@ -111,6 +121,8 @@ class Server:
     # ------------------------------------------------------------ one request
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
+        if path.startswith(("/sns/", "/wxa/")) or path == "/cgi-bin/token":
+            return await self._mini_program(request, path)
         if path.startswith("/cgi-bin/"):
             return await self._call(request, path[9:])
         if path.startswith("/control/"):
@@ -211,6 +223,17 @@ class Server:
         mark = hashlib.md5(f"{now}{secrets.token_hex(4)}".encode(), usedforsecurity=False).hexdigest()
         where = f"https://open.work.weixin.qq.com/devtool/query?e={refusal.code}"
         return f"{refusal.message}, hint: [{now}_{secrets.randbelow(999)}_{mark}], from ip: {ip}, more info at {where}"
+
+    async def _mini_program(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        raw = await request.read()
+        try:
+            body = json.loads(raw) if raw else None
+        except ValueError:
+            body = None
+        answer = miniprogram.answer(self.state, path, request.query, body)
+        if answer is None:
+            return _json({"errcode": 404, "errmsg": "not found"}, status=404)
+        return _json(answer)
 
     # ------------------------------------------------------------ faults
     async def _strike_early(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse | None:

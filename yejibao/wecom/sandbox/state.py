@@ -223,6 +223,8 @@ class State:
         self.left: set[tuple[str, str]] = set()  # (userid, customer) who deleted her: for the API still her contact
         self.cursor_age = 0
         self.codes: dict[str, dict[str, Any]] = {}
+        self.mini_codes: dict[str, dict[str, Any]] = {}  # of members' phones: of the login, and of the number
+        self.mini_token: tuple[str, float] = ("", 0.0)
         self.transfers: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
         self.fault_number = 0

@@ -152,13 +152,16 @@ class Sweep:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                UPDATE wecom_syncpart SET lease_until = clock_timestamp() + %s * interval '1 second'
-                WHERE id IN (SELECT id FROM wecom_syncpart WHERE run_id = %s AND NOT is_done
-                               AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                             ORDER BY number LIMIT %s FOR UPDATE SKIP LOCKED)
-                RETURNING id
+                -- In a CTE it is asked once: an IN may be asked again for each row, and then takes more than its limit.
+                WITH due AS (
+                    SELECT id FROM wecom_syncpart
+                    WHERE run_id = %s AND NOT is_done AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                    ORDER BY number LIMIT %s FOR UPDATE SKIP LOCKED
+                )
+                UPDATE wecom_syncpart p SET lease_until = clock_timestamp() + %s * interval '1 second'
+                FROM due WHERE p.id = due.id RETURNING p.id
                 """,
-                [LEASE_SECONDS, self.run.pk, limit],
+                [self.run.pk, limit, LEASE_SECONDS],
             )
             ids = [row[0] for row in cursor.fetchall()]
         return list(SyncPart.objects.filter(pk__in=ids).order_by("number"))

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from guides.notices.models import Notification
 from guides.org.models import RoleAssignment, Staff, StaffSession, StoreChange
-from tests.factories.guides import Org, holder_of, make_staff, sign_in
+from tests.factories.guides import Org, holder_of, make_staff, make_store, sign_in
 from yejibao.core import clock as product_clock
 from yejibao.core.models import AuditEntry, OutboxEvent
 from yejibao.core.outbox import drain_events
@@ -250,3 +250,35 @@ def test_the_matrix_is_readable(org: Org, admin: Client) -> None:
         assert words in page, words
     assert "林晓雯 本人" in text_of(admin.get("/hq/roles/guide/"))
     assert admin.get("/hq/roles/nobody/").status_code == 404
+
+
+def test_who_left_is_entered_again_from_his_page(org: Org, admin: Client) -> None:
+    admin.post(page_of(org.guide) + "resign/", {"reason": "合同到期"})
+    again = f"/hq/people/new/?again={org.guide.pk}"
+    assert again in admin.get(page_of(org.guide)).content.decode()
+    form = admin.get(again).content.decode()
+    account = Staff.objects.values_list("wecom_user_id", flat=True).get(pk=org.guide.pk)
+    assert f'value="{account}"' in form and 'value="林晓雯"' in form
+    sent = {"userid": account, "name": "林晓雯", "role": "guide", "unit": org.store.unit_id}
+    admin.post("/hq/people/new/", sent)
+    back = Staff.objects.get(wecom_user_id=account)
+    assert back.pk != org.guide.pk and held_by(back) == [("guide", org.store.unit_id)]
+    former = text_of(admin.get(page_of(org.guide)))
+    assert "看林晓雯现在的资料" in former and f"{account}#" not in former
+    assert admin.get(f"/hq/people/new/?again={back.pk}").status_code == 404, "somebody who is here"
+
+
+def test_a_refused_form_keeps_what_was_typed(org: Org, admin: Client) -> None:
+    far = [make_store(area=org.area) for _ in range(9)][-1]
+    typed = {
+        "store": far.pk,
+        "starts_on": "2026-12-01",
+        "ends_on": "2026-11-25",
+        "role": "store_manager",
+        "reason": "双十二",
+    }
+    page = admin.post(page_of(org.guide) + "lend/", typed)
+    html = page.content.decode()
+    assert page.status_code == 422
+    assert all(f'value="{word}"' in html for word in ("2026-12-01", "2026-11-25", "双十二"))
+    assert f'value="{far.pk}" checked' in html and 'value="store_manager" selected' in html

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from yejibao.core import clock, erasing, heart
 from yejibao.core.backup import dumping
+from yejibao.core.backup.tallies import rows_in
 from yejibao.core.models import Heartbeat
 
 
@@ -31,11 +32,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         erasing.write_list(folder / erasing.FILE)  # goes away with the backups: who must be forgotten again
         forgotten = dumping.forget_old(folder, now=now)
-        heart.beat(f"{Heartbeat.JOB}backup", file=note.name, bytes=note.bytes, rows=sum(note.tallies.values()))
+        heart.beat(f"{Heartbeat.JOB}backup", file=note.name, bytes=note.bytes, rows=rows_in(note.tallies))
         if options["json"]:
-            said = {"name": note.name, "bytes": note.bytes, "rows": sum(note.tallies.values()), "forgotten": forgotten}
+            said = {"name": note.name, "bytes": note.bytes, "rows": rows_in(note.tallies), "forgotten": forgotten}
             self.stdout.write(json.dumps(said))
         else:
-            self.stdout.write(
-                f"{folder / note.name}：{note.bytes / 2**20:,.1f} MiB，{sum(note.tallies.values()):,} 行。"
-            )
+            self.stdout.write(f"{folder / note.name}：{note.bytes / 2**20:,.1f} MiB，{rows_in(note.tallies):,} 行。")

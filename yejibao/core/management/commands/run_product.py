@@ -81,6 +81,8 @@ class Command(BaseCommand):
             home = f"http://{self._local_host()}:{self.port}"
             port = ["--port", str(self.port + 1)]
             supervisor.start("sandbox", [*manage, "run_sandbox", *port, "--state", state, "--calls-back", home])
+            state, port = str(self.data / "pay-sandbox.json"), ["--port", str(self.port + 2)]
+            supervisor.start("pay-sandbox", [*manage, "run_pay_sandbox", *port, "--state", state])
         must_build = with_demo and "build_demo" in commands and not self._has_people()
         if not must_build:  # the web process reads its code while the tables are brought up to date
             supervisor.start("web", web_command(self.host, self.port), METRICS_DIR=counts)
@@ -89,6 +91,7 @@ class Command(BaseCommand):
         if must_build:
             if "run_sandbox" in commands:
                 self._wait_for(supervisor, "sandbox", f"http://127.0.0.1:{self.port + 1}/control/clock")
+                self._wait_for(supervisor, "pay-sandbox", f"http://127.0.0.1:{self.port + 2}/healthz")
             self._build_demo()
             supervisor.start("web", web_command(self.host, self.port), METRICS_DIR=counts)
         self.say("· 启动网页 …")

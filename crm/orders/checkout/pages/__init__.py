@@ -1,0 +1,1 @@
+"""Pages of the till: selling (till), paying (paying), goods that come back (returning), promotions of HQ."""
