@@ -67,6 +67,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = others
     else:
         items[:] = others + with_browser
+    # Both tries are in the report. A browser beside two workers on two cores at times outlasts the wait of a step;
+    # what fails for a reason fails twice.
+    for item in with_browser:
+        item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_collection_finish() -> None:

@@ -321,9 +321,15 @@
     }
   }
 
+  // What each place waits for: a list that was asked for earlier and comes later must not cover what one has found since.
+  const awaited = new WeakMap();
+  document.addEventListener("htmx:beforeSend", ({ detail }) => { if (isRead(detail.requestConfig)) awaited.set(detail.target, detail.xhr); });
+
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     // A form that comes back with its mistakes marked is an answer, not a failure.
     if (detail.xhr.status === 422 && !readProblem(detail.xhr.responseText)) { detail.shouldSwap = true; detail.isError = false; }
+    if (!isRead(detail.requestConfig)) { if (detail.shouldSwap) awaited.set(detail.target, detail.xhr); return; }
+    if (awaited.get(detail.target) !== detail.xhr) { detail.shouldSwap = false; detail.isError = false; }
   });
 
   function failed(detail, problem) {

@@ -61,7 +61,7 @@
     if (!part) return;
     const now = state(part);
     if (detail.xhr.status === 304) { detail.shouldSwap = false; now.quiet += 1; return; }
-    if (detail.xhr.status !== 200) return;
+    if (detail.xhr.status !== 200 || !detail.shouldSwap) return;
     if (isTyping(part)) { detail.shouldSwap = false; return; } // the mark stays the old one: it is asked for again
     now.quiet = 0;
     part.dataset.mark = (detail.xhr.getResponseHeader("ETag") || "").replace(/^W\//, "").replace(/"/g, "");

@@ -129,6 +129,26 @@ def test_each_sees_the_others_words_without_a_reload(
     assert hers.evaluate(FAULTS) == []
 
 
+def test_a_list_that_comes_late_does_not_cover_what_one_found(
+    org: Org, line: OrderLine, open_page: Callable[..., Any], live_server: Any
+) -> None:
+    """All pieces are asked for as the list opens; on a slow net they come after those of the number typed meanwhile."""
+    his = as_member(open_page, line, live_server.url)
+    late: list[Any] = []
+    his.route("**/tickets/goods/**", lambda route: route.continue_() if "25FXJ305" in route.request.url else late.append(route))  # fmt: skip
+    his.goto(f"/my/tickets/new/?line={line.pk}&kind=exchange_item")
+    his.locator("#goods").scroll_into_view_if_needed()
+    his.wait_for_function("() => document.querySelector('#goods.htmx-request')")
+    his.fill("#goods-q", "25FXJ305")
+    his.locator("#goods").get_by_text("轻薄飞行夹克").wait_for()
+    with his.expect_response(lambda answer: "25FXJ305" not in answer.url):
+        late[0].continue_()
+    his.wait_for_function("() => !document.querySelector('#goods.htmx-request')")
+    his.wait_for_timeout(200)
+    assert his.locator("#goods").get_by_text("都市拉链夹克").count() == 0
+    assert his.locator("#goods").get_by_text("轻薄飞行夹克").is_visible()
+
+
 def test_the_pages_fit_a_phone_of_360_and_a_pc(
     org: Org, line: OrderLine, open_page: Callable[..., Any], live_server: Any
 ) -> None:
