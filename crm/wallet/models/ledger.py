@@ -1,7 +1,8 @@
 """The ledger: transfers of two or more legs that sum to 0, kept for ever (reliability-security §4).
 
-What the database itself refuses beyond the constraints below stands in migration 0022: a transfer whose legs do not sum to
-0 or are fewer than two, any change of an entry, any change of a transfer but what has been given back of it, TRUNCATE.
+What the database itself refuses beyond the constraints below stands in migrations 0022 and 0045: a transfer without legs, legs
+that do not sum to 0, are fewer than two or of no transfer, any change of an entry, any change of a transfer but what has been
+given back of it, TRUNCATE.
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ class LedgerEntry(models.Model):
         DEBIT = 1, _("借")
         CREDIT = -1, _("贷")
 
-    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="entries")
+    # Looked for once a statement, with the sum (migration 0045), and not by a key that looks for every leg.
+    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="entries", db_constraint=False)
     account = models.CharField(max_length=16, choices=Account.choices)
     wallet = models.ForeignKey(
         "crm.Wallet", null=True, on_delete=models.PROTECT, related_name="entries", db_index=False

@@ -93,10 +93,13 @@ WRONGS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "an entry of nothing": ("crm_ledgerentry", ("entry_amount",), (transfer("w"), legs(leg(NEWEST, "suspense", 1, 0), leg(NEWEST, "suspense", -1, 0)))),
     "an entry below 0": ("crm_ledgerentry", ("entry_amount",), (transfer("w"), legs(leg(NEWEST, "suspense", 1, -5), leg(NEWEST, "suspense", -1, -5)))),
     # 2. at least two legs that sum to 0, on accounts that exist
-    "a transfer that does not sum to 0": ("", ("crm_transfer.trigger:crm_transfer_balanced", "crm_ledgerentry.trigger:crm_entries_balanced"), (
+    "a transfer that does not sum to 0": ("crm_ledgerentry", ("trigger:crm_entries_balanced",), (
         transfer("w"), legs(leg(NEWEST, "cash_counter", 1, 100), leg(NEWEST, "suspense", -1, 99)))),
     "a transfer without legs": ("crm_transfer", ("trigger:crm_transfer_balanced",), (transfer("w"),)),
     "a leg added to an old transfer": ("crm_ledgerentry", ("trigger:crm_entries_balanced",), (leg("{spent}", "suspense", 1, 5),)),
+    "legs of no transfer": ("crm_ledgerentry", ("trigger:crm_entries_balanced",), (legs(leg("0", "suspense", 1, 5), leg("0", "suspense", -1, 5)),)),
+    "a transfer deleted": ("crm_transfer", ("trigger:crm_transfer_append_only",), ("DELETE FROM crm_transfer WHERE id = {spent}",)),
+    "a transfer's number changed": ("crm_transfer", ("trigger:crm_transfer_kept",), ("UPDATE crm_transfer SET id = id + 1000 WHERE id = {spent}",)),
     "a leg that is neither debit nor credit": ("crm_ledgerentry", ("entry_side",), (
         transfer("w"), legs(leg(NEWEST, "suspense", 2, 5), leg(NEWEST, "suspense", -1, 10)))),
     "an account that does not exist": ("crm_ledgerentry", ("entry_account", "entry_card_account"), (
