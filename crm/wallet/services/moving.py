@@ -31,7 +31,7 @@ from yejibao.core.clock import local_day
 from yejibao.core.errors import Invalid
 from yejibao.core.idempotency import KeyMismatch
 from yejibao.core.scope import Actor
-from yejibao.core.sql import binding_on_server
+from yejibao.core.sql import first_row
 
 DEBIT, CREDIT = LedgerEntry.Side.DEBIT, LedgerEntry.Side.CREDIT
 
@@ -278,6 +278,7 @@ REVERSIBLE = (
     Transfer.Kind.TAKINGS,
     Transfer.Kind.PAYBACK,
     Transfer.Kind.CLEARING,
+    Transfer.Kind.PAYOUT,
 )
 
 
@@ -344,12 +345,7 @@ def _id(thing: Any) -> Any:
 
 
 def _run(statement: str, params: dict[str, Any]) -> tuple[int, int, int] | None:
-    with binding_on_server() as cursor:
-        cursor.execute(
-            statement, {name: Int8(value) if type(value) is int else value for name, value in params.items()}
-        )
-        row = cursor.fetchone()
-    return tuple(row) if row else None
+    return first_row(statement, {name: Int8(value) if type(value) is int else value for name, value in params.items()})
 
 
 def _done_before(

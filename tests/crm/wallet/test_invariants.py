@@ -136,6 +136,8 @@ WRONGS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         statement for key in "ab" for statement in (
             transfer(key, more=", reverses_id, reason", values=", {spent}, 'mistake'").replace("'takings'", "'reversal'"),
             legs(leg(NEWEST, "suspense", 1, 5), leg(NEWEST, "suspense", -1, 5))))),
+    "a transfer that takes less than nothing": ("crm_transfer", ("transfer_refunds_within",), (
+        transfer("w", more=", principal_fen", values=", -5"), legs(leg(NEWEST, "suspense", 1, 5), leg(NEWEST, "suspense", -1, 5)))),
     "more refunded than was spent": ("crm_transfer", ("transfer_refunds_within",), ("UPDATE crm_transfer SET back_principal_fen = principal_fen + 1 WHERE id = {spent}",)),
     # 6. states go forward, each step says who
     "a top-up that goes back": (UP, ("trigger:crm_topup_forward", "trigger:crm_topup_step", "top_up_settled_is_booked"), (
