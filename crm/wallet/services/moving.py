@@ -278,7 +278,6 @@ REVERSIBLE = (
     Transfer.Kind.TAKINGS,
     Transfer.Kind.PAYBACK,
     Transfer.Kind.CLEARING,
-    Transfer.Kind.PAYOUT,
 )
 
 
