@@ -51,6 +51,7 @@ from .orders.checkout.models import (
     SaleLine,
     SaleMove,
     SalePayment,
+    SalePiece,
     SaleRefund,
 )
 from .orders.models import Order, OrderChange, OrderLine
@@ -153,6 +154,7 @@ __all__ = [
     "SaleLine",
     "SaleMove",
     "SalePayment",
+    "SalePiece",
     "SaleRefund",
     "ScoringRun",
     "ServiceCheck",

@@ -3,7 +3,7 @@
 from .filling import fill_styles
 from .holding import OutOfStock, expire_reservations, release, reserve
 from .items import AlreadyRegistered, NotYours, item_of, make_codes, register_piece, sku_of_scan
-from .moving import move, returned, sold
+from .moving import move, returned, sell_pieces, sold, take_pieces_back
 from .pricing import PriceOverlap, end_price, set_price
 from .tagging import edit_style, picture_style, set_tag
 from .transfers import answer_transfer, ask_transfer, cancel_transfer, expire_transfers, receive_transfer, send_transfer
@@ -33,9 +33,11 @@ __all__ = [
     "release",
     "reserve",
     "returned",
+    "sell_pieces",
     "send_transfer",
     "set_price",
     "set_tag",
     "sku_of_scan",
     "sold",
+    "take_pieces_back",
 ]

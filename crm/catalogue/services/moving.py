@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from crm.members.models import Member
 from guides.org.models import Store
@@ -90,8 +91,8 @@ def sold(
         kept = Reservation.objects.holding().filter(store=store, member=member, sku__in=skus)
         kept.update(state=Reservation.State.TAKEN, ended_at=now)
     if item_codes:
-        pieces = ItemCode.objects.filter(code__in=list(item_codes), sku__in=skus, sold_at=None)
-        pieces.update(sold_at=now, sold_in=store, sale=subject[:64], member=member)
+        pieces = ItemCode.objects.filter(code__in=list(item_codes), sku__in=skus)
+        sell_pieces(pieces, store, subject=subject, member=member, now=now)
     return written
 
 
@@ -109,6 +110,19 @@ def returned(
     """Bring returned pieces back to a store. A piece that came back by its code belongs to nobody again."""
     written = move(store, list(lines), kind=StockMovement.Kind.RETURNED, subject=subject, key=key, now=now, actor=actor)
     if written and item_codes:
-        pieces = ItemCode.objects.filter(code__in=list(item_codes), sold_at__isnull=False)
-        pieces.update(sold_at=None, sold_in=None, sale="", member=None, registered_at=None)
+        take_pieces_back(ItemCode.objects.filter(code__in=list(item_codes)))
     return written
+
+
+def sell_pieces(
+    pieces: QuerySet[ItemCode], store: Store, *, subject: str, member: Member | None, now: datetime
+) -> int:  # fmt: skip
+    """Write down that these very pieces went, and to whom. One that is sold already is passed over: a till does not stop."""
+    return pieces.filter(sold_at=None).update(sold_at=now, sold_in=store, sale=subject[:64], member=member)
+
+
+def take_pieces_back(pieces: QuerySet[ItemCode]) -> int:
+    """Write down that these very pieces came back: they are nobody's again, and may be sold."""
+    return pieces.filter(sold_at__isnull=False).update(
+        sold_at=None, sold_in=None, sale="", member=None, registered_at=None
+    )

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from django.core import signing
 from django.db.models import Q
 
+from crm.catalogue.item_models import ItemCode
+from crm.catalogue.services import item_of
 from crm.members import shown
 from crm.members.models import Member, MemberIdentity
 from crm.orders.models import Order
@@ -62,7 +64,7 @@ def shoppers(text: str, *, actor: Actor, store: Store) -> Found:
 def orders_to_return(text: str, *, actor: Actor, store: Store, now: datetime) -> list[Order]:
     """Return the orders a receipt or a member names, of stores of this store's kind, the newest first.
 
-    Who has the receipt (its whole number) or stands there (code, whole phone, member number) may bring goods back to any
+    Who has the receipt (its whole number), the piece with its code, or stands there (code, whole phone, member number) may bring goods back to any
     store of the kind; a name or four digits look among what one may read anyway.
     """
     typed = text.strip()[:128]
@@ -73,6 +75,8 @@ def orders_to_return(text: str, *, actor: Actor, store: Store, now: datetime) ->
     by_number = list(sold.filter(number=typed).filter(_of_the_kind(store))[:FOUND_MOST])
     if by_number:
         return by_number
+    if (piece := item_of(typed)) is not None:  # who has the piece in hand stands there
+        return list(sold.filter(sale=_sale_id(piece)).filter(_of_the_kind(store)))
     found = shoppers(typed, actor=actor, store=store)
     if not found.members:
         return []
@@ -80,6 +84,12 @@ def orders_to_return(text: str, *, actor: Actor, store: Store, now: datetime) ->
     if len(found.members) > 1 or (len(typed) < 5 and not found.has_shown_code):
         recent = recent.filter(pk__in=Order.objects.visible_to(actor).values("pk"))
     return list(recent.order_by("-paid_at", "-pk")[:20])
+
+
+def _sale_id(piece: ItemCode) -> int:
+    """Return by which sale of ours a piece went, 0 for none."""
+    number = piece.sale.removeprefix("sale:") if piece.sold_at else ""
+    return int(number) if number.isdecimal() else 0
 
 
 def _of_the_kind(store: Store) -> Q:

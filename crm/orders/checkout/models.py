@@ -29,6 +29,7 @@ __all__ = [
     "SaleLine",
     "SaleMove",
     "SalePayment",
+    "SalePiece",
     "SaleRefund",
 ]
 
@@ -261,6 +262,18 @@ class SaleLine(models.Model):
     @property
     def promotion_fen(self) -> int:
         return self.item_off_fen + self.order_off_fen
+
+
+class SalePiece(models.Model):
+    """One very piece of the basket, whose code was scanned (一物一码); of a line some may have been scanned and others not."""
+
+    sale = models.ForeignKey(Sale, on_delete=models.CASCADE, related_name="scanned", db_index=False)
+    item = models.ForeignKey("crm.ItemCode", on_delete=models.PROTECT, related_name="+", db_index=False)
+    # Who took it back had it in hand: with which return it goes, though days may lie between asking and approving.
+    refund = models.ForeignKey("crm.SaleRefund", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sale", "item"], name="sale_piece_once")]
 
 
 class SalePayment(models.Model):

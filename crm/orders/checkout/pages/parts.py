@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -63,7 +64,7 @@ def basket_facts(request: HttpRequest, sale: Sale, *, now: datetime) -> dict[str
     chosen = next((one for one in choices if one.coupon.pk == sale.coupon_id), None)
     quote = found.quote
     return shell(request) | {
-        "sale": sale, "found": found, "quote": quote, "rows": rows_of(found), "choices": choices, "chosen": chosen,
+        "sale": sale, "found": found, "quote": quote, "rows": rows_of(found, scanned_in(sale)), "choices": choices, "chosen": chosen,
         "best": next((one for one in choices if one.is_usable), None),
         "level": level_rule(sale.member.member_level) if sale.member else None,
         "colleagues": Staff.objects.employed().filter(store_id=sale.store_id).only("pk", "name").order_by("pk"),
@@ -72,12 +73,21 @@ def basket_facts(request: HttpRequest, sale: Sale, *, now: datetime) -> dict[str
     }  # fmt: skip
 
 
-def rows_of(found: Priced) -> list[dict[str, Any]]:
+def scanned_in(sale: Sale) -> dict[int, list[str]]:
+    """Return the ends of the codes that were scanned into a basket, by size."""
+    found: dict[int, list[str]] = {}
+    for sku_id, code in sale.scanned.order_by("pk").values_list("item__sku_id", "item__code"):
+        found.setdefault(sku_id, []).append(code[-4:])
+    return found
+
+
+def rows_of(found: Priced, scanned: Mapping[int, list[str]]) -> list[dict[str, Any]]:
     """Return the lines of a basket as they are shown."""
     return [
         {
             "line": line, "sku": line.sku, "style": line.sku.style, "share": share, "why": found.price_names.get(line.line_no, ""),
             "each_fen": (share.tag_fen - share.item_off_fen) // share.quantity, "tag_each_fen": share.tag_fen // share.quantity,
+            "scanned": [] if line.is_gift else scanned.get(line.sku_id, []),
         }
         for line, share in found.rows
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from crm.catalogue.item_models import ItemCode
+from crm.catalogue.services import item_of
 from crm.orders.models import Order, OrderLine
 from crm.orders.scoped import READ
 from guides.org import matrix
@@ -21,7 +24,7 @@ from yejibao.core.scope import Actor
 
 from .. import bars, finding, returns, services
 from ..models import Sale, SalePayment, SaleRefund
-from ..queries import reckon_return
+from ..queries import reckon_return, skus_of_lines
 from ..reversal import NothingLeft
 from .parts import own_store, shell
 
@@ -45,10 +48,25 @@ def find(request: HttpRequest) -> HttpResponse:
     lines: dict[int, list[OrderLine]] = {}
     for line in OrderLine.objects.filter(order__in=orders).order_by("line_no"):
         lines.setdefault(line.order_id, []).append(line)
+    piece = item_of(typed) if typed else None
     for row in found:
         row["lines"] = lines.get(row["order"].pk, [])
+        row["chosen"] = _chosen_by(piece, row["order"], row["lines"]) if piece else ""
     template = "till/part_found.html" if hx.is_htmx(request) else "till/returns.html"
     return render(request, template, shell(request) | {"q": typed, "found": found})
+
+
+def _chosen_by(piece: ItemCode, order: Order, lines: list[OrderLine]) -> str:
+    """Return the end of the address at which the piece that was scanned is chosen already, "" where it is none of this order."""
+    skus = skus_of_lines(order, Sale.objects.filter(order=order).first())
+    for line in lines:
+        if (
+            skus.get(line.line_no) == piece.sku_id
+            and not line.replaced_by_id
+            and line.quantity > line.returned_quantity
+        ):
+            return "?" + urlencode({f"line-{line.line_no}": 1, "piece": piece.code})
+    return ""
 
 
 def _why_not(order: Order, store: Store, now: datetime) -> str:
@@ -86,16 +104,22 @@ def _confirmed(request: HttpRequest, order: Order, ticket: str, *, store: Store,
     pieces, reason = _pieces(request.POST), _reason(request.POST)
     if request.POST.get("checked") != "1":
         raise Invalid(_("先看一下衣服：吊牌和配件齐全，没穿过没洗过（质量问题除外）"))
-    note = request.POST.get("note", "").strip()[:200]
+    note, codes = request.POST.get("note", "").strip()[:200], request.POST.getlist("piece")[:99]
 
     def work() -> dict[str, Any]:
         refund = services.refund_lines(
             Sale.objects.filter(order=order).first() or order, pieces.items(), key=f"till:{key}"[:64], actor=actor, now=clock.now(),
-            reason=reason, note=note, store=store, sealed=pieces if request.POST.get("sealed") == "1" else (),
+            reason=reason, note=note, store=store, sealed=pieces if request.POST.get("sealed") == "1" else (), codes=codes,
         )  # fmt: skip
         return {"refund": refund.pk}
 
-    content = {"order": order.pk, "pieces": sorted(pieces.items()), "reason": reason, "note": note}
+    content = {
+        "order": order.pk,
+        "pieces": sorted(pieces.items()),
+        "reason": reason,
+        "note": note,
+        "codes": sorted(codes),
+    }
     try:
         answer, _replayed = idempotency.once(request, content, work)
     except DomainError as refusal:
@@ -114,11 +138,13 @@ def _facts(request: HttpRequest, order: Order, *, store: Store, actor: Actor, no
     given = request.POST if request.method == "POST" else request.GET
     pieces, reason = _pieces(given), _reason(given)
     sale = Sale.objects.filter(order=order).prefetch_related("payments").first()
+    codes, skus = (services.pieces_at_home(sale), skus_of_lines(order, sale)) if sale else ({}, {})
     gifts = set(sale.lines.filter(is_gift=True).values_list("line_no", flat=True)) if sale else set()
     rows = [
         {
             "line": line, "left": 0 if line.replaced_by_id else line.quantity - line.returned_quantity, "chosen": pieces.get(line.line_no, 0),
             "each_fen": line.paid_fen // line.quantity, "is_gift": line.line_no in gifts,
+            "codes": [] if line.replaced_by_id else codes.get(skus.get(line.line_no, 0), []),
         }
         for line in OrderLine.objects.filter(order=order).order_by("line_no")
     ]  # fmt: skip
@@ -147,6 +173,7 @@ def _facts(request: HttpRequest, order: Order, *, store: Store, actor: Actor, no
         "order": order, "sale": sale, "rows": rows, "reason": reason, "reasons": [(one, Reason(one).label) for one in SaleRefund.RETURNS],
         "asks_sealed": bool(bars.sealed_lines(order)), "back": back, "why_not": why_not,
         "ways": _ways(sale, back.other_fen) if sale and back else [], "note": given.get("note", "")[:200],
+        "codes": given.getlist("piece"),
         "needs_approval": bool(back and services.needs_approval(actor, back.amount_fen, now=now)), "ends_at": returns.ends_at(order),
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from crm.catalogue.item_models import ItemCode
 from crm.catalogue.queries import available, find_goods, price_of_styles
-from crm.catalogue.services import sku_of_scan
+from crm.catalogue.queries.finding import sku_of
+from crm.catalogue.services import item_of
 from crm.members.models import Member
 from guides.org.models import Staff
 from yejibao.core import access, audit, clock, desk, hx, idempotency, limits, nav, paging
@@ -110,7 +112,9 @@ def lines(request: HttpRequest, public_id: UUID) -> HttpResponse:
     held, now = till_sale(request, public_id), clock.now()
     code = request.POST.get("code", "").strip()[:200]
     quantity = desk.number(request.POST.get("quantity", "1"))
-    sku = sku_of_scan(code)
+    if (piece := item_of(code)) is not None:
+        return _scanned(request, held, piece, now=now)
+    sku = sku_of(code)
     if sku is None:
         found = list(find_goods(code[:50], access.actor_of(request))[:FOUND_MOST]) if code else []
         return basket(request, held, typed=code, goods=_offered(held, found, now=now), is_unknown=not found)
@@ -123,6 +127,23 @@ def lines(request: HttpRequest, public_id: UUID) -> HttpResponse:
     # A piece scanned without the net is sent until it arrived: under its key it is put in once.
     idempotency.once(request, {"sale": str(public_id), "code": sku.code, "change": change}, work)
     return basket(request, held)
+
+
+def _scanned(request: HttpRequest, held: Sale, piece: ItemCode, *, now: datetime) -> HttpResponse:
+    """Put the very piece in whose code was read: once it is paid, it is his."""
+
+    def work() -> dict[str, Any]:
+        services.add_piece(held, piece, actor=access.actor_of(request), now=now)
+        return {"piece": piece.pk}
+
+    try:
+        idempotency.once(request, {"sale": str(held.public_id), "piece": piece.code}, work)
+    except services.PieceTwice as refusal:
+        return basket(
+            request, held, said=_("%(title)s，码尾 %(tail)s") % {"title": refusal.title, "tail": piece.code[-4:]}
+        )
+    said = _("这个码登记过卖出，先按款号和尺码收；核对一下吊牌是不是这件的") if piece.sold_at else ""
+    return basket(request, held, said=said)
 
 
 def _offered(held: Sale, styles: list[Any], *, now: Any) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from .exchanging import (
     quote_exchange,
     settle_exchange_payment,
 )
+from .pieces import PieceTwice, add_piece, pieces_at_home
 from .promoting import PromotionFacts, end_promotion, make_promotion
 from .refunding import (
     GiftAlone,
@@ -62,6 +63,7 @@ __all__ = [
     "NothingToMakeGood",
     "Pay",
     "PaymentOpen",
+    "PieceTwice",
     "PointsUnusable",
     "PriceChanged",
     "PromotionFacts",
@@ -70,6 +72,7 @@ __all__ = [
     "TooMuch",
     "WaysDoNotFit",
     "add_lines",
+    "add_piece",
     "books_must_balance",
     "choose",
     "close_exchange",
@@ -92,6 +95,7 @@ __all__ = [
     "order_row",
     "pay_order_of",
     "pay_rest",
+    "pieces_at_home",
     "quote",
     "quote_exchange",
     "refund_lines",

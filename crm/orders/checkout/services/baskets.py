@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from yejibao.core.errors import Conflict, Invalid, NotFound
 from yejibao.core.scope import Actor
 
 from ..engine import Quote
-from ..models import Sale, SaleLine, SaleMoved
+from ..models import Sale, SaleLine, SaleMoved, SalePiece
 from ..queries import lines_of, priced
 
 State = Sale.State
@@ -225,8 +226,21 @@ def _write(held: Sale, wanted: dict[str, int], *, now: datetime) -> Sale:
         SaleLine(sale=held, line_no=number, sku_id=sku_id, quantity=min(quantity, MOST_PIECES))
         for number, (sku_id, quantity) in enumerate(pieces.items(), start=1)
     )
+    _fit_scanned(held, pieces)
     fit_gift(held, now=now)
     return held
+
+
+def _fit_scanned(held: Sale, pieces: Mapping[int, int]) -> None:
+    """Let go which very pieces were scanned, where fewer of the size are wanted now: the last scanned first."""
+    seen: Counter[int] = Counter()
+    gone = []
+    for piece_id, sku_id in SalePiece.objects.filter(sale=held).order_by("pk").values_list("pk", "item__sku_id"):
+        seen[sku_id] += 1
+        if seen[sku_id] > pieces.get(sku_id, 0):
+            gone.append(piece_id)
+    if gone:
+        SalePiece.objects.filter(pk__in=gone).delete()
 
 
 def fit_gift(held: Sale, *, now: datetime) -> None:

@@ -38,6 +38,7 @@ from ..bars import must_be_returnable
 from ..models import RefundLine, RefundPart, Sale, SaleLine, SalePayment, SaleRefund
 from ..queries import reckon_return, skus_of_lines
 from ..reversal import Back, NothingLeft
+from .pieces import name_pieces, pieces_come_back
 from .taking import pay_order_of, subject_of
 
 State, Reason = SaleRefund.State, SaleRefund.Reason
@@ -74,12 +75,13 @@ def refund_lines(
     store: Store | None = None,
     sealed: Collection[int] = (),
     asked_at: datetime | None = None,
+    codes: Collection[str] = (),
 ) -> SaleRefund:
     """Take (line number, quantity) back and give back what they are worth: at once, or once others approve (`state` asked).
 
     A manager and the service decide alone up to a limit, finance up to 500 yuan; a guide asks. `store` is where the goods
     are, the selling store unless named; `sealed` are lines of socks and underwear that somebody saw unopened; `asked_at` is
-    when he asked, if that was before: it is in time by that day. The same key again is the same refund. Raises TooLate, NotHere, NotReturnable, Opened, LinesExceeded, GiftAlone, NothingChosen,
+    when he asked, if that was before: it is in time by that day; `codes` are of the very pieces one has in hand. The same key again is the same refund. Raises TooLate, NotHere, NotReturnable, Opened, LinesExceeded, GiftAlone, NothingChosen,
     AlreadyAsked, and what card and WeChat say no to.
     """
     if done := SaleRefund.objects.filter(key=key).first():
@@ -109,6 +111,8 @@ def refund_lines(
     except IntegrityError:
         return SaleRefund.objects.get(key=key)
     _write_lines(refund, back)
+    if sale is not None and codes:
+        name_pieces(refund, sale, codes, _skus_back(order, sale, back))
     kind = needs_approval(actor, back.amount_fen, now=now)
     if kind is None:
         return carry_out(refund, actor=actor, now=now)
@@ -158,6 +162,7 @@ def carry_out(refund: SaleRefund, *, actor: Actor, now: datetime) -> SaleRefund:
     _goods_back(refund, order, sale, back, actor=actor, now=now)
     if sale is not None:
         _note_on_sale(sale, back, actor=actor, now=now)
+        pieces_come_back(sale, _skus_back(order, sale, back), refund=refund)
     for name, value in {
         "state": State.PAYING if waits else State.DONE, "done_at": None if waits else now, "amount_fen": back.amount_fen,
         "wallet_fen": back.wallet_fen, "withheld_fen": back.withheld_fen, "points_back": back.points, "points_taken": taken,
@@ -368,12 +373,24 @@ def _write_return(refund: SaleRefund, order: Order, back: Back, *, now: datetime
 def _goods_back(
     refund: SaleRefund, order: Order, sale: Sale | None, back: Back, *, actor: Actor, now: datetime
 ) -> None:
-    skus = skus_of_lines(order, sale)
-    moved = [(skus[line_no], quantity) for line_no, quantity, _ in back.lines if line_no in skus]
-    if moved:
+    if moved := _skus_back(order, sale, back):
         catalogue.returned(
-            refund.store, moved, subject=f"refund:{refund.pk}", key=f"refund:{refund.pk}", now=now, actor=actor
+            refund.store,
+            list(moved.items()),
+            subject=f"refund:{refund.pk}",
+            key=f"refund:{refund.pk}",
+            now=now,
+            actor=actor,
         )
+
+
+def _skus_back(order: Order, sale: Sale | None, back: Back) -> Counter[int]:
+    """Return how many of each size come back."""
+    skus, moved = skus_of_lines(order, sale), Counter[int]()
+    for line_no, quantity, _fen in back.lines:
+        if line_no in skus:
+            moved[skus[line_no]] += quantity
+    return moved
 
 
 def _note_on_sale(sale: Sale, back: Back, *, actor: Actor, now: datetime) -> None:

@@ -19,6 +19,7 @@ from ..exchange_queries import ExchangeQuote
 from ..models import Exchange, Sale, SaleLine, SalePayment, SaleRefund
 from ..queries import skus_of_lines
 from ..reversal import Sold
+from .pieces import pieces_come_back
 from .refunding import books_must_balance, pay_back
 from .taking import subject_of
 
@@ -43,6 +44,7 @@ def carry_out_exchange(
     )  # fmt: skip
     if sale is not None:
         _write_lines(row, sale, found, gone_no=done.gone_no, new_no=done.new_no)
+        pieces_come_back(sale, [old_sku] if old_sku else [])
     subject = f"exchange:{row.pk}"
     if old_sku is not None:
         catalogue.returned(

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.benefits import services as benefits
 from crm.catalogue import services as catalogue
+from crm.catalogue.item_models import ItemCode
 from crm.catalogue.services.holding import lock_level
 from crm.orders.models import Order
 from crm.orders.services import ingest_orders
@@ -21,7 +22,7 @@ from yejibao.core.scope import Actor
 from yejibao.wechatpay import services as wechatpay
 from yejibao.wechatpay.models import PayOrder
 
-from ..models import Exchange, Sale, SaleLine, SalePayment
+from ..models import Exchange, Sale, SaleLine, SalePayment, SalePiece
 from ..queries import Priced, lines_of, on_hand, terms_to_keep
 
 State, Way = Sale.State, SalePayment.Way
@@ -243,6 +244,8 @@ def complete(held: Sale, *, actor: Actor, now: datetime) -> Sale:
             now=now,
             actor=actor,
         )
+    scanned = ItemCode.objects.filter(pk__in=SalePiece.objects.filter(sale=held).values("item"))
+    catalogue.sell_pieces(scanned, held.store, subject=subject_of(held), member=held.member, now=now)
     order = _write_order(held, now=now)
     held.move_to(State.PAID, actor=actor, now=now, paid_at=now, order=order)
     audit.record(actor, "sale.paid", held, after={"order": order.pk, "paid_fen": held.paid_fen})

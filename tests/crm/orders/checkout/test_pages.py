@@ -44,14 +44,69 @@ def test_a_basket_left_empty_is_taken_up_again(till: Client, shop: Shop) -> None
     assert begun(till) != sale
 
 
-def test_the_label_of_one_piece_is_a_piece_of_its_size(till: Client, shop: Shop) -> None:
-    batch = ItemBatch.objects.create(key="labels", made_at=clock.now(), count=1)
-    ItemCode.objects.create(code="YJB0000001", sku=shop.suit, batch=batch)
+def labelled(shop: Shop, *codes: str) -> None:
+    """Make labels for pieces of the suit."""
+    batch = ItemBatch.objects.create(key=f"labels:{codes[0]}", made_at=clock.now(), count=len(codes))
+    ItemCode.objects.bulk_create(ItemCode(code=code, sku=shop.suit, batch=batch) for code in codes)
+
+
+def test_the_label_of_one_piece_is_that_piece_and_no_second_one(till: Client, shop: Shop) -> None:
+    labelled(shop, "YJB0000001", "YJB0000002")
     sale = begun(till)
-    for read in ("https://yejibao.example/i/YJB0000001/", "yjb0000001"):
-        assert shop.suit.style.name in post(till, sale, "lines", code=read).text
-    assert sale.lines.get().quantity == 2
+    page = post(till, sale, "lines", code="https://yejibao.example/i/YJB0000001/").text
+    assert shop.suit.style.name in page and "0001" in page
+    assert "这一件已经在单里了，码尾 0001" in post(till, sale, "lines", code="yjb0000001").text
+    post(till, sale, "lines", code="YJB0000002")
+    assert (sale.lines.get().quantity, pieces_of(sale)) == (2, ["YJB0000001", "YJB0000002"])
     assert "没有找到" in post(till, sale, "lines", code="https://yejibao.example/i/YJB0000009/").text
+    post(till, sale, "lines", code=shop.suit.code, way="less")  # the last scanned goes first
+    assert (sale.lines.get().quantity, pieces_of(sale)) == (1, ["YJB0000001"])
+
+
+def test_a_label_scanned_without_the_net_is_sent_twice_and_in_once(till: Client, shop: Shop) -> None:
+    labelled(shop, "YJB0000001")
+    sale = begun(till)
+    for _try in (1, 2):
+        assert "已经在单里" not in post(till, sale, "lines", key="offline-1", code="YJB0000001").text
+    assert sale.lines.get().quantity == 1
+
+
+def test_a_label_that_was_sold_before_does_not_stop_the_till(till: Client, shop: Shop) -> None:
+    labelled(shop, "YJB0000001")
+    ItemCode.objects.update(sold_at=clock.now(), sale="sale:1")
+    sale = begun(till)
+    assert "登记过卖出" in post(till, sale, "lines", code="YJB0000001").text
+    assert (sale.lines.get().quantity, pieces_of(sale)) == (1, [])
+
+
+def test_the_label_finds_what_is_brought_back_and_frees_that_piece(till: Client, shop: Shop) -> None:
+    labelled(shop, "YJB0000001", "YJB0000002")
+    sale = shop.sale((shop.shirt, 1))
+    for code in ("YJB0000001", "YJB0000002"):
+        post(till, sale, "lines", code=code)
+    shop.confirm(sale)
+    found = till.post("/g/till/returns/", {"q": "YJB0000002"}).text
+    there = found.split('href="/g/till/return')[1].split('"')[0].replace("&amp;", "&")
+    page = till.get("/g/till/return" + there).text
+    assert 'value="YJB0000002" checked' in page and 'value="YJB0000001">' in page
+    sign_in(till, shop.org.manager)
+    order = Order.objects.get()
+    form = {
+        "line-2": "1",
+        "piece": "YJB0000002",
+        "checked": "1",
+        "reason": "no_reason",
+        "note": "",
+        "idempotency_key": "back-1",
+    }
+    answer = till.post(f"/g/till/returns/{pass_for(order, actor=actor(shop.org.manager))}/", form)
+    assert answer.status_code == 302
+    facts = dict(ItemCode.objects.values_list("code", "member"))
+    assert facts == {"YJB0000001": shop.member.pk, "YJB0000002": None}
+
+
+def pieces_of(sale: Sale) -> list[str]:
+    return list(sale.scanned.order_by("pk").values_list("item__code", flat=True))
 
 
 def test_from_the_tag_to_the_receipt(till: Client, shop: Shop) -> None:
@@ -207,7 +262,7 @@ def test_a_basket_costs_the_same_for_any_number_of_lines(
     skus = [make.make_sku(10000 + n, store=shop.org.store) for n in range(count)]
     sale = shop.sale(*[(sku, 1) for sku in skus])
     till.get(f"/g/till/{sale.public_id}/")
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         assert till.get(f"/g/till/{sale.public_id}/").status_code == 200
 
 
