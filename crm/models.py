@@ -66,6 +66,7 @@ from .tailoring.models import Fitting, FittingDay, FittingPlan, FittingStep, Mem
 from .visits.models import Visit, VisitGroup, VisitPiece, VisitStep
 from .wallet.models import (
     CardHolder,
+    CardPayout,
     CardRefund,
     LedgerDay,
     LedgerEntry,
@@ -82,6 +83,7 @@ __all__ = [
     "BillLine",
     "Break",
     "CardHolder",
+    "CardPayout",
     "CardRefund",
     "CareSlip",
     "CodeVisit",

@@ -218,6 +218,7 @@ class Takings(models.Model):
         CARD = "card", _("刷卡")
         VOUCHER = "voucher", _("转账给门店")
         COUNTER = "counter", _("柜台其他")  # what the ledger knows no nearer: top-ups and fees over the counter
+        BANK = "bank", _("银行转出")  # cards that were paid out to an account
         WALLET = "wallet", _("储值卡")  # paid with what was taken in before: no money comes in by it
 
     class Purpose(models.TextChoices):

@@ -1,7 +1,7 @@
 """收款: what stores took, by way of payment, for whatever lies under a unit of one's reach.
 
 A day that was counted is read from its rows, the others (today) from the ledger; both by the same statement, so that the sum of
-all stores is what the accounts 微信收款 and 柜台收款 moved by. The same number of statements for a store and for the company.
+all stores is what the accounts 微信收款, 柜台收款 and 银行付款 moved by. The same number of statements for a store and for the company.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ NOWHERE = 0  # the line of money of no store
 # One row a day, store, way and purpose. A reversal counts as what it reverses, the other way round.
 FROM_LEDGER = """
 SELECT e.booked_on AS day, t.store_id,
-    CASE WHEN e.account = 'cash_wechat' THEN 'wechat' WHEN e.account <> 'cash_counter' THEN 'wallet'
+    CASE WHEN e.account = 'cash_wechat' THEN 'wechat' WHEN e.account = 'cash_bank' THEN 'bank' WHEN e.account <> 'cash_counter' THEN 'wallet'
         WHEN coalesce(p.way, b.way) IN ('cash', 'card', 'voucher') THEN coalesce(p.way, b.way) ELSE 'counter' END AS way,
-    CASE WHEN coalesce(r.kind, t.kind) IN ('top_up', 'card_refund') THEN 'top_up' WHEN coalesce(r.kind, t.kind) = 'clearing' THEN 'other'
+    CASE WHEN coalesce(r.kind, t.kind) IN ('top_up', 'card_refund', 'payout') THEN 'top_up' WHEN coalesce(r.kind, t.kind) = 'clearing' THEN 'other'
         ELSE 'sale' END AS purpose,
     coalesce(sum(e.amount_fen) FILTER (WHERE e.side = 1), 0)::bigint AS in_fen,
     coalesce(sum(e.amount_fen) FILTER (WHERE e.side = -1), 0)::bigint AS out_fen,
@@ -42,7 +42,7 @@ LEFT JOIN crm_transfer r ON r.id = t.reverses_id
 LEFT JOIN crm_salepayment p ON p.transfer_id = coalesce(t.reverses_id, t.id)
 LEFT JOIN crm_refundpart part ON part.transfer_id = coalesce(t.reverses_id, t.id) LEFT JOIN crm_salepayment b ON b.id = part.payment_id
 WHERE e.booked_on = ANY(%(days)s::date[]) AND (
-    e.account IN ('cash_wechat', 'cash_counter')
+    e.account IN ('cash_wechat', 'cash_counter', 'cash_bank')
     OR e.account IN ('principal', 'gift') AND coalesce(r.kind, t.kind) IN ('spend', 'spend_refund')
 )
 GROUP BY 1, 2, 3, 4

@@ -78,7 +78,8 @@ def blocks(day: FinanceDay) -> list[Block]:
     proof = day.proof
     if not proof:
         return []
-    return [_wechat(proof["wechat"]), *map(_card, proof["card"]), _sales(proof["sales"])]
+    payable = [_payable(proof["payable"])] if "payable" in proof else []  # days that were closed before it was counted
+    return [_wechat(proof["wechat"]), *map(_card, proof["card"]), _sales(proof["sales"]), *payable]
 
 
 def _wechat(facts: dict[str, Any]) -> Block:
@@ -146,6 +147,20 @@ def _sales(facts: dict[str, Any]) -> Block:
         Line(f"退回：{ways.get(way, way)}", fen, note="当天办完的退货") for way, fen in sorted(facts["back"].items())
     ]
     return Block("销售", tuple(lines))
+
+
+def _payable(facts: dict[str, int]) -> Block:
+    cards, waiting = facts["cards_fen"], facts["waiting_fen"]
+    lines = [
+        Line("期初", facts["opening_fen"]),
+        Line("新增要付的", facts["owed_fen"], "+"),
+        Line("付出去的", facts["paid_fen"], "−"),
+        Line("期末", facts["closing_fen"], "=", is_total=True),
+        Line("台账：其中储值退卡待付", cards),
+        Line("等银行转账的退卡", waiting, note=f"{facts['waiting']} 笔"),
+        Line("差", cards - waiting, "=", is_total=True, is_off=cards != waiting),
+    ]
+    return Block("退款待付", tuple(lines), "还没付到会员手里的钱：退卡等银行转账，退货等微信退回。")
 
 
 def accounts(day: FinanceDay) -> list[dict[str, Any]]:

@@ -222,14 +222,14 @@ class MemberRefundIn(serializers.Serializer[Any]):
 class MemberRefundOut(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="public_id")
     state = serializers.ChoiceField(choices=CardRefund.State.choices)
-    state_name = serializers.CharField(source="get_state_display")
+    state_name = serializers.CharField(source="state_said")
     pay_fen = serializers.IntegerField()
     pay_before = serializers.DateField()
 
 
 class MemberRefundPageOut(serializers.Serializer[Any]):
-    quote = MemberRefundQuoteOut()
-    asked = MemberRefundOut(allow_null=True, help_text="正在办的退卡；没有就是空")
+    quote = MemberRefundQuoteOut(allow_null=True, help_text="卡里没有可退的钱时为空")
+    asked = MemberRefundOut(allow_null=True, help_text="正在办的退卡，到钱转给他为止；没有就是空")
 
 
 class Refund(MemberView):
@@ -247,12 +247,14 @@ class Refund(MemberView):
             "quote": {"principal_fen": 186000, "gift_fen": 1400, "pay_fen": 186000, "taken_back_fen": 1400, "may_be_cash": False, "pay_before": "2026-12-01"},
             "asked": None,
         },
-        refuses=[NotFound], says="卡里没有可退的钱时答 404。",
+        refuses=[NotFound], says="卡里没有可退的钱、也没有正在办的退卡时答 404。",
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        card = self._card()
-        asked = CardRefund.objects.visible_to(self.actor).filter(wallet=card, state__in=CardRefund.OPEN).first()
-        quote = wallet.quote_refund(card, now=clock.now())
+        card = live_wallet(self.member)
+        asked = CardRefund.objects.visible_to(self.actor).under_way().filter(wallet=card).order_by("-pk").first()
+        if asked is None:
+            card = self._card()
+        quote = wallet.quote_refund(card, now=clock.now()) if card is not None and card.total_fen else None
         return Response(MemberRefundPageOut({"quote": quote, "asked": asked}).data)
 
     @call(

@@ -42,12 +42,13 @@ def my_wallet(request: HttpRequest) -> HttpResponse:
     if hx.is_htmx(request):
         return render(request, "member/part_wallet_lines.html", context)
     card = live_wallet(member)
-    refund = CardRefund.objects.filter(wallet=card, state__in=CardRefund.OPEN).first() if card else None
+    refund = CardRefund.objects.under_way().filter(wallet=card).order_by("-pk").first() if card else None
     context |= {
         "card": card,
         "balance": wallet.balance_of(member),
         "waiting": open_top_up(member, now=now),
         "refund": refund,
+        "may_ask": refund is None or refund.waits_for_bank,
         "terms": terms_on(local_day(now)),
     }
     return render(request, "member/wallet.html", context)

@@ -32,7 +32,7 @@ def _movements(member: Member) -> Rows:
 def _paid_out(member: Member) -> Rows:
     for one in CardRefund.objects.filter(wallet__member=member).order_by("-asked_at", "-pk"):
         paid = words.yuan_exact(one.pay_fen)
-        yield one.asked_at, one.get_state_display(), paid, one.payee_name, one.payee_account, one.reason
+        yield one.asked_at, one.state_said, paid, one.payee_name, one.payee_account, one.reason
 
 
 @section("用过的等级权益", "时间", "权益", "哪一年第几次", order=46)

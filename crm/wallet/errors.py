@@ -81,6 +81,14 @@ class RefundEnded(Conflict):
     code, title = "card.refund_ended", _("这笔退卡已经有结果了")
 
 
+class NotAtTheBank(Conflict):
+    code, title = "card.refund_not_at_bank", _("这笔退卡没有等着的银行转账")
+
+
+class BankNumberTwice(Conflict):
+    code, title = "card.bank_number_twice", _("这个流水号已经记在另一笔退卡上")
+
+
 class NothingToRefund(Conflict):
     code, title = "card.nothing_left", _("卡里没有可退的钱")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -39,7 +41,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """What is owed on all cards, the newest proof, the last days; a card is found by its number or a member's phone."""
     actor, now = access.actor_of(request), clock.now()
     words = request.POST.get("q", "").strip()[:32]
-    waiting = CardRefund.objects.visible_to(actor).filter(state__in=CardRefund.OPEN)
+    waiting = CardRefund.objects.visible_to(actor).under_way()
     cards = list(cards_found(actor, words)[:PAGE]) if words else []
     audit.saw_members(actor, sorted({one.member_id for one in cards}), where="储值卡查找")
     context = {
@@ -107,18 +109,23 @@ def act_on_card(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_GET
 @access.permission(REFUND)
 def refunds(request: HttpRequest) -> HttpResponse:
-    """退卡: what waits for finance, or what is over."""
+    """退卡: what waits for a decision or a payment, what waits for the bank (the oldest first), or what is over."""
     actor, now = access.actor_of(request), clock.now()
-    is_over = request.GET.get("show") == "over"
-    seen = CardRefund.objects.visible_to(actor).select_related("wallet__member", "store", "asked_by")
-    seen = seen.exclude(state__in=CardRefund.OPEN) if is_over else seen.filter(state__in=CardRefund.OPEN)
-    rows, before = paging.page(seen, "asked_at", before=request.GET.get("before", ""), size=PAGE)
-    more = f"{reverse('crm:wallet-refunds')}?show={'over' if is_over else ''}&before={before}" if before else ""
+    show = request.GET.get("show", "")
+    mine = CardRefund.objects.visible_to(actor)
+    seen, by = {
+        "bank": (mine.waiting_for_bank(), "paid_at"),
+        "over": (mine.exclude(pk__in=mine.under_way().values("pk")), "asked_at"),
+    }.get(show, (mine.filter(state__in=CardRefund.OPEN), "asked_at"))
+    seen = seen.select_related("wallet__member", "store", "asked_by")
+    rows, before = paging.page(seen, by, before=request.GET.get("before", ""), size=PAGE, is_rising=show == "bank")
+    more = f"{reverse('crm:wallet-refunds')}?{urlencode({'show': show, 'before': before})}" if before else ""
     audit.saw_members(actor, sorted({one.wallet.member_id for one in rows}), where="储值退卡")
     context = {
         "rows": rows,
         "more": more,
-        "is_over": is_over,
+        "show": show,
+        "bank": mine.waiting_for_bank().aggregate(count=Count("pk"), fen=Sum("pay_fen", default=0)),
         "now": now,
         "today": local_day(now),
         "nav_current": "wallet-refunds",
@@ -145,7 +152,8 @@ def _refund_facts(actor: Actor, held: CardRefund, refusal: str = "") -> dict[str
         "refund": held, "card": held.wallet, "steps": held.steps.select_related("by").order_by("pk"), "refusal": refusal, "now": now,
         "taken_back_fen": held.principal_fen + held.gift_fen - held.pay_fen, "may_decide": may_decide,
         "may_take_up": held.state == CardRefund.State.ASKED and not held.approval_id,
-        "may_pay": held.state == CardRefund.State.APPROVED, "proof": newest_proof(), "nav_current": "wallet-refunds",
+        "may_pay": held.state == CardRefund.State.APPROVED, "payouts": held.payouts.select_related("by", "undone_by").order_by("-pk"),
+        "proof": newest_proof(), "nav_current": "wallet-refunds",
         "approvals": held.approval.steps.select_related("by").order_by("number") if held.approval else (),
     }  # fmt: skip
 
@@ -160,7 +168,7 @@ def act_on_refund(request: HttpRequest, public_id: UUID) -> HttpResponse:
     held = _refund(actor, public_id)
     idempotency.must_have_key(request)
     act, answer = request.POST.get("act", ""), request.POST.get("answer", "").strip()
-    payout = request.POST.get("payout_ref", "").strip()
+    number, why = request.POST.get("bank_ref", ""), request.POST.get("why", "")
 
     def work() -> dict[str, Any]:
         match act:
@@ -171,12 +179,18 @@ def act_on_refund(request: HttpRequest, public_id: UUID) -> HttpResponse:
             case "take_up":
                 done = services.take_up_refund(held, actor=actor, now=now)
             case "pay":
-                done = services.pay_refund(held, key=f"card_refund:{held.pk}", payout_ref=payout, actor=actor, now=now)
+                done = services.pay_refund(held, key=f"card_refund:{held.pk}", actor=actor, now=now)
+            case "transferred":
+                services.settle_payout(held, bank_ref=number, actor=actor, now=now)
+                return {}
+            case "came_back":
+                services.undo_payout(held, why=why, actor=actor, now=now)
+                return {}
             case _:
                 raise Malformed()
         return {"state": done.state}
 
-    content = {"act": act, "answer": answer, "payout": payout, "refund": str(public_id)}
+    content = {"act": act, "answer": answer, "number": number, "why": why, "refund": str(public_id)}
     _answer, refusal = desk.attempt(request, content, work)
     if refusal is not None:
         held = _refund(actor, public_id)
@@ -187,9 +201,16 @@ def act_on_refund(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "approve": "已同意",
         "refuse": "没有批准，已告诉申请人",
         "take_up": "受理了",
-        "pay": "付款记好了，卡已清零",
+        "pay": "付款记好了，卡已清零" if held.way == CardRefund.Way.CASH else "卡已清零，请去网银转账，转好填流水号",
+        "transferred": "转账记好了，这笔退卡办完了",
+        "came_back": "撤回了，这笔又在「待转账」里",
     }[act]
-    return desk.done(request, said, reverse("crm:wallet-refund", args=[public_id]))
+    to = (
+        reverse("crm:wallet-refunds") + "?show=bank"
+        if act == "transferred"
+        else reverse("crm:wallet-refund", args=[public_id])
+    )
+    return desk.done(request, said, to)
 
 
 # ---------------------------------------------------------------- sums
@@ -234,7 +255,7 @@ def _refund(actor: Actor, public_id: UUID) -> CardRefund:
 
 
 def _waiting(request: object) -> int | None:
-    return CardRefund.objects.filter(state__in=CardRefund.OPEN).count() or None
+    return CardRefund.objects.under_way().count() or None
 
 
 nav.add("hq", key="wallet", label="储值", icon="wallet", url="crm:wallet-hq", order=40, roles=FINANCE)

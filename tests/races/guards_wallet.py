@@ -22,6 +22,7 @@ GUARDS = [
     guard("cards: frozen once", f"{_AT}/cards.py:_turn", lock(), wallet.a_card_frozen_by_two),
     guard("top-ups: confirmed or cancelled", f"{_AT}/top_ups.py:_lock", lock(), wallet.a_top_up_is_cancelled_as_he_confirms),
     guard("top-ups: settled or expired", f"{_AT}/top_ups.py:expire_top_ups", lock(), wallet.a_top_up_is_settled_as_it_expires),
+    guard("card refunds: transferred once", f"{_AT}/payouts.py:_lock", lock(), wallet.a_transfer_is_written_down_by_two),
     guard("card refunds: paid once", f"{_AT}/refunds.py:_lock", lock(), wallet.a_refund_paid_twice),
     guard("card refunds: of the balance as it is", f"{_AT}/refunds.py:pay_refund", lock(), wallet.a_card_is_used_as_it_is_paid_out),
     guard("card refunds: asked of the balance as it is", f"{_AT}/refunds.py:ask_refund", lock(),

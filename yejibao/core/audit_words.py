@@ -59,6 +59,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "wallet.top_up_cancelled": ("取消充值", "money"), "wallet.topped_up": ("充值到账", "money"),
     "wallet.refund_asked": ("申请退卡", "money"), "wallet.refund_approved": ("批准退卡", "money"),
     "wallet.refund_refused": ("没批准退卡", "money"), "wallet.refund_withdrawn": ("撤回退卡", "money"), "wallet.refunded": ("退卡付款", "money"),
+    "wallet.refund_transferred": ("记下退卡的银行转账", "money"), "wallet.refund_transfer_undone": ("撤回退卡的银行转账", "money"),
     "wallet.viewed": ("看了储值卡流水", "money"),
     # 员工和岗位
     "org.role_assigned": ("给了岗位", "people"), "org.role_changed": ("改了岗位", "people"), "org.role_ended": ("收回岗位", "people"),

@@ -25,6 +25,10 @@ from .takings import keep_takings
 log = logging.getLogger(__name__)
 
 State = FinanceDay.State
+WITHOUT_BILLS = (
+    Break.Source.SALES,
+    Break.Source.LEDGER,
+)  # found, and healed, whether or not the provider's bill is there
 LOOK_BACK = timedelta(days=14)  # so long a day with open breaks, or without a bill, is counted again by itself
 
 
@@ -134,9 +138,7 @@ def _note(day: FinanceDay, found: Sequence[Found], *, has_bills: bool, now: date
             )  # fmt: skip
     Break.objects.bulk_create(fresh)
     gone = [
-        one.pk
-        for one in known.values()
-        if one.state == Break.State.OPEN and (has_bills or one.source == Break.Source.SALES)
+        one.pk for one in known.values() if one.state == Break.State.OPEN and (has_bills or one.source in WITHOUT_BILLS)
     ]
     Break.objects.filter(pk__in=gone).update(state=Break.State.HEALED, ended_at=now)
 

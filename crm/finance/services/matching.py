@@ -68,6 +68,24 @@ LEFT JOIN LATERAL (SELECT sum(amount_fen)::bigint AS fen FROM crm_refundpart WHE
 WHERE r.state = 'done' AND r.done_at >= %(since)s AND r.done_at < %(until)s AND r.amount_fen <> coalesce(p.fen, 0)
 ORDER BY 1, 2
 """
+# What is owed of cards that were emptied, by the ledger and by the refunds whose transfer was not written down by that night.
+PAYOUTS = """
+WITH owed AS (
+    SELECT t.subject, -sum(e.side * e.amount_fen)::bigint AS fen FROM crm_ledgerentry e JOIN crm_transfer t ON t.id = e.transfer_id
+    WHERE e.account = 'refund_clearing' AND starts_with(t.subject, 'card_refund:') AND e.booked_on <= %(day)s
+    GROUP BY 1 HAVING sum(e.side * e.amount_fen) <> 0
+), waiting AS (
+    SELECT 'card_refund:' || r.id AS subject, r.pay_fen AS fen FROM crm_cardrefund r
+    WHERE r.state = 'paid' AND r.way = 'account' AND r.pay_fen > 0 AND r.paid_at < %(until)s AND NOT EXISTS (
+        SELECT FROM crm_cardpayout p WHERE p.refund_id = r.id AND p.at < %(until)s
+            AND (p.undone_at IS NULL OR p.undone_at >= %(until)s)
+    )
+)
+"""
+_PAYOUTS = f"""{PAYOUTS}
+SELECT 'refund', coalesce(o.subject, w.subject), -coalesce(o.fen, 0), -coalesce(w.fen, 0), '', NULL
+FROM owed o FULL JOIN waiting w ON w.subject = o.subject WHERE o.fen IS DISTINCT FROM w.fen ORDER BY 2
+"""
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,7 @@ def bounds(day: date) -> dict[str, Any]:
 def compare(day: FinanceDay, *, has_bills: bool) -> list[Found]:
     """Return everything of a day that does not fit."""
     params = bounds(day.day) | {"day_id": day.pk, "provider": PROVIDER}
-    found = list(_rows(Source.SALES, _SALES, params))
+    found = [*_rows(Source.SALES, _SALES, params), *_rows(Source.LEDGER, _PAYOUTS, params)]
     if has_bills:
         found += _rows(Source.TRADE, _TRADE, params)
         found += _rows(Source.FUND, _FUND, params)

@@ -10,7 +10,7 @@ from crm.orders.checkout.models import SalePayment
 from crm.wallet.services import closing, prove_ledger, trial_balance
 
 from ..models import Bill, FinanceDay
-from .matching import PROVIDER, bounds
+from .matching import PAYOUTS, PROVIDER, bounds
 
 _CASH = """
 WITH legs AS (
@@ -46,6 +46,14 @@ SELECT p.way, sum(rp.amount_fen)::bigint FROM crm_refundpart rp JOIN crm_salepay
 JOIN crm_salerefund r ON r.id = rp.refund_id
 WHERE r.state = 'done' AND r.done_at >= %(since)s AND r.done_at < %(until)s GROUP BY 1
 """
+_PAYABLE = f"""{PAYOUTS}
+SELECT coalesce(-sum(side * amount_fen) FILTER (WHERE booked_on < %(day)s), 0)::bigint,
+    coalesce(sum(amount_fen) FILTER (WHERE booked_on = %(day)s AND side = -1), 0)::bigint,
+    coalesce(sum(amount_fen) FILTER (WHERE booked_on = %(day)s AND side = 1), 0)::bigint,
+    (SELECT coalesce(sum(fen), 0)::bigint FROM owed), (SELECT coalesce(sum(fen), 0)::bigint FROM waiting),
+    (SELECT count(*) FROM waiting)
+FROM crm_ledgerentry WHERE account = 'refund_clearing' AND booked_on <= %(day)s
+"""
 
 
 def prove(day: FinanceDay, *, now: datetime) -> dict[str, Any]:
@@ -69,6 +77,7 @@ def prove(day: FinanceDay, *, now: datetime) -> dict[str, Any]:
         ],
         "wechat": _wechat(day, params),
         "sales": _sales(params),
+        "payable": _payable(params),
     }  # fmt: skip
 
 
@@ -108,6 +117,15 @@ def _sales(params: dict[str, Any]) -> dict[str, Any]:
     return {
         "count": count, "lines_fen": int(sold), "taken": taken, "taken_fen": sum(taken.values()), "back": back,
         "back_fen": sum(back.values()),
+    }  # fmt: skip
+
+
+def _payable(params: dict[str, Any]) -> dict[str, int]:
+    """What is owed of refunds, through the day; of it cards, as the ledger and as the list of transfers to be made has them."""
+    ((opening, owed, paid, cards, waiting, count),) = _all(_PAYABLE, params)
+    return {
+        "opening_fen": int(opening), "owed_fen": int(owed), "paid_fen": int(paid), "closing_fen": int(opening + owed - paid),
+        "cards_fen": int(cards), "waiting_fen": int(waiting), "waiting": count,
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Tables of stored value: the ledger (`ledger`), the cards and what is asked of them (`cards`)."""
 
-from .cards import CardHolder, CardRefund, TopUp, Wallet, WalletStep
+from .cards import CardHolder, CardPayout, CardRefund, TopUp, Wallet, WalletStep
 from .ledger import ACCOUNTS, CARD_ACCOUNTS, Account, LedgerDay, LedgerEntry, LedgerProof, Transfer
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Account",
     "CARD_ACCOUNTS",
     "CardHolder",
+    "CardPayout",
     "CardRefund",
     "LedgerDay",
     "LedgerEntry",

@@ -167,6 +167,14 @@ class CardRefundQuerySet(models.QuerySet["CardRefund"]):
 
         return self.filter(refund_filter(actor))
 
+    def waiting_for_bank(self) -> CardRefundQuerySet:
+        """Refunds whose card is empty and whose transfer nobody has written down yet."""
+        return self.filter(state="paid", way="account", transferred_at=None)
+
+    def under_way(self) -> CardRefundQuerySet:
+        """Refunds whose money has not reached the member: undecided, unpaid, or waiting for the bank."""
+        return self.filter(Q(state__in=CardRefund.OPEN) | Q(state="paid", way="account", transferred_at=None))
+
 
 class CardRefund(models.Model):
     """退卡: what is left on a card is paid out, asked by a member or for him, approved by finance."""
@@ -211,6 +219,7 @@ class CardRefund(models.Model):
     )
     paid_at = models.DateTimeField(null=True)
     payout_ref = models.CharField(max_length=64, blank=True, default="")  # the bank's number of the transfer
+    transferred_at = models.DateTimeField(null=True)  # by bank: when that was written down; cash has none
     transfer = models.OneToOneField("crm.Transfer", null=True, on_delete=models.PROTECT, related_name="card_refund")
 
     objects = CardRefundQuerySet.as_manager()
@@ -239,8 +248,54 @@ class CardRefund(models.Model):
                 | (~Q(state="paid") & Q(transfer__isnull=True)),
                 name="card_refund_paid_is_booked",
             ),
+            models.CheckConstraint(
+                condition=Q(transferred_at=None) | (Q(state="paid", way="account") & ~Q(payout_ref="")),
+                name="card_refund_transferred",
+            ),
         ]  # fmt: skip
-        indexes = [models.Index(fields=["state", "-id"], name="card_refund_state")]
+        indexes = [
+            models.Index(fields=["state", "-id"], name="card_refund_state"),
+            # what finance transfers next
+            models.Index(
+                fields=["paid_at", "id"], name="card_refund_to_bank", condition=Q(state="paid", way="account", transferred_at=None)
+            ),
+        ]  # fmt: skip
+
+    @property
+    def waits_for_bank(self) -> bool:
+        return self.state == self.State.PAID and self.way == self.Way.ACCOUNT and self.transferred_at is None
+
+    @property
+    def state_said(self) -> str:
+        """How far it is, for member and staff alike: money that is still to be transferred was not refunded yet."""
+        return str(_("已批准，等银行转账")) if self.waits_for_bank else self.get_state_display()
+
+
+class CardPayout(models.Model):
+    """A bank transfer of a refund as finance wrote it down. Taken back where the bank returned it, or where it was a mistake."""
+
+    refund = models.ForeignKey(CardRefund, on_delete=models.PROTECT, related_name="payouts")
+    bank_ref = models.CharField(max_length=64)
+    amount_fen = models.BigIntegerField()
+    transfer = models.OneToOneField("crm.Transfer", on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField()
+    undone_transfer = models.OneToOneField("crm.Transfer", null=True, on_delete=models.PROTECT, related_name="+")
+    undone_by = models.ForeignKey("guides.Staff", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    undone_at = models.DateTimeField(null=True)
+    undone_why = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["refund"], name="card_payout_once", condition=Q(undone_at=None)),
+            models.UniqueConstraint(fields=["bank_ref"], name="card_payout_number_once", condition=Q(undone_at=None)),
+            models.CheckConstraint(condition=Q(amount_fen__gt=0) & ~Q(bank_ref=""), name="card_payout_amount"),
+            models.CheckConstraint(
+                condition=Q(undone_at=None, undone_transfer=None, undone_why="")
+                | (Q(undone_at__isnull=False, undone_transfer__isnull=False) & ~Q(undone_why="")),
+                name="card_payout_undone_says_why",
+            ),
+        ]
 
 
 class WalletStep(models.Model):

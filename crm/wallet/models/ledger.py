@@ -23,6 +23,7 @@ class Account(models.TextChoices):
     GIFT = "gift", _("储值赠金")  # of a card
     CASH_WECHAT = "cash_wechat", _("微信收款")
     CASH_COUNTER = "cash_counter", _("柜台收款")
+    CASH_BANK = "cash_bank", _("银行付款")  # what left the company's bank account
     REVENUE_CLEARING = "revenue_clearing", _("销售待结")
     GIFT_COST = "gift_cost", _("赠金成本")
     REFUND_CLEARING = "refund_clearing", _("退款待付")
@@ -49,6 +50,7 @@ class Transfer(models.Model):
         SPEND = "spend", _("消费")
         SPEND_REFUND = "spend_refund", _("退回卡里")
         CARD_REFUND = "card_refund", _("退卡")
+        PAYOUT = "payout", _("银行转账")  # what was owed since the card was emptied
         REPLACEMENT = "replacement", _("换卡")
         TAKINGS = "takings", _("收款")  # of other ways of payment
         PAYBACK = "payback", _("退款")

@@ -5,6 +5,7 @@ from crm.wallet.queries import Balance, balance_of
 from .cards import freeze, open_wallet, replace_card, unfreeze
 from .holders import RealName
 from .moving import Leg, Spent, book, refund_spend, reverse_transfer, spend
+from .payouts import settle_payout, undo_payout
 from .proving import close_days, closing, prove_ledger, trial_balance
 from .refunds import approve_refund, ask_refund, pay_refund, quote_refund, refuse_refund, take_up_refund
 from .top_ups import (
@@ -45,9 +46,11 @@ __all__ = [
     "replace_card",
     "reverse_transfer",
     "settle_paid",
+    "settle_payout",
     "settle_top_up",
     "spend",
     "take_up_refund",
     "trial_balance",
+    "undo_payout",
     "unfreeze",
 ]

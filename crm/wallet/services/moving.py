@@ -278,6 +278,7 @@ REVERSIBLE = (
     Transfer.Kind.TAKINGS,
     Transfer.Kind.PAYBACK,
     Transfer.Kind.CLEARING,
+    Transfer.Kind.PAYOUT,
 )
 
 

@@ -186,9 +186,10 @@ for _kind in (SMALL, LARGE):
 
 
 @transaction.atomic
-def pay_refund(refund: CardRefund, *, key: str, payout_ref: str = "", actor: Actor, now: datetime) -> CardRefund:
+def pay_refund(refund: CardRefund, *, key: str, actor: Actor, now: datetime) -> CardRefund:
     """Pay an approved refund out: the card is emptied, the gift that is not paid is taken back. Once.
 
+    To an account the sum is owed (refund_clearing) until its transfer is written down (`payouts.settle_payout`).
     Raises LedgerOff while the books do not balance, BalanceChanged where the card was used since it was asked, RefundEnded.
     """
     held = _lock(refund)
@@ -199,8 +200,6 @@ def pay_refund(refund: CardRefund, *, key: str, payout_ref: str = "", actor: Act
     proof = newest_proof()
     if proof is not None and not proof.is_in_balance:
         raise LedgerOff(_("账正在核对，退款暂停，消费不受影响。核平后再付。"))
-    if held.way == Way.ACCOUNT and not payout_ref.strip():
-        raise Invalid(_("请填银行的转账流水号"), errors=[{"field": "payout_ref", "code": "required", "message": "请填银行的转账流水号"}])  # fmt: skip
     wallet = Wallet.objects.select_for_update().get(pk=held.wallet_id)
     if (wallet.principal_fen, wallet.gift_fen) != (held.principal_fen, held.gift_fen):
         raise BalanceChanged(_("申请后卡里的钱动过，请退回申请，按现在的余额重新申请"))
@@ -214,9 +213,7 @@ def pay_refund(refund: CardRefund, *, key: str, payout_ref: str = "", actor: Act
         kind=Transfer.Kind.CARD_REFUND, key=key, legs=[leg for leg in legs if leg.amount_fen], subject=f"card_refund:{held.pk}",
         store=held.store_id, wallet=wallet, actor=actor, now=now,
     )  # fmt: skip
-    move(
-        held, State.PAID, actor=actor, now=now, paid_at=now, payout_ref=payout_ref.strip()[:64], transfer_id=done.transfer_id
-    )  # fmt: skip
+    move(held, State.PAID, actor=actor, now=now, paid_at=now, transfer_id=done.transfer_id)
     audit.record(actor, "wallet.refunded", held, after=_said(held) | {"transfer": done.transfer_id})
     return held
 

@@ -8,12 +8,15 @@ from django.db import IntegrityError, transaction
 
 from crm.finance import services
 from crm.finance.models import Bill, BillLine, Break, FinanceDay
+from crm.finance.takings import takings_of
 from crm.finance.wording import blocks, sheet_lines
 from crm.orders.checkout import services as checkout
 from crm.orders.checkout.models import SalePayment
 from crm.wallet import services as wallet
-from crm.wallet.models import LedgerEntry, Transfer
+from crm.wallet.models import CardPayout, CardRefund, LedgerEntry, Transfer
+from crm.wallet.queries import live_wallet
 from tests.factories import checkout as make
+from tests.factories.guides import actor, holder_of
 from yejibao.core import clock
 from yejibao.core.errors import Invalid
 from yejibao.core.models import AuditEntry
@@ -296,3 +299,41 @@ def test_the_database_refuses_a_break_ended_in_silence(world: World, facts: dict
     world.count()
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Break.objects.update(**facts)
+
+
+def test_a_card_paid_out_by_bank_is_owed_until_it_is_transferred(world: World) -> None:
+    world.top_up()
+    at = clock.now()
+    card = live_wallet(world.member)
+    assert card is not None
+    asked = wallet.ask_refund(
+        card, way="account", payee_name="王建平", payee_account="6222021234567890", reason="搬走了", store=world.shop.org.store,
+        actor=world.shop.guide, now=at,
+    )  # fmt: skip
+    for one in (world.finance, holder_of("finance", world.shop.org)):
+        wallet.approve_refund(asked, actor=actor(one), now=at)
+    paid = wallet.pay_refund(asked, key="out", actor=world.boss, now=at)
+    day = world.count()
+    owed = {
+        "opening_fen": 0,
+        "owed_fen": 100000,
+        "paid_fen": 0,
+        "closing_fen": 100000,
+        "cards_fen": 100000,
+        "waiting_fen": 100000,
+        "waiting": 1,
+    }
+    assert (day.proof["payable"], day.difference_fen) == (owed, 0) and not any(block.is_off for block in blocks(day))
+    wallet.settle_payout(paid, bank_ref="B20261121", actor=world.boss, now=clock.now())
+    after = DAY + timedelta(days=1)
+    assert services.reconcile(DAY, now=clock.now()).proof["payable"] == owed  # that night it was still owed
+    taken = takings_of(world.boss, unit_id=None, first=after, last=after).total
+    assert (taken.by_way["bank"], taken.money_fen, taken.top_up_fen) == (-100000, -100000, -100000)
+    day = world.count(after)
+    assert day.proof["payable"]["opening_fen"] == day.proof["payable"]["paid_fen"] == 100000
+    assert (day.proof["payable"]["closing_fen"], day.proof["payable"]["waiting"], day.difference_fen) == (0, 0, 0)
+    CardRefund.objects.filter(pk=paid.pk).update(transferred_at=None)
+    CardPayout.objects.filter(refund=paid).delete()  # somebody's hand in the rows: the ledger says something else
+    day = services.reconcile(after, now=clock.now())
+    assert found(day) == [("ledger", "amount_differs", "open")] and day.difference_fen == 100000
+    assert [block.title for block in blocks(day) if block.is_off] == ["退款待付"]

@@ -188,11 +188,20 @@ def test_a_refund_from_the_store_to_the_payment(org: Org, card: Wallet, member: 
     for person in (first, second):
         assert "同意" in said(as_(person).get(f"/hq/wallet/refunds/{refund.public_id}/"))
         post(as_(person), act, act="approve")
-    missing = post(as_(first), act, act="pay")
-    assert missing.status_code == 422 and "流水号" in said(missing)
-    post(as_(first), act, act="pay", payout_ref="B20261120")
+    post(as_(first), act, act="pay")
     refund.refresh_from_db()
     assert (refund.state, fresh(member)) == ("paid", (0, 0)) and prove_ledger(now=NOW).is_in_balance
+    page = f"/hq/wallet/refunds/{refund.public_id}/"
+    waiting, over = "/hq/wallet/refunds/?show=bank", "/hq/wallet/refunds/?show=over"
+    assert "王**" in said(as_(first).get(waiting)) and "王**" not in said(as_(first).get(over))
+    assert "等银行转账" in said(as_(first).get(page)) and "6222021234567890" in said(as_(first).get(page))
+    missing = post(as_(first), act, act="transferred")
+    assert missing.status_code == 422 and "流水号" in said(missing)
+    post(as_(first), act, act="transferred", bank_ref="B20261120")
+    assert "王**" not in said(as_(first).get(waiting)) and "王**" in said(as_(first).get(over))
+    assert "B20261120" in said(as_(first).get(page))
+    post(as_(second), act, act="came_back", why="户名不符，银行退回")
+    assert "户名不符" in said(as_(first).get(page)) and "王**" in said(as_(first).get(waiting))
     assert as_(org.guide).get("/hq/wallet/refunds/").status_code == 403
 
 

@@ -31,6 +31,7 @@ from crm.wallet.services import (
     refuse_refund,
     replace_card,
     reverse_transfer,
+    settle_payout,
     spend,
     take_up_refund,
 )
@@ -201,8 +202,15 @@ def _approved(world: World, member: Member) -> tuple[CardRefund, Actor]:
 
 def a_refund_paid_twice(world: World) -> None:
     refund, finance = _approved(world, _member(world, principal_fen=20000, gift_fen=0))
-    both = overtaken(*[lambda: pay_refund(refund, key="pay", payout_ref="B1", actor=finance, now=NOON)] * 2)
+    both = overtaken(*[lambda: pay_refund(refund, key="pay", actor=finance, now=NOON)] * 2)
     assert in_peace(both.second).transfer_id == both.first.transfer_id
+
+
+def a_transfer_is_written_down_by_two(world: World) -> None:
+    refund, finance = _approved(world, _member(world, principal_fen=20000, gift_fen=0))
+    paid = pay_refund(refund, key="pay", actor=finance, now=NOON)
+    both = overtaken(*[lambda: settle_payout(paid, bank_ref="B2026112001", actor=finance, now=NOON)] * 2)
+    assert in_peace(both.second).pk == both.first.pk
 
 
 def a_card_is_used_as_it_is_paid_out(world: World) -> None:
@@ -210,7 +218,7 @@ def a_card_is_used_as_it_is_paid_out(world: World) -> None:
     refund, finance = _approved(world, member)
     both = overtaken(
         lambda: _spend(member, 5000, "a"),
-        lambda: pay_refund(refund, key="pay", payout_ref="B1", actor=finance, now=NOON),
+        lambda: pay_refund(refund, key="pay", actor=finance, now=NOON),
     )
     assert isinstance(both.second, BalanceChanged) and _card(member).total_fen == 15000
 
