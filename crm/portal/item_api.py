@@ -125,14 +125,14 @@ class BuyItem(ItemView):
     @call(
         "member_item_buy", "买这件", takes=MemberItemBuyIn, gives=MemberItemSaleOut, status=201, ids={"code": CODE},
         asks={"买扫到的这个码": {}, "说好尺码": {"size": "180/96A"}}, answer={"sale": "93e6b756-dce8-4f87-8cd3-8407cdd56ea9"},
-        refuses=[NoStore, NotInStock], says="会员常去的店有这个码才能买，付好到店取；断码就调 ask/，请导购去调。",
+        refuses=[NoStore, NotInStock], says="会员常去的店有这个码才能买，付款前替他留着（默认 30 分钟，到点放回），付好到店取；没付完再调是同一单。断码就调 ask/，请导购去调。",
     )  # fmt: skip
     def post(self, request: Request, code: str) -> Response:
         piece, said = piece_of(code), self.given(MemberItemBuyIn)
         size = said.get("size") or piece.sku.size
 
         def work() -> dict[str, Any]:
-            sale = buy_scanned(piece.sku.style, self.member, size=size, actor=self.actor, now=clock.now())
+            sale = buy_scanned(piece, self.member, size=size, actor=self.actor, now=clock.now())
             return {"sale": str(sale.public_id)}
 
         return Response(MemberItemSaleOut(self.once({"buy": piece.pk, "size": size}, work)).data, status=201)

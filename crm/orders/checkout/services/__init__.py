@@ -31,6 +31,7 @@ from .exchanging import (
     quote_exchange,
     settle_exchange_payment,
 )
+from .keeping import keep_pieces
 from .pieces import PieceTwice, add_piece, pieces_at_home
 from .promoting import PromotionFacts, end_promotion, make_promotion
 from .refunding import (
@@ -87,6 +88,7 @@ __all__ = [
     "end_refund",
     "exchange_piece",
     "go_on_with_refund",
+    "keep_pieces",
     "make_promotion",
     "member_pays",
     "member_pays_exchange",

@@ -17,6 +17,7 @@ from yejibao.wechatpay.models import PayOrder
 from ..models import Sale, SaleMoved, SalePayment
 from ..queries import lines_of
 from .baskets import lock_sale
+from .keeping import put_back
 from .taking import book_takings, complete, give_means_back, give_up_wechat, subject_of
 
 State = Sale.State
@@ -75,6 +76,7 @@ def close_sale(sale: Sale, *, reason: str, actor: Actor, now: datetime) -> Sale:
             now=now,
             actor=actor,
         )
+    put_back(held, now=now)
     audit.record(actor, "sale.closed", held, reason=reason)
     held.move_to(State.CLOSED, actor=actor, now=now, why=reason, closed_at=now, close_reason=reason[:64])
     return held

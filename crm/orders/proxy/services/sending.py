@@ -21,7 +21,7 @@ from yejibao.core.scope import Actor
 
 from ...checkout import services as checkout
 from ...checkout.models import Sale
-from ...checkout.queries import lines_of, priced
+from ...checkout.queries import priced
 from ..models import ProxyOrder
 from .baskets import must_sell
 
@@ -103,7 +103,7 @@ def send_order(
         address="" if delivery == Delivery.PICKUP else address, amount_fen=quote.paid_fen, day=local_day(now), sent_at=now,
         expires_at=until,
     )  # fmt: skip
-    _keep_pieces(proxy, actor=actor, now=now)
+    checkout.keep_pieces(held, until=until, key=f"{ROOM}:{proxy.pk}", actor=actor, now=now)
     files.attach(list(vouchers), room=ROOM, owner_id=proxy.pk, by_id=actor.staff_id)
     facts = {"way": way, "delivery": delivery, "amount_fen": quote.paid_fen, "member": proxy.member_id}
     audit.record(actor, "proxy.sent", proxy, after=facts | {"vouchers": len(vouchers)})
@@ -116,23 +116,6 @@ def _as_it_can_be(sale: Sale, *, use_wallet: bool | None, actor: Actor, now: dat
     return checkout.choose(
         sale, coupon_id=sale.coupon_id if quote.coupon else None, points=quote.points, use_wallet=use_wallet, actor=actor, now=now
     )  # fmt: skip
-
-
-def _keep_pieces(proxy: ProxyOrder, *, actor: Actor, now: datetime) -> None:
-    """Keep the pieces for him until the offer ends. What she had put aside for him already stays so until then, and counts."""
-    lines = lines_of(proxy.sale)
-    aside = Reservation.objects.holding().filter(
-        store=proxy.store, member=proxy.member, sku__in=[line.sku_id for line in lines], until__gt=now
-    )
-    aside = aside.exclude(key__startswith=f"{ROOM}:")
-    has = dict(aside.values_list("sku_id").annotate(pieces=Sum("quantity")))
-    aside.filter(until__lt=proxy.expires_at).update(until=proxy.expires_at)
-    for line in lines:
-        if (missing := min(line.quantity, 9) - has.get(line.sku_id, 0)) > 0:
-            catalogue.reserve(
-                line.sku, proxy.store, missing, member=proxy.member, until=proxy.expires_at, actor=actor, now=now,
-                key=f"{ROOM}:{proxy.pk}:{line.sku_id}",
-            )  # fmt: skip
 
 
 def _must_fit_the_day(guide: Staff, amount_fen: int, *, now: datetime) -> None:
