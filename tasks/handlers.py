@@ -49,6 +49,7 @@ from tasks.followups.services import (
     order_links,
     ticket_tasks,
     visit_tasks,
+    wish_tasks,
 )
 from tasks.scripts import welcoming
 from yejibao.core import clock, outbox
@@ -113,8 +114,11 @@ def follow_tickets(events: list[TicketChanged]) -> None:
 
 @outbox.subscribe(VisitChanged)
 def follow_visits(events: list[VisitChanged]) -> None:
-    """Who comes is reminded on the day; his answer is proof for the task that asked; who has answered is not asked again."""
-    visit_tasks.follow_visits([event.visit_id for event in events], now=clock.now())
+    """Who comes is reminded on the day; his answer is proof for the task that asked; who has answered is not asked again.
+    Who asks for a time himself waits on one list for a word."""
+    visits, now = [event.visit_id for event in events], clock.now()
+    visit_tasks.follow_visits(visits, now=now)
+    wish_tasks.follow_wishes(visits, now=now)
 
 
 @outbox.subscribe(VisitsPlanned)
@@ -181,6 +185,7 @@ def hold_for_heir(events: list[StaffResigned]) -> None:
     """Open work of a guide who left is held until an heir is named."""
     for event in events:
         upkeep.hold_resigned(event.staff_id, now=clock.now())
+    wish_tasks.place_wishes([event.staff_id for event in events], now=clock.now())
 
 
 @outbox.subscribe(HeirNamed)
@@ -190,6 +195,7 @@ def hand_over(events: list[HeirNamed]) -> None:
         now = clock.now()
         upkeep.hand_to_heir(event.handover_id, now=now)
         open_handover_intros(event.handover_id, now=now)
+        wish_tasks.place_handed(event.handover_id, now=now)
 
 
 @outbox.subscribe(StaffAwayChanged)
@@ -198,6 +204,7 @@ def cover_absences(events: list[StaffAwayChanged]) -> None:
     for event in events:
         upkeep.cover_absence(event.staff_id, event.days, now=clock.now())
         absences.bring_back(event.staff_id, event.days, now=clock.now())
+    wish_tasks.place_wishes([event.staff_id for event in events], now=clock.now())
 
 
 @outbox.subscribe(AnnouncementUnread)

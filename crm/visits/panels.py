@@ -15,8 +15,10 @@ from yejibao.core.flat import address, section
 from yejibao.core.panels import Answer, panel
 
 from . import services
+from .models import Visit
 from .reads import NEXT_VISIT
 from .scoped import INVITE
+from .telling import slot_words
 
 
 @panel("member", order=28, name="visits", reads=(NEXT_VISIT,))
@@ -42,3 +44,14 @@ def scanned_in_store(request: HttpRequest, *, item: ItemCode, member: Member | N
         return None
     visit = services.see_scan(member_id=member.pk, sku=item.sku, now=now)
     return ("visits/here.html", {"visit": visit, "now": now}) if visit else None
+
+
+@panel("task", order=10, name="visit")
+def task_panel(request: HttpRequest, *, task: Any, now: datetime, **_: Any) -> Answer:
+    """The visit a task is about: when, what for, and while he waits for a word, the answers. One statement, for such tasks alone."""
+    number = task.context.get("visit")
+    if not isinstance(number, int):
+        return None
+    rows = Visit.objects.visible_to(access.actor_of(request)).with_people()
+    found = rows.filter(pk=number).first()
+    return ("visits/task_panel.html", {"visit": found, "slot": slot_words(found, now=now)}) if found else None

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from yejibao.core import words
 from yejibao.core.templatetags import yjb
 
+from .labels import ON_ITS_PAGE
 from .models import Task
 from .queries.day import Card
 
@@ -63,7 +64,7 @@ def _card(t: Card, look: Look) -> str:
     )
     return f"""<article class="task {t.urgency}" id="task-{t.pk}">
 <span class="av {yjb.avatar_class(t.member_id)}" aria-hidden="true">{escape(yjb.surname(t.name))}</span>
-<a class="grow plain" href="{url}"><div class="t1"><b class="ell">{name}</b>{yjb.tier(t.tier)}{look.countdown(t.due_at)}</div><div class="why">{escape(t.why)}</div><div class="meta"><span class="tag {t.tone}">{label}</span><span class="ell">{_HOW.get(t.channel, "当面加好友")}</span></div>{also}</a>
+<a class="grow plain" href="{url}"><div class="t1"><b class="ell">{name}</b>{yjb.tier(t.tier)}{look.countdown(t.due_at)}</div><div class="why">{escape(t.why)}</div><div class="meta"><span class="tag {t.tone}">{label}</span><span class="ell">{"点开回他一声" if t.task_type in ON_ITS_PAGE else _HOW.get(t.channel, "当面加好友")}</span></div>{also}</a>
 <div class="acts"><a class="ib more-acts" href="{url}menu/" hx-get="{url}menu/" hx-target="#sheet-body" data-sheet="{name} · {label}" aria-label="{name}的更多操作">{_icon("ellipsis", "i-22")}</a>
 {_button(t, name, url, look)}</div>
 </article>
@@ -75,6 +76,8 @@ _HOW: dict[str, str] = {Task.Channel.WECOM: "话术已备好", Task.Channel.CALL
 
 def _button(t: Card, name: str, url: str, look: Look) -> str:
     """Return the round button: the green one goes to the member and is off in the quiet hours."""
+    if t.task_type in ON_ITS_PAGE:
+        return f'<a class="ib ib-b" href="{url}" aria-label="回{name}一声">{_icon("calendar-check", "i-22")}</a>'
     if t.channel == Task.Channel.CALL:
         return f'<a class="ib ib-call" href="{url}" aria-label="给{name}打电话">{_icon("phone", "i-22")}</a>'
     if not t.is_chat:

@@ -18,6 +18,8 @@ SKIP_WORDS = {
     "member_cap": _("达到打扰上限"), "guide_cap": _("当日任务已满"), "late_data": _("订单到账过晚"),
     "manual": _("已批准跳过"), "rule_removed": _("规则已取消这一步"), "visit_settled": _("到店的事已经有结果"),
 }  # fmt: skip
+# Kinds that end by a tap on the page of what they are about: no words are sent from them, and nothing of the way to him matters.
+ON_ITS_PAGE = ("visit_confirm",)
 REFUSALS = {  # what a guide is told when a rule holds at the moment of sending
     "member_deleted": "他的会员已注销，这件事取消了",
     "returned_full": "这单他全退了，这件事取消了",

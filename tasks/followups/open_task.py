@@ -1,6 +1,6 @@
 """The page of a task that is to be done, drawn without the template engine: next to 今日 it is the page a guide opens most.
 
-    open_task.head(sheet), then what a template adds for a few kinds, then open_task.rest(sheet)
+    open_task.head(sheet), then what a template adds for a few kinds, then open_task.rest(sheet), or past(sheet)
 
 Everything a person wrote is escaped here. Done and ended tasks are drawn by their templates, with `member_strip` and `traces`.
 """
@@ -159,6 +159,11 @@ def rest(sheet: Sheet) -> SafeString:
 {_section("留痕", traces(story, sheet.now))}
 {_bar(sheet) if sheet.is_mine else ""}
 """)
+
+
+def past(sheet: Sheet) -> SafeString:
+    """Return what happened, for a task without words: what it is about stands above, with its own buttons."""
+    return mark_safe(_section("留痕", traces(sheet.story, sheet.now)))
 
 
 def _section(title: str, inside: str) -> str:

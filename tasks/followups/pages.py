@@ -27,7 +27,7 @@ from . import hours, open_task, services
 from .acts import prepare, state_of
 from .cards import Look, draw_cards, draw_lines
 from .handover_pack import pack_of
-from .labels import CALL_RESULTS, LATER_REASONS, OUTCOMES
+from .labels import CALL_RESULTS, LATER_REASONS, ON_ITS_PAGE, OUTCOMES
 from .later import beyond_due, later_moments
 from .models import Task
 from .open_task import Choice, Sheet
@@ -38,6 +38,7 @@ from .ticket_pages import fit_of
 guides_only = access.roles("guide", "store_manager")
 SKIP_IDEAS = ("他最近出差", "他说过别打扰", "已经当面聊过", "家里有事")
 VISIT_IDEA = time(15, 0)
+ABOUT = {"ticket", "visit"}
 
 
 def _staff_id(request: HttpRequest) -> int:
@@ -145,10 +146,16 @@ def _task_page(request: HttpRequest, pk: int, now: datetime) -> HttpResponse:
         "may_open_card": found.state == Task.State.OPEN or not is_mine or found.member.owner_guide_id == found.assignee_id,
         "shell": _shell(request), "is_done": found.state == Task.State.DONE,
         "opens": found.store.opens_at.strftime("%H:%M"),
-        # The ticket it is about, where there is one: most tasks are about nothing but the member.
-        "about": render_panels("task", request, task=found, now=now) if "ticket" in found.context else [],
+        # The ticket or visit it is about, where there is one: most tasks are about nothing but the member.
+        "about": render_panels("task", request, task=found, now=now) if found.context.keys() & ABOUT else [],
     }  # fmt: skip
-    if story.can_do:
+    if story.can_do and found.task_type in ON_ITS_PAGE:
+        look = Sheet(
+            story=story, choice=_chooser(request, []), now=now, opens=context["opens"], elapsed=_elapsed(found, now),
+            is_mine=is_mine, may_open_card=context["may_open_card"], csrf_token=get_token(request), by_hand=False,
+        )  # fmt: skip
+        context |= {"csrf_token": look.csrf_token, "head": open_task.head(look), "rest": open_task.past(look)}
+    elif story.can_do:
         picked = request.GET.get("script", "")[:48]
         offers = offer(found, guide=found.assignee, now=now, also=picked, words=story.words)
         sheet = Sheet(

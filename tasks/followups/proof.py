@@ -14,7 +14,7 @@ _TAGS = {  # the green tag of a finished task
     "friend_tagged": "记了标签，算完成", "visit_booked": "约到店，算完成", "coupon_issued": "发了券，算完成",
     "order_linked": "又来买了，算完成", "form_submitted": "填了表，算完成", "group_send_confirmed": "群发已确认",
     "group_posted": "社群已发送", "moments_posted": "朋友圈已发表", "live_reserved": "直播已预约", "ticket_replied": "已首次响应",
-    "note": "写了小结，算完成",
+    "note": "写了小结，算完成", "visit_answered": "回了他，算完成",
 }  # fmt: skip
 CLOSING = tuple(_TAGS)
 

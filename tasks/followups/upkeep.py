@@ -9,6 +9,7 @@ from tasks.cadences import moments
 from tasks.cadences.changes import complete_walked
 from yejibao.core import clock
 
+from .labels import ON_ITS_PAGE
 from .models import Task
 from .opening import HANDOVER_HOLD_HOURS
 from .people import away, friends, manager, staffed
@@ -201,11 +202,11 @@ def follow_untransferred(member_ids: Sequence[int], *, now: datetime) -> int:
                 held_reason = CASE WHEN m.phone_consent THEN t.held_reason END,
                 tell_at = CASE WHEN m.phone_consent THEN t.tell_at END
             FROM crm_member m WHERE m.id = t.member_id AND m.id = ANY(%(members)s) AND t.state = 'open'
-              AND t.assignee_id = m.owner_guide_id AND t.channel = 'wecom_message'
+              AND t.assignee_id = m.owner_guide_id AND t.channel = 'wecom_message' AND t.task_type <> ALL(%(answered)s)
               AND NOT {friends("t.member_id", "t.assignee_id")}
             RETURNING t.enrollment_id, t.state
             """,
-            {"members": list(member_ids), "now": now},
+            {"members": list(member_ids), "now": now, "answered": list(ON_ITS_PAGE)},
         )
         rows = cursor.fetchall()
     complete_walked([cycle for cycle, state in rows if cycle and state == "skipped"], now=now)
@@ -326,6 +327,7 @@ def _after_friend_lost(member_id: int, guide_id: int, *, now: datetime) -> int:
                 FROM tasks_task t JOIN crm_member m ON m.id = t.member_id
                 LEFT JOIN tasks_cadencestep step ON step.version_id = t.cadence_version_id AND step.key = t.node
                 WHERE t.member_id = %(member)s AND t.assignee_id = %(guide)s AND t.state = 'open'
+                  AND t.task_type <> ALL(%(answered)s)
                 FOR UPDATE OF t
             )
             UPDATE tasks_task t SET
@@ -337,7 +339,7 @@ def _after_friend_lost(member_id: int, guide_id: int, *, now: datetime) -> int:
                 held_at = CASE WHEN j.may_call THEN t.held_at END, held_reason = CASE WHEN j.may_call THEN t.held_reason END
             FROM judged j WHERE t.id = j.id RETURNING t.enrollment_id
             """,
-            {"member": member_id, "guide": guide_id, "now": now},
+            {"member": member_id, "guide": guide_id, "now": now, "answered": list(ON_ITS_PAGE)},
         )
         ended = [row[0] for row in cursor.fetchall() if row[0]]
     complete_walked(ended, now=now)
@@ -350,8 +352,8 @@ def skip_do_not_contact(member_ids: Sequence[int], *, now: datetime) -> int:
         cursor.execute(
             "UPDATE tasks_task t SET state = 'skipped', closed_reason = 'do_not_contact', closed_at = %s, tell_at = NULL, "
             "held_at = NULL, held_reason = NULL FROM crm_member m WHERE m.id = t.member_id AND m.id = ANY(%s) "
-            "AND m.do_not_contact AND t.state = 'open' RETURNING t.enrollment_id",
-            [now, list(member_ids)],
+            "AND m.do_not_contact AND t.state = 'open' AND t.task_type <> ALL(%s) RETURNING t.enrollment_id",
+            [now, list(member_ids), list(ON_ITS_PAGE)],
         )
         ended = [row[0] for row in cursor.fetchall()]
     complete_walked([pk for pk in ended if pk], now=now)

@@ -11,6 +11,7 @@ NODE_NAMES = {"m30": "30 分钟回访", "d3": "3 天回访", "d30": "30 天回�
 TYPE_NAMES = {
     "aftersale_care": "售后关怀", "handover_intro": "交接问候", "welcome_new_friend": "新好友破冰",
     "aftersale_first_response": "售后首次响应", "pickup_reminder": "取衣提醒", "fitting_progress": "定制进度", "survey_low_score": "低分评价回访",
+    "visit_confirm": "到店确认",
 }  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from tasks.followups.models import Task
 from tasks.scripts.words import NODE_LABELS, kind_names
 from yejibao.core import clock, reading, words
 
-# caps.per_guide_day.note: "m30, d3, after-sale and birthday-on-the-day are always shown"; steps say so themselves
-ALWAYS_SHOWN = ("aftersale_first_response", "aftersale_care", "birthday_day")
+# caps.per_guide_day.note: "m30, d3, after-sale and birthday-on-the-day are always shown"; steps say so themselves. And who
+# asked for a time himself waits for a word.
+ALWAYS_SHOWN = ("aftersale_first_response", "aftersale_care", "birthday_day", "visit_confirm")
 SECTIONS = (("now", "马上办"), ("today", "今天内"), ("week", "本周"))
 
 

@@ -13,6 +13,7 @@ from yejibao.core.errors import Conflict, Forbidden
 from yejibao.core.scope import Actor
 
 from .. import hours
+from ..labels import ON_ITS_PAGE
 from ..models import Task
 from ..proof import SILENT, WORDS_LEFT
 
@@ -69,6 +70,12 @@ def must_be_open(task: Task) -> None:
         raise Conflict(_("这件事已经是「%(state)s」了") % {"state": task.get_state_display()})
     if task.held_at:
         raise Conflict(_("这件事暂缓中，放出来以后再做"))
+
+
+def must_be_said(task: Task) -> None:
+    """Raise Conflict for a task that words do not end: what it is about has a page of its own, where the answer is given."""
+    if task.task_type in ON_ITS_PAGE:
+        raise Conflict(_("打开这件事，在上面点一下答复，他的手机上马上看得到"))
 
 
 def was_closed_in_silence(task: Task, *, now: datetime) -> bool:

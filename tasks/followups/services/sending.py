@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.members.services import lock_members, set_do_not_contact
@@ -15,10 +16,19 @@ from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.events import DutyFinished
 from yejibao.core.scope import Actor
 
-from ..labels import CALL_RESULTS, OUTCOMES
+from ..labels import CALL_RESULTS, ON_ITS_PAGE, OUTCOMES
 from ..models import PendingSend, Task, TaskEvidence
 from .finishing import add_evidence, finish, reopen
-from .guards import doer, lock, may_act, must_be_open, no_quiet_hours, note_on_behalf, was_closed_in_silence
+from .guards import (
+    doer,
+    lock,
+    may_act,
+    must_be_open,
+    must_be_said,
+    no_quiet_hours,
+    note_on_behalf,
+    was_closed_in_silence,
+)
 from .rechecking import judge, recheck
 from .visit_tasks import cause_of, prove_booked
 
@@ -45,6 +55,7 @@ def prepare_send(task: Task, *, actor: Actor, script_key: str, text: str, now: d
         raise Invalid(_("先写一句话再发"), errors=[{"field": "text", "code": "required", "message": "话术是空的"}])
     with transaction.atomic():
         may_act(lock(task), actor)
+        must_be_said(task)
         is_over = was_closed_in_silence(task, now=now)
         if not is_over:
             must_be_open(task)
@@ -75,6 +86,7 @@ def record_sent(
     The same receipt twice counts once.
     """
     lock(task, also=also)
+    must_be_said(task)
     if not task.pending_sends.filter(guide_id=actor.staff_id).exists():
         may_act(task, actor)
     no_quiet_hours(task, now)
@@ -93,6 +105,7 @@ def record_claimed(
 ) -> Task:  # fmt: skip
     """The guide says she pasted it herself (我发了): level 0, marked 手动, sampled by the spot check."""
     may_act(lock(task, also=also), actor)
+    must_be_said(task)
     if not was_closed_in_silence(task, now=now):
         must_be_open(task)
     no_quiet_hours(task, now)
@@ -106,6 +119,7 @@ def record_claimed(
 def log_call(task: Task, *, actor: Actor, result: str, note: str, now: datetime, also: Sequence[int] = ()) -> Task:
     """Keep the result of a call. Connected is level 2; 未接 closes the task only the second time, on another day."""
     may_act(lock(task, also=also), actor)
+    must_be_said(task)
     must_be_open(task)
     no_quiet_hours(task, now)
     if result not in CALL_RESULTS:
@@ -182,7 +196,7 @@ def _finish(
     """Close a task, and those ticked 顺带, with the same proof; keep which words were used."""
     merged = Task.objects.filter(
         pk__in=also, member_id=task.member_id, state="open", assignee_id=task.assignee_id, held_at=None
-    ).exclude(pk=task.pk)
+    ).exclude(Q(pk=task.pk) | Q(task_type__in=ON_ITS_PAGE))
     guide = doer(task, actor)
     ids = [task.pk, *merged.values_list("pk", flat=True)]
     closed = finish(
