@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from crm.orders.checkout.models import Exchange
 from crm.orders.checkout.services import member_pays_exchange
 from crm.wallet.queries import balance_of
-from yejibao.core import access, clock, hx, idempotency, limits
+from yejibao.core import access, clock, hx, idempotency, limits, live
 
 from .paying import due_seen, exchange_of, look_at_exchange, payer_of, to_pay, waited_for
 from .places import member_of, session_of
@@ -27,13 +27,25 @@ def _own(request: HttpRequest, public_id: UUID) -> Exchange:
 @require_GET
 @access.member
 def exchange(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """What he gets, what he gives back, what is to pay; what his card holds is offered first."""
+    """What he gets, what he gives back, what is to pay; what his card holds is offered first.
+
+    Refreshes itself while others decide. Once he has chosen to pay, the page asks after his payment instead.
+    """
     row, now = _own(request, public_id), clock.now()
-    facts = {
-        "exchange": row, "was": row.order.lines.filter(line_no=row.line_no).first(), "now": now, "pay_order": waited_for(row),
-        "is_over": row.expires_at is not None and row.expires_at <= now, "card_fen": balance_of(member_of(request)).usable_fen,
-    }  # fmt: skip
-    return render(request, "member/exchange.html", facts)
+    is_over, card_fen = row.expires_at is not None and row.expires_at <= now, balance_of(member_of(request)).usable_fen
+    pay_order = waited_for(row)
+    mark = live.mark(row, pay_order and pay_order.pk, is_over, card_fen, clock.local_day(now))
+
+    def build() -> HttpResponse:
+        if pay_order is not None and hx.is_htmx(request):  # begun elsewhere: the whole page, whose script pays
+            return hx.redirect(request.path)
+        facts = {
+            "exchange": row, "was": row.order.lines.filter(line_no=row.line_no).first(), "now": now, "pay_order": pay_order,
+            "is_over": is_over, "card_fen": card_fen, "mark": mark,
+        }  # fmt: skip
+        return render(request, "member/exchange_part.html" if hx.is_htmx(request) else "member/exchange.html", facts)
+
+    return live.answer(request, mark, build)
 
 
 @require_POST

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from crm.benefits import services as benefits
 from crm.catalogue.models import Sku
@@ -18,6 +19,7 @@ from guides.approvals.models import Approval
 from tests.factories import checkout as make
 from tests.factories.crm import make_order
 from tests.factories.guides import actor, make_staff
+from tests.factories.portal import sign_in_member
 from yejibao.core import clock
 from yejibao.core.models import OutboxEvent
 from yejibao.core.scope import Actor
@@ -34,6 +36,11 @@ CASH = [services.Pay("cash")]
 def swap(shop: Shop, sold: Sale | Order, line_no: int, sku: Sku, *, key: str = "x1", **more: Any) -> Exchange:
     who = more.pop("actor", shop.manager)
     return services.exchange_piece(sold, line_no, sku, key=key, actor=who, now=clock.now(), **more)
+
+
+def looked_at(client: Client, row: Exchange, *, had: str = "") -> Any:
+    """His page asks for its part again, as static/js/live.js does."""
+    return client.get(f"/my/exchanges/{row.public_id}/", headers={"HX-Request": "true", "If-None-Match": f'"{had}"'})
 
 
 @pytest.fixture
@@ -157,6 +164,28 @@ def test_what_is_cheaper_goes_back_by_the_way_it_was_paid(shop: Shop, tie: Sku) 
     services.settle_refund(PayRefund.objects.get().pk, now=clock.now())
     later = back(shop, sale, (3, 1))
     assert (later.amount_fen, PayRefund.objects.order_by("-pk")[0].amount_fen) == (19800, 19800)
+
+
+def test_his_page_changes_by_itself_when_it_was_decided(shop: Shop, tie: Sku, coat: Sku, client: Client) -> None:
+    sign_in_member(client, shop.member)
+    row = swap(shop, shop.paid(), 1, tie, actor=shop.guide)
+    page = client.get(f"/my/exchanges/{row.public_id}/")
+    mark = page.headers["ETag"].strip('"')
+    assert "门店在走流程" in page.content.decode() and f'data-mark="{mark}"' in page.content.decode()
+    assert looked_at(client, row, had=mark).status_code == 304  # nothing new
+    approvals.refuse(Approval.objects.get(), actor=shop.manager, now=clock.now(), answer="穿过了")
+    fresh = looked_at(client, row, had=mark)
+    assert "这次没有换" in fresh.content.decode() and "<html" not in fresh.content.decode()
+    # What he pays by himself is asked after by the page that pays: it does not change under his thumb.
+    due = swap(shop, shop.paid(), 1, coat, by_link=True, actor=shop.guide, key="x2")
+    assert "data-live" in client.get(f"/my/exchanges/{due.public_id}/").content.decode()
+    services.member_pays_exchange(
+        due, member=shop.member, use_wallet=False, payer_openid="o-1", key="k", actor=Actor(kind="member", member_id=shop.member.pk),
+        now=clock.now(), expected_due_fen=due.due_fen,
+    )  # fmt: skip
+    page = client.get(f"/my/exchanges/{due.public_id}/").content.decode()
+    assert "data-pay-go" in page and "data-live" not in page
+    assert looked_at(client, due).headers["HX-Redirect"] == f"/my/exchanges/{due.public_id}/"  # begun on another phone
 
 
 def test_an_exchange_nobody_agreed_to_is_none(shop: Shop, tie: Sku) -> None:
