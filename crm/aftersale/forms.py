@@ -19,7 +19,7 @@ from yejibao.core import desk
 from yejibao.core.clock import local_day
 
 from . import queries
-from .rights import Rights, rights_of
+from .rights import Rights, kept_of, rights_of
 from .rules import rules
 
 # 哪里不对, and what one mostly wishes then.
@@ -61,7 +61,7 @@ def form_facts(member: Member, *, line: str | None, kind: str, now: datetime) ->
     if chosen is None:
         return facts
     order, piece = chosen
-    rights = rights_of(order, now=now)
+    rights = rights_of(order, now=now, kept=kept_of(order, piece))
     return facts | {
         "chosen": piece, "order": order, "rights": rights, "ways": ways_of(member, rights, now=now),
         "sizes": sizes_of(piece, store_id=order.store_id, now=now),
@@ -79,7 +79,10 @@ def ways_of(member: Member, rights: Rights, *, now: datetime) -> list[Way]:
     """Return what he may wish for a piece, in the order in which it is wished for. One statement."""
     care = free_care_of(member, today=local_day(now))
     free = f"，干洗这些今年还有 {care.left} 次免费" if care.left else ""
-    back = _within(rights.send_back, "原路退回，积分和券一起算")
+
+    def comes_back(days: int | None, note: str) -> str:
+        return f"{rights.kept}；不合身可以改，有质量问题选上面那一项" if rights.kept else _within(days, note)
+
     if rights.faulty is not None:
         faulty = Way("quality", "有质量问题", "30 天内修、换、退，您说了算")
     elif rights.free_repair is not None:
@@ -88,9 +91,9 @@ def ways_of(member: Member, rights: Rights, *, now: datetime) -> list[Way]:
         faulty = Way("repair", "修一修", "看过再报价，您点头才修")
     return [
         faulty,
-        Way("exchange_size", "换尺码", _within(rights.exchange, "同款换码，不用补钱"), rights.exchange is not None),
-        Way("exchange_item", "换别的款", _within(rights.exchange, "多退少补"), rights.exchange is not None),
-        Way("return", "退货", back, rights.send_back is not None),
+        Way("exchange_size", "换尺码", comes_back(rights.exchange, "同款换码，不用补钱"), rights.exchange is not None),
+        Way("exchange_item", "换别的款", comes_back(rights.exchange, "多退少补"), rights.exchange is not None),
+        Way("return", "退货", comes_back(rights.send_back, "原路退回，积分和券一起算"), rights.send_back is not None),
         Way(
             "alteration",
             "改一改",

@@ -21,7 +21,7 @@ from .checking.queries import check_of, marks_of
 from .models import CareSlip, Ticket, TicketStep
 from .remedies import MENDED
 from .replies.filling import ready_for
-from .rights import rights_of
+from .rights import kept_of, rights_of
 from .rules import rules
 from .services.caring import TAKEN_IN, TO_INSPECT
 from .solutions import solutions_of
@@ -63,7 +63,7 @@ def whole(request: HttpRequest, held: Ticket, facts: dict[str, Any], *, called: 
     remedies = queries.remedies(held)
     coverage = _coverage(held, now)
     found = {
-        "rights": rights_of(held.order, now=now) if held.order else None,
+        "rights": rights_of(held.order, now=now, kept=_kept(held)) if held.order else None,
         "tips": care_tips().get(line.care_key, "") if line else "",
         "sizes": his_sizes(held.member, now=now), "former": former(held, actor), "coverage": coverage, "remedies": remedies,
         "check": (check := check_of(held, actor)), "checked": marks_of(check) if check else [],
@@ -153,3 +153,9 @@ def _coverage(held: Ticket, now: datetime) -> Any:
 def _is_above(held: Ticket, stage: str) -> bool:
     order = list(Ticket.Stage.values)
     return order.index(stage) > order.index(held.stage)
+
+
+def _kept(held: Ticket) -> str:
+    """Return why its piece never comes back; asked only of what was made to measure, which is most of them."""
+    line = held.line
+    return kept_of(line.order, line) if line is not None and line.is_made_to_measure else ""

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from crm.aftersale.forms import sizes_of, ways_of
 from crm.aftersale.goods import goods_instead
 from crm.aftersale.models import Ticket
-from crm.aftersale.rights import rights_of
+from crm.aftersale.rights import kept_of, rights_of
 from crm.orders.models import Order, OrderLine
 from yejibao.core import clock
 from yejibao.core.errors import NotFound
@@ -105,7 +105,7 @@ class Piece(PieceView):
     )  # fmt: skip
     def get(self, request: Request, number: str, line_no: int) -> Response:
         (order, line), now = self.piece(number, line_no), clock.now()
-        rights = rights_of(order, now=now)
+        rights = rights_of(order, now=now, kept=kept_of(order, line))
         sizes = sizes_of(line, store_id=order.store_id, now=now)
         told = {
             "item": " ".join(part for part in (line.item_name, line.color, line.size) if part), "is_on_its_way": rights.is_on_its_way,

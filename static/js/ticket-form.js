@@ -12,7 +12,8 @@ document.querySelectorAll("[data-ticket-form]").forEach((form) => {
 
   function lead(trouble) {
     const way = form.querySelector(`[name=kind][value="${trouble.dataset.way}"]:not(:disabled)`)
-      || (trouble.dataset.way === "quality" && form.querySelector("[name=kind][value=repair]:not(:disabled)"));
+      || (trouble.dataset.way === "quality" && form.querySelector("[name=kind][value=repair]:not(:disabled)"))
+      || (trouble.dataset.way === "exchange_size" && form.querySelector("[name=kind][value=alteration]:not(:disabled)"));
     if (way && !isOwnChoice) way.checked = true;
   }
 
