@@ -22,7 +22,7 @@ A_LINE = {
 }  # fmt: skip
 AN_ORDER = {
     "number": NUMBER, "kind": "retail", "kind_name": "门店", "status": "paid", "status_name": "已付款", "store": "新街口店",
-    "paid_at": "2026-11-20T14:00:00+08:00", "is_delivery": False, "received_at": None, "paid_fen": 268000, "refunded_fen": 0,
+    "paid_at": "2026-11-20T14:00:00+08:00", "is_delivery": False, "received_at": None, "paid_fen": 268000, "refunded_fen": 0, "given_up_fen": 0,
     "receipt": "/r/6f0b0f5e-0d8a-4a52-9c57-2f6f3b0a1c11/", "lines": [A_LINE],
 }  # fmt: skip
 
@@ -37,6 +37,9 @@ class MemberOrderOut(serializers.ModelSerializer[Order]):
     store = serializers.CharField(source="store.short_name")
     kind_name = serializers.CharField(source="get_kind_display")
     status_name = serializers.CharField(source="get_status_display")
+    given_up_fen = serializers.IntegerField(
+        help_text="退款里没能退到会员手里、财务也不再退的；refunded_fen 里含这一部分"
+    )
     lines = MemberOrderLineOut(many=True)
     receipt = serializers.SerializerMethodField(help_text="小票的网页；线下老收银的没有，是空的")
 
@@ -48,7 +51,7 @@ class MemberOrderOut(serializers.ModelSerializer[Order]):
         model = Order
         fields: tuple[str, ...] = (
             "number", "kind", "kind_name", "status", "status_name", "store", "paid_at", "is_delivery", "received_at", "paid_fen",
-            "refunded_fen", "receipt", "lines",
+            "refunded_fen", "given_up_fen", "receipt", "lines",
         )  # fmt: skip
 
 

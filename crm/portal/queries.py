@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from crm.benefits.models import CouponBatch
 from crm.benefits.queries import LevelStanding, Points, level_of, points_of, usable_count
 from crm.friends.models import ContactWay
 from crm.members.models import Member
+from crm.orders.checkout.models import SaleRefund
 from crm.orders.models import Order, OrderLine
 from crm.wallet.models import Transfer
 from crm.wallet.queries import Balance, balance_of
@@ -37,9 +39,11 @@ def code_of(guide: Staff) -> ContactWay | None:
 
 
 def orders_of(actor: Actor) -> QuerySet[Order]:
-    """Return the member's orders that reached us, with the lines he has of them and the store."""
+    """Return the member's orders that reached us, with the lines he has of them, the store, and what of a refund he did not get."""
     orders = Order.objects.visible_to(actor).filter(known_at__isnull=False).exclude(kind__in=NOT_GOODS)
     lines = Prefetch("lines", OrderLine.objects.filter(replaced_by=None).order_by("line_no"))
+    given_up = SaleRefund.objects.filter(order=OuterRef("pk"), given_up_fen__gt=0).order_by().values("order")
+    orders = orders.annotate(given_up_fen=Coalesce(Subquery(given_up.values(fen=Sum("given_up_fen"))), 0))
     return orders.exclude(status=Order.Status.VOID).select_related("store", "sale").prefetch_related(lines)
 
 

@@ -228,8 +228,14 @@ class MemberRefundOut(serializers.Serializer[Any]):
 
 
 class MemberRefundPageOut(serializers.Serializer[Any]):
-    quote = MemberRefundQuoteOut(allow_null=True, help_text="卡里没有可退的钱时为空")
+    quote = MemberRefundQuoteOut(help_text="卡已经清零、等银行转账时都是 0")
     asked = MemberRefundOut(allow_null=True, help_text="正在办的退卡，到钱转给他为止；没有就是空")
+
+
+def _nothing_left(asked: CardRefund | None) -> dict[str, Any]:
+    """Return the quote of a card that was emptied and whose money is on its way."""
+    nothing = dict.fromkeys(("principal_fen", "gift_fen", "pay_fen", "taken_back_fen"), 0)
+    return {**nothing, "may_be_cash": False, "pay_before": asked.pay_before if asked else None}
 
 
 class Refund(MemberView):
@@ -252,9 +258,9 @@ class Refund(MemberView):
     def get(self, request: Request) -> Response:
         card = live_wallet(self.member)
         asked = CardRefund.objects.visible_to(self.actor).under_way().filter(wallet=card).order_by("-pk").first()
-        if asked is None:
+        if card is None or asked is None:
             card = self._card()
-        quote = wallet.quote_refund(card, now=clock.now()) if card is not None and card.total_fen else None
+        quote = wallet.quote_refund(card, now=clock.now()) if card.total_fen else _nothing_left(asked)
         return Response(MemberRefundPageOut({"quote": quote, "asked": asked}).data)
 
     @call(

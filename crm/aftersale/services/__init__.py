@@ -16,7 +16,7 @@ from .answering import (
 )
 from .caring import FeeOpen, NotConfirmed, NotToReceive, confirm_slip, receive, tell_of_unclaimed
 from .escalating import close_silent, pass_up_late
-from .fees import NoFee, begin_fee, settle_fee, settle_fee_back, take_fee
+from .fees import NoFee, begin_fee, end_fee_back, settle_fee, settle_fee_back, take_fee
 from .liable import MadeGood, NotWithUs, close_compensated, compensate, repair_own_damage
 from .moving import NoSuchStep, ReopenedAlready, close_ticket, move_ticket, set_pickup
 from .opening import ask, open_ticket
@@ -54,6 +54,7 @@ __all__ = [
     "close_ticket",
     "compensate",
     "confirm_slip",
+    "end_fee_back",
     "follow_tickets",
     "go_on_refused",
     "hand_up",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from django.db import transaction
@@ -25,6 +26,7 @@ COUNTER, CARD, WECHAT = ("cash", "card"), "wallet", "wechat"
 PURPOSE = "care"  # of an order at WeChat
 FREE = "不收费了，原路退回"
 SYSTEM = Actor.system("wechatpay")
+FEE_BACK = re.compile(r"care:(\d+):back")  # the key of its refund
 Debit, Credit = LedgerEntry.Side.DEBIT, LedgerEntry.Side.CREDIT
 
 
@@ -127,6 +129,27 @@ def settle_fee_back(slip_id: int, *, pay_refund_id: int, amount_fen: int, provid
         slip, Account.REFUND_CLEARING, Account.CASH_WECHAT, kind="payback", key="fee_back", actor=SYSTEM, now=now, amount=amount_fen,
         provider_txn=provider_txn,
     )  # fmt: skip
+
+
+@transaction.atomic
+def end_fee_back(pay_refund_id: int, *, credit: str, actor: Actor, now: datetime) -> bool:
+    """A fee that WeChat could not bring back was ended by finance: `credit` is what it went to. Tell whether it was a fee."""
+    refund = PayRefund.objects.filter(pk=pay_refund_id).first()
+    found = FEE_BACK.fullmatch(refund.key) if refund else None
+    if refund is None or found is None:
+        return False
+    slip = CareSlip.objects.select_related("ticket__store").get(pk=int(found[1]))
+    _book(
+        slip,
+        Account.REFUND_CLEARING,
+        credit,
+        kind="payback",
+        key="fee_ended",
+        actor=actor,
+        now=now,
+        amount=refund.amount_fen,
+    )
+    return True
 
 
 def _to_be_paid(held: Ticket) -> CareSlip:

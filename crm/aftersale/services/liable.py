@@ -23,7 +23,7 @@ from ..rules import rules
 from .answering import held_by, say, words_of
 from .fees import give_back_fee
 from .moving import end_ticket
-from .settling import next_key
+from .settling import next_key, not_got
 
 Cover = CareSlip.Coverage
 
@@ -107,4 +107,6 @@ def _ours(held: Ticket, *, actor: Actor, now: datetime) -> CareSlip:
 
 
 def _said(refund: SaleRefund) -> str:
+    if refund.given_up_fen:
+        return not_got(refund, verb="赔", what="赔付")
     return f"已赔付 {yuan(refund.amount_fen, cents=True)}"

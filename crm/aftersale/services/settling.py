@@ -80,5 +80,13 @@ def close_refunded(*, now: datetime) -> dict[str, int]:
     return {"refunded": work_off(back, close)}
 
 
+def not_got(refund: SaleRefund, *, verb: str, what: str) -> str:
+    """Return what he did not get of money that finance gave up, and what he did: 退了 ¥100.00，¥298.00 没退成，财务停止了退款."""
+    got = f"{verb}了 {yuan(refund.got_fen, cents=True)}，" if refund.got_fen else ""
+    return f"{got}{yuan(refund.given_up_fen, cents=True)} 没{verb}成，财务停止了{what}"
+
+
 def _back(refund: SaleRefund) -> str:
+    if refund.given_up_fen:
+        return not_got(refund, verb="退", what="退款")
     return f"已退 {yuan(refund.amount_fen, cents=True)}，原路退回"

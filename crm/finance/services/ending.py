@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from crm.aftersale.services import end_fee_back
 from crm.orders.checkout import services as checkout
 from crm.wallet.models import Account, LedgerEntry, Transfer
 from crm.wallet.services import Leg, book
@@ -165,7 +166,10 @@ def _end(held: RefundEnding, *, credit: str, actor: Actor, now: datetime) -> Non
     refund = wechatpay.end_by_hand(
         held.pay_refund_id, is_paid=held.how == How.PAID, actor=actor, now=now, why=held.get_how_display()
     )
-    if not checkout.end_refund(refund.pk, credit=credit, actor=actor, now=now) and credit != Account.SUSPENSE:
+    is_given_up = held.how == How.GIVEN_UP
+    is_booked = checkout.end_refund(refund.pk, credit=credit, is_given_up=is_given_up, actor=actor, now=now)
+    is_booked = is_booked or end_fee_back(refund.pk, credit=credit, actor=actor, now=now)
+    if not is_booked and not is_given_up:
         _book_unclaimed(refund, credit=credit, actor=actor, now=now)
     _move(held, State.DONE, actor=actor, now=now)
 

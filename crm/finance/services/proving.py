@@ -44,7 +44,7 @@ WHERE s.paid_at >= %(since)s AND s.paid_at < %(until)s
 _BACK = """
 SELECT p.way, sum(rp.amount_fen)::bigint FROM crm_refundpart rp JOIN crm_salepayment p ON p.id = rp.payment_id
 JOIN crm_salerefund r ON r.id = rp.refund_id
-WHERE r.state = 'done' AND r.done_at >= %(since)s AND r.done_at < %(until)s GROUP BY 1
+WHERE r.state = 'done' AND NOT rp.is_given_up AND r.done_at >= %(since)s AND r.done_at < %(until)s GROUP BY 1
 """
 _PAYABLE = f"""{PAYOUTS}
 SELECT coalesce(-sum(side * amount_fen) FILTER (WHERE booked_on < %(day)s), 0)::bigint,

@@ -370,6 +370,7 @@ class SaleRefund(models.Model):
     amount_fen = models.BigIntegerField(default=0)
     wallet_fen = models.BigIntegerField(default=0)
     withheld_fen = models.BigIntegerField(default=0)
+    given_up_fen = models.BigIntegerField(default=0, db_default=0)  # finance gave it up: he did not get it
     points_back = models.IntegerField(default=0)  # used once, his again
     points_taken = models.IntegerField(default=0)  # earned with it, taken back
     is_full = models.BooleanField(default=False)
@@ -389,8 +390,23 @@ class SaleRefund(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="done") | Q(done_at__isnull=False), name="sale_refund_done_at_a_moment"
             ),
+            models.CheckConstraint(
+                condition=Q(given_up_fen__gte=0, given_up_fen__lte=F("amount_fen")), name="sale_refund_given_up"
+            ),
         ]
         indexes = [models.Index(fields=["store", "-asked_at"], name="sale_refund_store")]
+
+    @property
+    def got_fen(self) -> int:
+        """What the member gets, or got, of it."""
+        return self.amount_fen - self.given_up_fen
+
+    @property
+    def state_said(self) -> str:
+        """How it stands, for member and staff alike: what was given up was not refunded."""
+        if self.state == self.State.DONE and self.given_up_fen:
+            return str(_("只退成一部分")) if self.got_fen else str(_("没退成"))
+        return self.get_state_display()
 
 
 class RefundLine(models.Model):
@@ -417,6 +433,7 @@ class RefundPart(models.Model):
     transfer_id = models.BigIntegerField(null=True)
     pay_refund_id = models.BigIntegerField(null=True, unique=True)
     done_at = models.DateTimeField(null=True)
+    is_given_up = models.BooleanField(default=False, db_default=False)  # done with, but it did not reach him
 
     class Meta:
         constraints = [

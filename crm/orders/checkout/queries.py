@@ -255,6 +255,7 @@ def _chosen_coupon(
 def receipt_of(sale: Sale) -> dict[str, Any]:
     """Return what a receipt says: goods, what came off, how it was paid, what it earned, what came back or was exchanged. Seven statements."""
     lines = lines_of(sale)
+    refunds = list(sale.refunds.exclude(state=SaleRefund.State.REFUSED).order_by("pk"))
     lot = PointsLot.objects.filter(subject=f"order:{sale.order_id}").values_list("earned_points", "usable_from").first()
     return {
         "sale": sale,
@@ -264,7 +265,8 @@ def receipt_of(sale: Sale) -> dict[str, Any]:
         "payments": list(sale.payments.filter(state=SalePayment.State.SETTLED, exchange=None).order_by("pk")),
         "earned": lot[0] if lot else 0,
         "usable_from": lot[1] if lot else None,
-        "refunds": list(sale.refunds.exclude(state=SaleRefund.State.REFUSED).order_by("pk")),
+        "refunds": refunds,
+        "not_got_fen": sum(one.given_up_fen for one in refunds),
         "exchanges": list(sale.exchanges.filter(state=Exchange.State.DONE).select_related("sku__style").order_by("pk")),
         "saved_fen": sale.promotion_fen + sale.coupon_fen + sale.points_fen,
     }

@@ -112,3 +112,18 @@ def test_another_way_closes_the_order_at_wechat(shop: Shop, ticket: Ticket) -> N
     services.take_fee(ticket, way="cash", key="k", actor=shop.guide, now=clock.now())
     order.refresh_from_db()
     assert order.state == "closed"
+
+
+def test_a_fee_that_wechat_cannot_bring_back_is_ended_by_hand(
+    client: Client, shop: Shop, ticket: Ticket, pay_sandbox: SandboxControl
+) -> None:
+    sign_in(client, shop.org.guide)
+    client.post(f"{path_of(ticket)}fee-code/", {"auth_code": code_of(pay_sandbox), "idempotency_key": "k0"})
+    outbox.drain_events()
+    services.repair_own_damage(ticket, reason="扣子掉了", actor=shop.guide, now=clock.now())
+    back = PayRefund.objects.get()
+    assert sums() == {Account.CASH_WECHAT: FEE, Account.REFUND_CLEARING: -FEE}
+    assert services.end_fee_back(back.pk, credit=Account.CASH_COUNTER, actor=shop.manager, now=clock.now())
+    assert sums() == {Account.CASH_WECHAT: FEE, Account.CASH_COUNTER: -FEE}
+    PayRefund.objects.update(key="late:1")
+    assert not services.end_fee_back(back.pk, credit=Account.CASH_COUNTER, actor=shop.manager, now=clock.now())

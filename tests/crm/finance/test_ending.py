@@ -6,11 +6,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from crm.aftersale.services.settling import _back
 from crm.finance import services
 from crm.finance.models import RefundEnding
 from crm.finance.services import EndsAlready, NotApproved
 from crm.orders.checkout import services as checkout
 from crm.orders.checkout.models import SaleRefund
+from crm.portal.queries import orders_of
 from crm.wallet.models import Account
 from crm.wallet.services import trial_balance
 from guides.approvals.models import Approval
@@ -21,6 +23,7 @@ from tests.factories.guides import actor, holder_of, sign_in
 from yejibao.core import clock, files
 from yejibao.core.errors import Invalid
 from yejibao.core.models import AuditEntry
+from yejibao.core.scope import Actor
 from yejibao.wechatpay import services as wechatpay
 from yejibao.wechatpay.models import PayRefund
 
@@ -99,7 +102,29 @@ def test_given_up_it_stands_where_nobody_has_claimed_it_yet(world: World, stuck:
     stuck.refresh_from_db()
     held = balances()
     assert (stuck.state, held[Account.REFUND_CLEARING], held[Account.SUSPENSE]) == ("given_up", 0, -29800)
-    assert SaleRefund.objects.get().state == "done" and world.count().difference_fen == 0
+    refund = SaleRefund.objects.get()
+    assert (refund.state, refund.given_up_fen, refund.got_fen, refund.state_said) == ("done", 29800, 0, "没退成")
+    assert [one.is_given_up for one in refund.parts.all()] == [True]
+    day = world.count()
+    assert (day.difference_fen, day.proof["sales"]["back"]) == (0, {})  # nothing went back to anybody
+
+
+def test_what_was_given_up_reads_so_for_guide_and_member(
+    world: World, stuck: PayRefund, second: Staff, client: Client
+) -> None:
+    ask(world, stuck, "given_up")
+    agree(second)
+    refund = SaleRefund.objects.get()
+    sign_in(client, world.shop.org.guide)
+    page = client.get(f"/g/till/refunds/{refund.pk}/").content.decode()
+    assert "没退成" in page and "已到" not in page and "已退款" not in page
+    receipt = client.get(f"/g/till/{refund.sale.public_id}/receipt/").content.decode()
+    assert "没退成" in receipt
+    (order,) = orders_of(Actor(kind="member", member_id=world.member.pk))
+    assert (order.given_up_fen, order.refunded_fen) == (29800, 29800)
+    assert _back(refund) == "¥298.00 没退成，财务停止了退款"
+    refund.amount_fen = 39800
+    assert (_back(refund), refund.state_said) == ("退了 ¥100.00，¥298.00 没退成，财务停止了退款", "只退成一部分")
 
 
 def test_one_way_at_a_time_and_what_was_refused_may_be_asked_again(

@@ -191,9 +191,18 @@ def settle_refund(pay_refund_id: int, *, now: datetime) -> None:
 
 
 @transaction.atomic
-def end_refund(pay_refund_id: int, *, credit: str, actor: Actor, now: datetime) -> bool:
-    """What WeChat could not bring back was ended by finance: `credit` is what it went to. Tell whether it was one of a sale's."""
-    return _owed_no_more(pay_refund_id, credit=credit, key="ended", provider_txn="", actor=actor, now=now)
+def end_refund(pay_refund_id: int, *, credit: str, is_given_up: bool, actor: Actor, now: datetime) -> bool:
+    """What WeChat could not bring back was ended by finance: `credit` is what it went to. Tell whether it was one of a sale's.
+
+    Given up, it stands so on the refund: the member did not get it.
+    """
+    if not _owed_no_more(pay_refund_id, credit=credit, key="ended", provider_txn="", actor=actor, now=now):
+        return False
+    if is_given_up:
+        part = RefundPart.objects.get(pay_refund_id=pay_refund_id)
+        RefundPart.objects.filter(pk=part.pk).update(is_given_up=True)
+        SaleRefund.objects.filter(pk=part.refund_id).update(given_up_fen=F("given_up_fen") + part.amount_fen)
+    return True
 
 
 def _owed_no_more(
