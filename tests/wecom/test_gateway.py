@@ -108,6 +108,29 @@ def test_the_test_above_sees_a_missing_lock(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_failed_transaction_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock outlives a rollback, and its session would go back into the pool with it."""
+    from django.db import DatabaseError, connection, transaction
+
+    monkeypatch.setattr(tokens, "LOCK_SECONDS", 1.0)
+    with pytest.raises(DatabaseError), transaction.atomic(), tokens.advisory_lock("mine") as locked:
+        assert locked
+        connection.cursor().execute("SELECT 1 / 0")
+
+    def ask() -> bool:
+        try:
+            with tokens.advisory_lock("mine") as locked:
+                return locked
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ask).result() is True
+    with connection.cursor() as cursor:  # and this thread has a session again
+        cursor.execute("SELECT 1")
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("redis", [True, False])
 def test_another_process_takes_the_shared_token(
     door: Gateway, sandbox: Any, redis: bool, request: pytest.FixtureRequest

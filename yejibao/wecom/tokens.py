@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
+import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from yejibao.core import clock
@@ -206,9 +207,21 @@ def advisory_lock(key: str) -> Iterator[bool]:
     try:
         yield locked
     finally:
-        if locked:
-            with suppress(DatabaseError, InterfaceError):  # the connection is gone, and the lock with it
-                _ask(f"SELECT pg_advisory_unlock({number})")
+        if locked and not _is_unlocked(number):
+            # The lock belongs to the session, outlives a rollback, and the pool would lend the session out with it:
+            # everybody would wait LOCK_SECONDS for nobody's fetch. It ends with the session.
+            log.warning("wecom: shared lock given back with its connection")
+            with suppress(DatabaseError, InterfaceError, psycopg.Error):
+                if (session := connection.connection) is not None:
+                    session.close()
+
+
+def _is_unlocked(number: int) -> bool:
+    """Give the lock back; False where the transaction around it has failed, or the connection is gone."""
+    try:
+        return _ask(f"SELECT pg_advisory_unlock({number})")
+    except (DatabaseError, InterfaceError):
+        return False
 
 
 def _ask(sql: str) -> bool:
