@@ -19,6 +19,7 @@ from yejibao.core.scope import Actor
 
 from . import leave, leave_words
 from .calendar import away_days
+from .leave_deciders import may_decide
 from .leave_models import LeaveRequest
 
 WRITERS = ("guide", "store_manager")
@@ -144,7 +145,7 @@ def decide_leave(request: HttpRequest, pk: int) -> HttpResponse:
             return desk.done(request, answer["said"], reverse("guides:leaves"))
         row = _seen(actor, pk)
     today = clock.local_day(now)
-    may = leave.may_decide(row, actor, day=today)
+    may = may_decide(row, actor, day=today)
     facts = {
         "card": _card(row), "refusal": refusal, "errors": _errors(refusal), "post": request.POST,
         "may_decide": may and row.state == LeaveRequest.State.ASKED, "can_end": may and _can_end(row, today),

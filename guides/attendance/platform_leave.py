@@ -22,7 +22,8 @@ from yejibao.wecom.gateway import Gateway
 
 from . import leave_words as words
 from .calendar import NOON
-from .leave import approvers_of, end_leave, enter_days, hold, stamp
+from .leave import end_leave, enter_days, hold, stamp
+from .leave_deciders import approvers_of
 from .leave_models import LeaveRequest
 
 log = logging.getLogger(__name__)

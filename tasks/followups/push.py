@@ -18,6 +18,8 @@ from guides.org.queries import BRANCH, heads_of_stores
 from tasks.cadences import moments
 from yejibao.core import clock, outbox
 from yejibao.core.models import OutboxMessage
+from yejibao.core.outbox.deciding import on_resend
+from yejibao.core.outbox.messages import wake_after_commit
 from yejibao.core.sql import prepared
 from yejibao.wecom.messages import TextCard, request_bytes
 
@@ -96,7 +98,7 @@ def queue_notices(*, now: datetime) -> dict[str, int]:
         with transaction.atomic():
             urgent, digests, due = prepared(_QUEUE, facts)[0]
             if urgent or digests:
-                outbox.messages.wake_after_commit()
+                wake_after_commit()
         total.update(urgent=urgent, digests=digests, due=due)
         if due < QUEUE_BATCH:
             return dict(total)
@@ -201,7 +203,7 @@ def _told_before(messages: Sequence[OutboxMessage], now: datetime) -> dict[int, 
     return again
 
 
-@outbox.messages.on_resend
+@on_resend
 def carry_links(pairs: Sequence[tuple[OutboxMessage, OutboxMessage]]) -> None:
     """Let a message that is sent again name the tasks of the first one."""
     fresh = {old.pk: new.pk for old, new in pairs}

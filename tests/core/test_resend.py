@@ -10,7 +10,7 @@ from tests.factories.guides import actor, make_org
 from tests.factories.tasks import make_task
 from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.models import OutboxMessage
-from yejibao.core.outbox import messages
+from yejibao.core.outbox import deciding, messages
 
 pytestmark = pytest.mark.django_db
 
@@ -35,38 +35,38 @@ def make_message(org, now, **facts):
 
 def test_a_resent_message_is_a_new_row_that_is_rendered_anew(org, now):
     old = make_message(org, now)
-    fresh = messages.resend(old, actor=actor(org.manager), now=now)
+    fresh = deciding.resend(old, actor=actor(org.manager), now=now)
     old.refresh_from_db()
     assert (old.state, old.closed_reason, fresh.retry_of_id) == ("closed", "重发", old.pk)
     assert (fresh.state, fresh.body_bytes, fresh.attempts, fresh.errcode) == ("pending", None, 0, None)
     assert (fresh.dedupe_key, fresh.not_after) == (f"digest:1:1#r{old.pk}", old.not_after)
     with pytest.raises(Conflict):
-        messages.resend(old, actor=actor(org.manager), now=now)
+        deciding.resend(old, actor=actor(org.manager), now=now)
     OutboxMessage.objects.filter(pk=fresh.pk).update(state="parked")
-    again = messages.resend(fresh, actor=actor(org.manager), now=now)
+    again = deciding.resend(fresh, actor=actor(org.manager), now=now)
     assert again.dedupe_key == f"digest:1:1#r{old.pk}#r{fresh.pk}"
 
 
 def test_a_deadline_that_is_past_does_not_hold_for_what_a_person_sends(org, now):
     old = make_message(org, now, not_after=now - timedelta(minutes=1))
-    assert messages.resend(old, actor=actor(org.manager), now=now).not_after is None
+    assert deciding.resend(old, actor=actor(org.manager), now=now).not_after is None
 
 
 @pytest.mark.parametrize("state", ["pending", "claimed", "sent", "unknown", "cancelled", "expired", "closed"])
 def test_only_what_failed_or_is_parked_can_be_resent_or_closed(org, now, state):
     row = make_message(org, now, state=state)
     with pytest.raises(Conflict):
-        messages.resend(row, actor=actor(org.manager), now=now)
+        deciding.resend(row, actor=actor(org.manager), now=now)
     with pytest.raises(Conflict):
-        messages.close(row, actor=actor(org.manager), reason="过时了")
+        deciding.close(row, actor=actor(org.manager), reason="过时了")
     assert OutboxMessage.objects.get().state == state
 
 
 def test_closing_needs_a_reason(org, now):
     row = make_message(org, now)
     with pytest.raises(Invalid):
-        messages.close(row, actor=actor(org.manager), reason="  ")
-    messages.close(row, actor=actor(org.manager), reason="过时了")
+        deciding.close(row, actor=actor(org.manager), reason="  ")
+    deciding.close(row, actor=actor(org.manager), reason="过时了")
     row.refresh_from_db()
     assert (row.state, row.closed_reason) == ("closed", "过时了")
 
@@ -79,7 +79,7 @@ def test_a_resent_list_names_the_tasks_of_the_first_that_are_still_open(org, now
     old = make_message(org, now, kind=kind)
     TaskNotice.objects.bulk_create([TaskNotice(message=old, task=task, kind="opened") for task in (still, done)])
     done.move_to("done", done_at=now)
-    fresh = messages.resend(old, actor=actor(org.manager), now=now)
+    fresh = deciding.resend(old, actor=actor(org.manager), now=now)
     (claimed,) = messages.claim(now=now)
     assert claimed.pk == fresh.pk
     body = bytes(claimed.body_bytes).decode()
@@ -91,7 +91,7 @@ def test_a_resent_list_of_nothing_left_is_not_sent(org, now):
     old = make_message(org, now)
     TaskNotice.objects.create(message=old, task=task, kind="opened")
     task.move_to("done", done_at=now)
-    fresh = messages.resend(old, actor=actor(org.manager), now=now)
+    fresh = deciding.resend(old, actor=actor(org.manager), now=now)
     assert messages.claim(now=now) == []
     fresh.refresh_from_db()
     assert fresh.state == "cancelled"

@@ -59,8 +59,8 @@ CORE = [
            condition(r"m\.claim_token = o\.token"), core.a_sender_who_slept_settles_nothing),
     _guard("outbox: the fence of giving back", "yejibao/core/outbox/messages.py:give_back",
            condition(r"m\.claim_token = r\.token"), core.a_sender_who_slept_gives_nothing_back),
-    _guard("outbox: resent by one", "yejibao/core/outbox/messages.py:resend_many", lock(), core.two_who_resend),
-    _guard("outbox: closed by one", "yejibao/core/outbox/messages.py:close_many", lock(), core.two_who_close),
+    _guard("outbox: resent by one", "yejibao/core/outbox/deciding.py:resend_many", lock(), core.two_who_resend),
+    _guard("outbox: closed by one", "yejibao/core/outbox/deciding.py:close_many", lock(), core.two_who_close),
     _guard("budgets: counted one by one", "yejibao/wecom/ledger.py:_locked",
            (lock(), sql(r"^INSERT INTO \S+ \([^)]*\) (.*) ON CONFLICT DO NOTHING.*$", r"\1")),  # it waits for the row as well
            core.two_senders_and_the_last_of_a_budget),

@@ -19,5 +19,5 @@ GUARDS = [
     guard("settings: changed by one", "yejibao/core/tunables.py:change", unique("core_settingchange", "setting_key_number"),
           office.two_who_change_a_setting),
     guard("secrets: noted once", "yejibao/core/secret_marks.py:notice", lock(), office.a_secret_noticed_twice),
-    guard("outbox: stopped by one", "yejibao/core/outbox/messages.py:park_many", lock(), office.two_who_stop_a_message),
+    guard("outbox: stopped by one", "yejibao/core/outbox/deciding.py:park_many", lock(), office.two_who_stop_a_message),
 ]  # fmt: skip

@@ -15,6 +15,8 @@ from yejibao.wecom import gateway, store, tokens
 from yejibao.wecom.gateway import Gateway
 
 KIND = "test"
+MORNING = "2026-03-02 10:00"
+Queue = Callable[..., list[OutboxMessage]]
 
 
 class PlainRenderer:
@@ -69,7 +71,7 @@ def door(sandbox: Any, people: list[str]) -> Gateway:
 
 
 @pytest.fixture
-def queue(db: None) -> Callable[..., list[OutboxMessage]]:
+def queue(db: None) -> Queue:
     """Return a function that queues messages, due now."""
 
     def make(
@@ -97,6 +99,23 @@ def no_redis(settings: Any) -> Iterator[None]:
     store._store.cache_clear()
 
 
+@pytest.fixture
+def morning(clock: Any, sandbox: Any) -> Any:
+    """Ten in the morning, here and at the platform; `go(minutes=5)` moves both."""
+
+    class Both:
+        def __init__(self) -> None:
+            self.now: datetime = clock.travel(MORNING)
+            sandbox.post("clock", now=self.now.isoformat())
+
+        def go(self, **duration: float) -> datetime:
+            self.now = clock.advance(**duration)
+            sandbox.post("clock", now=self.now.isoformat())
+            return self.now
+
+    return Both()
+
+
 def later(**duration: float) -> datetime:
     return product_clock.now() + timedelta(**duration)
 
@@ -106,3 +125,7 @@ def states(*rows: OutboxMessage) -> list[str]:
     for row in rows:
         row.refresh_from_db()
     return [row.state for row in rows]
+
+
+def flags(sandbox: Any, userid: str = "lan.chen") -> list[str]:
+    return [row["flag"] for row in sandbox.received(userid)]

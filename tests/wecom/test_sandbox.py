@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from yejibao.wecom.sandbox.state import Clock, Figures, Peak, State
+from yejibao.wecom.sandbox.limits import Figures, Peak
+from yejibao.wecom.sandbox.state import Clock, State
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from django.db.models import Case, CharField, F, Q, Value, When
 from django.db.models.functions import Cast
 
-from yejibao.core.outbox import messages
+from yejibao.core.outbox.deciding import HELD
 from yejibao.core.outbox.models import OutboxMessage
 from yejibao.wecom.errors import ADMIN_CODES
 
@@ -100,7 +100,7 @@ def while_retried(cause: Cause) -> Cause:
 # The key as SQL, so that lists, counts and the buttons behind them always speak of the same rows.
 CAUSE = Case(
     When(errmsg__in=["invaliduser", "unlicenseduser"], then=F("errmsg")),
-    When(errmsg=messages.HELD, then=Value("hand")),
+    When(errmsg=HELD, then=Value("hand")),
     When(errmsg__startswith="render:", then=Value("render")),
     When(Q(first_unknown_at__isnull=False) & ~Q(errcode__in=[*ADMIN_CODES, 48001, 48002], errcode__isnull=False),
          then=Value("unknown")),

@@ -17,7 +17,7 @@ from yejibao.core import access, desk, nav, personal
 from yejibao.core.audit_words import action_words
 from yejibao.core.errors import Conflict, DomainError, NotFound
 from yejibao.core.models import AuditEntry, OutboxEvent, OutboxMessage
-from yejibao.core.outbox import events, messages
+from yejibao.core.outbox import deciding, events
 
 from . import push_health
 from .causes import CAUSE, cause_of
@@ -96,7 +96,7 @@ def park(request: HttpRequest, pk: int) -> HttpResponse:
     reason = request.POST.get("reason", "")
 
     def work() -> dict[str, Any]:
-        if not messages.park_many([pk], actor=access.actor_of(request), reason=reason):
+        if not deciding.park_many([pk], actor=access.actor_of(request), reason=reason):
             raise Conflict("正在发，或者已经发了，叫不停")
         return {}
 

@@ -12,7 +12,7 @@ from tasks.cadences.parked import count_parked, retry_parked
 from yejibao.core import access, clock, hx, idempotency, nav, words
 from yejibao.core.errors import Conflict, Invalid, NotFound
 from yejibao.core.models import OutboxEvent, OutboxMessage
-from yejibao.core.outbox import events, messages
+from yejibao.core.outbox import deciding, events
 
 from . import push_flow, push_health
 from .causes import CAUSES, cause_of
@@ -108,7 +108,7 @@ def resend(request: HttpRequest) -> HttpResponse:
     def work() -> dict[str, Any]:
         rows = push_health.messages_of([one.cause.key for one in troubles], upto=upto)
         ids = list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
-        return {"count": len(messages.resend_many(ids, actor=actor, now=now, due_at=due_at))}
+        return {"count": len(deciding.resend_many(ids, actor=actor, now=now, due_at=due_at))}
 
     answer, _ = idempotency.once(request, {"cause": key, "upto": upto}, work)
     return _done(request, _resent_words(answer["count"], due_at if due_at > now else None))
@@ -130,7 +130,7 @@ def close(request: HttpRequest) -> HttpResponse:
 
     def work() -> dict[str, Any]:
         ids = list(push_health.messages_of([key], upto=upto).order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
-        return {"count": messages.close_many(ids, actor=actor, reason=reason)}
+        return {"count": deciding.close_many(ids, actor=actor, reason=reason)}
 
     try:
         answer, _ = idempotency.once(request, {"cause": key, "upto": upto, "reason": reason}, work)
@@ -178,7 +178,7 @@ def resend_one(request: HttpRequest, pk: int) -> HttpResponse:
     actor = access.actor_of(request)
 
     def work() -> dict[str, Any]:
-        return {"fresh": messages.resend(message, actor=actor, now=now, due_at=due_at).pk}
+        return {"fresh": deciding.resend(message, actor=actor, now=now, due_at=due_at).pk}
 
     idempotency.once(request, {"message": pk}, work)
     return _gone(request, pk, _resent_words(1, due_at if due_at > now else None))
@@ -192,7 +192,7 @@ def close_one(request: HttpRequest, pk: int) -> HttpResponse:
     reason, actor = _reason(request), access.actor_of(request)
 
     def work() -> dict[str, Any]:
-        messages.close(message, actor=actor, reason=reason)
+        deciding.close(message, actor=actor, reason=reason)
         return {}
 
     idempotency.once(request, {"message": pk, "reason": reason}, work)

@@ -8,6 +8,7 @@ from django.test import Client
 
 from guides.attendance import leave
 from guides.attendance.leave import Wish
+from guides.attendance.leave_deciders import NotYoursToDecide
 from guides.attendance.leave_models import LeaveRequest
 from guides.attendance.models import Shift, ShiftTime
 from guides.attendance.services import OnLeave, copy_week, fill_week, set_rest_days, set_shift
@@ -199,7 +200,7 @@ def test_nobody_decides_on_his_own_and_a_managers_goes_one_up(org: Org) -> None:
     request = ask(org, person=org.manager)
     assert request.approver_id == supervisor.pk
     for who in (org.manager, second, org.guide, org.stranger, make_staff("area_supervisor", unit=org.other_area)):
-        with pytest.raises(leave.NotYoursToDecide):
+        with pytest.raises(NotYoursToDecide):
             approve(org, request, by=who)
     approve(org, request, by=supervisor)
     assert roster(org.manager) == {25: "leave", 26: "leave"}
@@ -250,7 +251,7 @@ def test_who_moved_is_decided_on_in_the_new_store(org: Org, helper: Staff) -> No
     outbox.drain_events()
     request.refresh_from_db()
     assert (request.approver_id, request.backup) == (there.pk, None)
-    with pytest.raises(leave.NotYoursToDecide):
+    with pytest.raises(NotYoursToDecide):
         approve(org, request)
     approve(org, request, by=there)
     org.guide.refresh_from_db()

@@ -15,7 +15,7 @@ from tests.races.world import NOON, World, messages
 from yejibao.core import idempotency
 from yejibao.core.idempotency import InProgress
 from yejibao.core.models import AuditEntry, OutboxEvent, OutboxMessage
-from yejibao.core.outbox import drain_events, publish
+from yejibao.core.outbox import deciding, drain_events, publish
 from yejibao.core.outbox import messages as outbox
 from yejibao.core.outbox.events import _handlers, retry_events
 from yejibao.core.scope import Actor
@@ -188,13 +188,13 @@ def a_sender_who_slept_gives_nothing_back(world: World) -> None:
 
 def two_who_resend(world: World) -> None:
     row = _message(state="failed")
-    both = overtaken(*[lambda: outbox.resend_many([row.pk], actor=SYSTEM, now=NOON)] * 2)
+    both = overtaken(*[lambda: deciding.resend_many([row.pk], actor=SYSTEM, now=NOON)] * 2)
     assert (len(both.first), both.second, messages()) == (1, [], 2)
 
 
 def two_who_close(world: World) -> None:
     row = _message(state="failed")
-    both = overtaken(*[lambda: outbox.close_many([row.pk], actor=SYSTEM, reason="人已离职")] * 2)
+    both = overtaken(*[lambda: deciding.close_many([row.pk], actor=SYSTEM, reason="人已离职")] * 2)
     assert (both.first, both.second) == (1, 0)
     assert AuditEntry.objects.filter(action="message.closed").count() == 1
 

@@ -14,7 +14,7 @@ from yejibao.core import beats, desk, secret_marks, tunables
 from yejibao.core.clock import local_day
 from yejibao.core.errors import Conflict, Stale
 from yejibao.core.models import AuditEntry, OutboxMessage, SettingChange
-from yejibao.core.outbox import messages
+from yejibao.core.outbox import deciding
 from yejibao.core.scope import Actor
 
 SYSTEM = Actor.system("race")
@@ -129,8 +129,8 @@ def two_who_stop_a_message(world: World) -> None:
         kind="race", dedupe_key="race:park", recipient="x", due_at=NOON, next_at=NOON, created_at=NOON, body_bytes=b"{}"
     )
     both = overtaken(
-        lambda: messages.park_many([row.pk], actor=SYSTEM, reason="发错人了"),
-        lambda: messages.park_many([row.pk], actor=SYSTEM, reason="发错人了"),
+        lambda: deciding.park_many([row.pk], actor=SYSTEM, reason="发错人了"),
+        lambda: deciding.park_many([row.pk], actor=SYSTEM, reason="发错人了"),
     )
     assert (both.first, both.second) == (1, 0)
     assert AuditEntry.objects.filter(action="message.parked").count() == 1

@@ -20,9 +20,9 @@ from tests.factories.crm import make_friend, make_member, make_order
 from tests.factories.guides import Org, actor, holder_of, make_org, make_staff, make_store
 from tests.factories.platform import Platform
 from tests.factories.tasks import enroll, load_rules, local, make_task, open_at, open_until
-from yejibao.core import outbox
 from yejibao.core.clock import SHANGHAI, parse_iso
 from yejibao.core.models import OutboxMessage
+from yejibao.core.outbox import deciding
 from yejibao.wecom.sender import drain_messages
 
 pytestmark = pytest.mark.django_db
@@ -376,7 +376,7 @@ def test_a_resent_digest_names_what_the_first_one_did(org: Org, platform: Platfo
     platform.beat("2025-03-04 10:04")
     failed = OutboxMessage.objects.get()
     assert failed.state == "failed"
-    outbox.messages.resend(failed, actor=actor(org.manager), now=platform.travel("2025-03-04 10:10"))
+    deciding.resend(failed, actor=actor(org.manager), now=platform.travel("2025-03-04 10:10"))
     drain_messages()
     assert [title for _, title, _ in platform.got(org.guide)] == ["有 2 件事要跟进"]
 

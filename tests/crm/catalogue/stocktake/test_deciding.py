@@ -24,30 +24,14 @@ from crm.catalogue.stocktake.services import (
     settle_late,
     start_stocktake,
 )
-from guides.exports import registry
 from guides.notices.models import Notification
-from tests.factories.guides import actor, holder_of, make_staff, sign_in
-from tests.factories.stocktake import SHIRT, SUIT, Phone, begin, make_sku, move, put_on_book
+from tests.factories.guides import actor, holder_of, make_staff
+from tests.factories.stocktake import SHIRT, SUIT, Phone, begin, make_sku, move
 from yejibao.core import clock as product_clock
-from yejibao.core.errors import Conflict, Forbidden, Invalid, NotFound
+from yejibao.core.errors import Conflict, Forbidden, Invalid
 from yejibao.core.models import AuditEntry
 
-from .conftest import Shop
-
-
-def both(shop: Shop) -> tuple[Stocktake, Phone, Phone]:
-    stocktake = begin(shop.org.store, shop.org.manager, [shop.org.guide, shop.other])
-    return stocktake, Phone(stocktake, shop.org.guide), Phone(stocktake, shop.other, zone="B 区")
-
-
-def counted(shop: Shop, *, suits: int = 4, shirts: int = 10) -> Stocktake:
-    """Return a stocktake two people counted, closed."""
-    stocktake, mine, hers = both(shop)
-    mine.scan(SUIT, quantity=suits)
-    mine.bring()
-    hers.scan(SHIRT, quantity=shirts)
-    hers.bring()
-    return close_round(stocktake, actor=actor(shop.org.manager), now=shop.clock.advance(minutes=1))
+from .conftest import Shop, both, counted
 
 
 def line(shop: Shop, sku: Any) -> tuple[int, int | None, int, int | None]:
@@ -337,86 +321,3 @@ def test_called_off_with_a_reason(shop: Shop) -> None:
         cancel_stocktake(stocktake, reason=" ", actor=actor(shop.org.manager), now=product_clock.now())
     held = cancel_stocktake(stocktake, reason="盘错了日子", actor=actor(shop.org.manager), now=product_clock.now())
     assert held.state == "cancelled" and not StockMovement.objects.exists()
-
-
-# ---------------------------------------------------------------- pages
-
-
-def test_the_manager_plans_closes_and_approves_in_the_browser(shop: Shop, client: Any) -> None:
-    sign_in(client, shop.org.manager)
-    made = client.post("/m/stocktakes/new/", {"day": "2026-11-23", "counters": [shop.org.guide.pk, shop.other.pk]})
-    stocktake = Stocktake.objects.get()
-    assert made["Location"] == f"/m/stocktakes/{stocktake.public_id}/"
-    client.post(made["Location"], {"do": "start"})
-    stocktake.refresh_from_db()
-    phone = Phone(stocktake, shop.org.guide)
-    phone.scan(SUIT, quantity=4)
-    phone.bring()
-    assert "实盘" not in client.get(made["Location"]).content.decode()
-    assert client.get(f"{made['Location']}live/").status_code == 200
-    client.post(made["Location"], {"do": "close", "anyway": "1"})
-    page = client.get(made["Location"]).content.decode()
-    assert "2,580" in page and "没问题，入账" in page
-    client.post(made["Location"], {"do": "approve"})
-    stocktake.refresh_from_db()
-    assert stocktake.state == "approved"
-    assert "陈国栋批的" in client.get(made["Location"]).content.decode()
-
-
-@pytest.mark.parametrize("rows", [1, 6])
-def test_the_lists_need_the_same_queries_for_any_length(
-    shop: Shop, client: Any, rows: int, django_assert_num_queries: Any
-) -> None:
-    sign_in(client, shop.org.manager)
-    now = product_clock.now()
-    for _ in range(rows):
-        Stocktake.objects.create(
-            store=shop.org.store,
-            day=product_clock.local_day(now),
-            created_by=shop.org.manager,
-            created_at=now,
-            ends_at=now,
-        )
-    client.get("/m/stocktakes/")
-    with django_assert_num_queries(5):  # who am I and what may I see, what is unread, the rows
-        assert client.get("/m/stocktakes/").content.decode().count('class="cell row plain"') == rows
-
-
-@pytest.mark.parametrize("rows", [1, 30])
-def test_differences_need_the_same_queries_for_any_number(
-    shop: Shop, client: Any, rows: int, django_assert_num_queries: Any
-) -> None:
-    for n in range(rows):
-        put_on_book(
-            shop.org.store,
-            make_sku(f"25FXX{n:03}-BK-175/92A", name=f"款{n}", price_fen=10000),
-            1,
-            as_of=product_clock.now(),
-        )
-    stocktake = counted(shop)
-    sign_in(client, shop.org.manager)
-    url = f"/m/stocktakes/{stocktake.public_id}/"
-    client.get(url)
-    with django_assert_num_queries(16):
-        client.get(url)
-
-
-def test_the_merchandiser_reads_those_of_all_stores(shop: Shop, client: Any) -> None:
-    stocktake = counted(shop, suits=4)
-    sign_in(client, holder_of("hq_merch", shop.org))
-    assert "新街口店 · 全店" in client.get("/m/stocktakes/").content.decode()
-    page = client.get(f"/m/stocktakes/{stocktake.public_id}/").content.decode()
-    assert "没问题，入账" in page and "请他复盘" not in page  # he decides; who counts again is the store's matter
-    assert client.post(f"/m/stocktakes/{stocktake.public_id}/", {"do": "cancel", "reason": "…"}).status_code == 403
-
-
-def test_what_differs_goes_into_a_sheet(shop: Shop) -> None:
-    stocktake = counted(shop, suits=4)
-    one, who = registry.find("stocktake"), actor(shop.org.manager)
-    assert one is not None
-    params = one.clean(who, {"stocktake": str(stocktake.public_id)})
-    (row,) = list(one.rows(who, params))
-    said = {column.label: column.of(row) for column in one.columns(who, params)}
-    assert (said["货号"], said["开盘时账面"], said["实盘"], said["差异"], said["差异金额"]) == (SUIT, 5, 4, -1, -258000)
-    with pytest.raises(NotFound):
-        one.clean(actor(shop.org.stranger), {"stocktake": str(stocktake.public_id)})
