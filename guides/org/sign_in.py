@@ -32,7 +32,8 @@ HALF = "half_signed_in"  # {"staff_id", "password", "to", "at"}: the password wa
 HALF_LIFE = timedelta(minutes=5)
 STATE_LIFE = timedelta(minutes=5)
 STATES_AT_ONCE = 5  # tabs that sign in side by side; older ones are forgotten
-RETURN_PREFIXES = ("/g/", "/m/", "/hq/", "/me/", "/api/docs/")
+# /tickets/, /surveys/ and /visits/ have staff of all levels: what pushes open leads on from there.
+RETURN_PREFIXES = ("/g/", "/m/", "/hq/", "/me/", "/tickets/", "/surveys/", "/visits/", "/api/docs/")
 
 
 class StateGone(DomainError):

@@ -138,6 +138,11 @@ def test_the_way_back_stays_in_the_house(client: Client, org: Org, code_of: Any,
     assert come_back(client, begin(client, elsewhere), code_of(org.guide.wecom_user_id))["Location"] == "/g/today/"
 
 
+@pytest.mark.parametrize("door", ["/tickets/7/?m=3", "/surveys/", "/visits/groups/"])
+def test_what_a_push_opened_is_where_the_sign_in_leads(client: Client, org: Org, code_of: Any, door: str) -> None:
+    assert come_back(client, begin(client, door), code_of(org.manager.wecom_user_id))["Location"] == door
+
+
 def test_a_signed_in_person_is_not_asked_again(client: Client, org: Org) -> None:
     signed_in(client, org.manager)
     assert client.get("/login/?next=/me/")["Location"] == "/me/"
