@@ -30,7 +30,7 @@ from yejibao.core.panels import Answer, panel
 
 from .places import find_one, member_of
 from .stores import store_named, stores_of
-from .tickets import agree, at_night
+from .tickets import agree, at_night, offered, state_names
 
 ROOM, PAGE, CHANNEL = queries.ROOM, 10, "mini_program"
 
@@ -50,7 +50,7 @@ def tickets(request: HttpRequest) -> HttpResponse:
     rows = Ticket.objects.visible_to(access.actor_of(request)).select_related("line", "guide")
     found, before = paging.page(rows, "opened_at", before=request.GET.get("before", "")[:64], size=PAGE)
     more = f"{reverse('crm:my-tickets')}?before={before}" if before else ""
-    facts = {"tickets": found, "more": more, "states": rules().states, "now": clock.now()}
+    facts = {"tickets": found, "more": more, "states": state_names(), "now": clock.now()}
     return render(request, "member/ticket_rows.html" if hx.is_htmx(request) else "member/tickets.html", facts)
 
 
@@ -107,9 +107,10 @@ def ticket(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     mark = mark_of(held, night, reopens, clock.local_day(now))
 
     def build() -> HttpResponse:
+        lines = queries.steps_of(held, for_member=True)
         facts: dict[str, Any] = {
-            "ticket": held, "lines": queries.steps_of(held, for_member=True), "book": rules(), "now": now, "mark": mark,
-            "state_name": rules().states[held.state], "may_reopen": reopens, "at_night": night, "slip": slip,
+            "ticket": held, "lines": lines, "offered": offered(held, lines), "book": rules(), "now": now, "mark": mark,
+            "state_name": state_names()[held.state], "may_reopen": reopens, "at_night": night, "slip": slip,
             "may_cancel": "cancelled" in rules().after(held.state),
             "to_confirm": confirm_words(held) if slip and not slip.confirmed_at else [],
         }  # fmt: skip
@@ -172,4 +173,4 @@ def upload(request: HttpRequest) -> JsonResponse:
 def tickets_panel(request: HttpRequest, *, member: Member, now: datetime, **_: Any) -> Answer:
     """售后 on 会员中心: what is being done for him."""
     found = queries.open_of(member, access.actor_of(request))
-    return ("member/part_tickets.html", {"tickets": found, "states": rules().states, "now": now}) if found else None
+    return ("member/part_tickets.html", {"tickets": found, "states": state_names(), "now": now}) if found else None

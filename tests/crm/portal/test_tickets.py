@@ -41,7 +41,9 @@ def test_a_request_in_half_a_minute_and_how_it_was(client: Client, org: Org, mem
     services.propose(ticket, "换 M 码", actor=actor(org.guide), now=clock.now())
     services.note(ticket, "难缠", actor=actor(org.guide), now=clock.now())
     page = client.get(f"/my/tickets/{ticket.public_id}/").content.decode()
-    assert "换 M 码" in page and "可以，就这么办" in page and "难缠" not in page
+    assert "可以，就这么办" in page and "难缠" not in page and "待顾客" not in page
+    assert page.count("换 M 码") == 2, "where he says yes, and in what happened"
+    assert "等您点头" in client.get("/my/tickets/").content.decode()
     assert client.post(f"/my/tickets/{ticket.public_id}/say/", {"do": "agree"}).status_code == 302
     ticket.refresh_from_db()
     assert ticket.state == "responded"
