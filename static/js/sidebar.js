@@ -39,6 +39,13 @@
     host.replaceChildren(page);
   }
 
+  // A tool of the bar below that can begin with him who is at the other end does so, and does not ask for whom.
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest("nav a[href]");
+    const his = tab && Array.from(host.querySelectorAll("form[data-instead]")).find((form) => form.dataset.instead === tab.getAttribute("href"));
+    if (his) { event.preventDefault(); his.requestSubmit(); }
+  });
+
   const refresh = (name) => fetchInto(`${url}panel/${name}/?external_user_id=${encodeURIComponent(external)}`, `#${name}-card`, "outerHTML");
 
   // ---------------------------------------------------------------- the words

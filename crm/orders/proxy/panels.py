@@ -52,7 +52,8 @@ def proxy_panel(request: HttpRequest, *, customer: Customer, now: datetime, **_:
     begin = "接着选" if HAS_BASKET.of(request) else "给他下单"
     return SafeString(
         '<section class="card mt3" id="proxy-card"><div class="row"><h2 class="fs17 b grow">代客下单</h2>'
-        f'<form method="post" action="{address("crm:proxy-start")}">{token_field(request)}'
+        f'<form method="post" action="{address("crm:proxy-start")}" data-instead="{address("crm:proxy-home")}">'
+        f"{token_field(request)}"
         f'<input type="hidden" name="member" value="{customer.member.public_id}"><button class="btn btn-sm" data-busy="…" '
         f"data-needs-net>{yjb.icon('shopping-bag', 'i-16')}{begin}</button></form></div>\n"
         f"{''.join([_line(row, standing, now) for row, standing in UNDER_WAY.of(request)])}</section>"
