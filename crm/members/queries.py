@@ -44,8 +44,8 @@ def stores_near(member: Member, *, today: date, among: QuerySet[Store] | None = 
         Q(closed_on=None) | Q(closed_on__gt=today), Q(opened_on=None) | Q(opened_on__lte=today)
     )
     cities = [city for city in Store.objects.filter(pk__in=own).values_list("city", flat=True) if city]
-    near = rows.filter(Q(pk__in=own) | Q(city__in=cities)).order_by("code")[: STORES_SHOWN * 2]
-    return sorted(near, key=lambda one: (one.pk not in own, one.code))[:STORES_SHOWN]
+    near = rows.filter(Q(pk__in=own) | Q(city__in=cities)).order_by("city", "code")[: STORES_SHOWN * 2]
+    return sorted(near, key=lambda one: (one.pk not in own, one.city, one.code))[:STORES_SHOWN]
 
 
 # A member's sizes by family and his year (W365 of models.yaml).

@@ -24,6 +24,7 @@ from yejibao.core.errors import DomainError, Invalid
 from yejibao.core.panels import Answer, panel
 
 from .places import find_one, member_of
+from .stores import with_spots
 
 PAGE = 10
 
@@ -92,7 +93,7 @@ def new_fitting(request: HttpRequest) -> HttpResponse:
         )
         if refusal is None:
             return desk.done(request, "约好了", reverse("crm:my-fitting", args=[answer["fitting"]]))
-    facts = slot_facts(request, stores, store, for_member=True)
+    facts = slot_facts(request, with_spots(stores), store, for_member=True)
     facts |= {
         "refusal": refusal,
         "wish": request.POST.get("wish", ""),
@@ -122,7 +123,7 @@ def move(request: HttpRequest, public_id: UUID) -> HttpResponse:
         _answer, refusal = desk.attempt(request, {"slot": slot, "store": store.pk}, work)
         if refusal is None:
             return desk.done(request, "改好了", reverse("crm:my-fitting", args=[public_id]))
-    facts = slot_facts(request, stores, store, for_member=True, but=held.pk)
+    facts = slot_facts(request, with_spots(stores), store, for_member=True, but=held.pk)
     facts |= {"refusal": refusal, "moved": held, "guide": _guide_at(member, store), "hours_before": MOVE_HOURS.at(now)}
     return render(request, "member/fitting_new.html", facts, status=refusal.status if refusal else 200)
 

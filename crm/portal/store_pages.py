@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 from yejibao.core import access, clock, nav
 
 from .places import member_of
-from .stores import stores_of
+from .stores import stores_of, with_spots
 
 nav.add("member-tools", key="stores", label="门店", icon="map-pin", url="crm:my-stores", order=55)
 
@@ -19,5 +19,9 @@ nav.add("member-tools", key="stores", label="门店", icon="map-pin", url="crm:m
 def stores(request: HttpRequest) -> HttpResponse:
     """His own first; a town or a name finds others."""
     member, query = member_of(request), request.GET.get("q", "")[:32]
-    facts = {"stores": stores_of(member, today=clock.today(), query=query), "query": query, "member": member}
+    facts = {
+        "stores": with_spots(stores_of(member, today=clock.today(), query=query)),
+        "query": query,
+        "member": member,
+    }
     return render(request, "member/stores.html", facts)

@@ -23,6 +23,7 @@ from yejibao.core.panels import Answer, panel
 from yejibao.core.scope import Actor
 
 from .places import member_of
+from .stores import with_spots
 
 PAGE = 10
 
@@ -83,7 +84,7 @@ def new_visit(request: HttpRequest) -> HttpResponse:
             said = f"告诉{served_by(member)}了，定下来这里会变"
             return desk.done(request, said, reverse("crm:my-visit", args=[answer["visit"]]))
     facts = {
-        "stores": stores, "store": store, "times": time_choices(store, now=now) if store else [], "kinds": Kind.choices,
+        "stores": with_spots(stores), "store": store, "times": time_choices(store, now=now) if store else [], "kinds": Kind.choices,
         "given": given, "refused": desk.sentence(refusal) if refusal else "", "serving": served_by(member),
     }  # fmt: skip
     return render(request, "member/visit_new.html", facts, status=refusal.status if refusal else 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -108,7 +109,7 @@ def chosen_store(request: HttpRequest, stores: list[Store]) -> Store:
 
 
 def slot_facts(
-    request: HttpRequest, stores: list[Store], store: Store, *, for_member: bool, but: int | None = None
+    request: HttpRequest, stores: Sequence[Store], store: Store, *, for_member: bool, but: int | None = None
 ) -> dict[str, Any]:  # fmt: skip
     """Return what the choice of a slot shows: the days with a place, and the times of the one that is looked at."""
     now = clock.now()
