@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from bench import desk
+from bench import brand
 from bench.figures import Options, Report, at_most, median, progress
 from bench.processes import Processes, started, turn_clock
 from bench.push import IN_FLIGHT, LATENCY_MS, heart_is_younger_than, most_in, wait_until
@@ -39,7 +39,7 @@ def main(options: Options) -> Report:
     asked = options.parse("announce", ("--people", {"type": int, "default": 2_000 if options.quick else 10_000}),
                           ("--rounds", {"type": int, "default": 2 if options.quick else 3}))  # fmt: skip
     stores = max(1, asked.people * 3 // 13)  # each has a manager beside its guides
-    desk.fill(guides=asked.people - stores, stores=stores, done_a_day=0, orders_a_day=0.02)
+    brand.fill(guides=asked.people - stores, stores=stores, done_a_day=0, orders_a_day=0.02)
     with started() as processes:
         bench = Bench(processes)
         rounds = [bench.round() for _ in range(asked.rounds)]
@@ -70,7 +70,7 @@ class Bench:
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
-        turn_clock(desk.MORNING.replace(hour=3))  # 11 o'clock in Shanghai: nobody's quiet hours
+        turn_clock(brand.MORNING.replace(hour=3))  # 11 o'clock in Shanghai: nobody's quiet hours
         self.sandbox: SandboxControl = processes.sandbox()
         self.sandbox.call(
             "POST",
@@ -85,7 +85,7 @@ class Bench:
         self.publisher = actor_for(person)
         self.branches = list(OrgUnit.objects.filter(level="branch").values_list("pk", flat=True))
         # There is no beat in this run: without a sign of life of the tick the sender would run it, and do its work as well.
-        desk.sql(
+        brand.sql(
             "INSERT INTO core_heartbeat (name, at, facts) VALUES (%(name)s, clock_timestamp() + interval '1 day', '{}')"
             " ON CONFLICT (name) DO UPDATE SET at = excluded.at",
             name=f"{Heartbeat.JOB}{settings.SENDER_WAKE_TICK}",

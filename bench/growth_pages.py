@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench import desk
+from bench import brand, desk
 from bench.figures import Options, Report, at_most
 from bench.load import play
 from guides.org.models import Staff
@@ -25,7 +25,7 @@ def main(options: Options) -> Report:
 
 def _row(count: int) -> dict[str, Any]:
     stores = max(60, count * 3 // 10)
-    desk.fill(guides=count, stores=stores, done_a_day=5, orders_a_day=1)
+    brand.fill(guides=count, stores=stores, done_a_day=5, orders_a_day=1)
     people = desk.guides(min(count, 200))
     head = Staff.objects.filter(role_assignments__role="region_manager").order_by("pk")[0]
     with desk.served(product="yejibao.wsgi:application") as ports:
@@ -39,7 +39,7 @@ def _row(count: int) -> dict[str, Any]:
             "list_ms": [("/api/v1/tasks/", cookie) for cookie in cookies],
             "review_ms": [("/m/review/?period=month", of_head)],
         }
-        return {"guides": count, "tasks": (5 * desk.DAYS + desk.CARDS) * count} | {
+        return {"guides": count, "tasks": (5 * brand.DAYS + brand.CARDS) * count} | {
             name: _median(port, requests, name) for name, requests in asked.items()
         }
 

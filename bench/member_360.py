@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from bench import desk
+from bench import brand, desk
 from bench.figures import Options, Report, at_least, at_most, median
 from crm.aftersale.models import Ticket
 from crm.benefits.models import Coupon, CouponBatch, CouponTemplate, PointsAccount, PointsLot
@@ -22,7 +22,7 @@ SAID = {"style_preference": "商务", "occupation": "教师", "fit_preference": 
 
 
 def main(options: Options) -> Report:
-    size = desk.filled(options)
+    size = brand.filled(options)
     people = desk.guides(200)
     tasks = desk.first_tasks(people)
     cards = _cards(tasks)
@@ -64,10 +64,10 @@ def _card_of(person: Staff) -> str:
 
 def furnish(member_ids: list[int]) -> None:
     """Give these members tags, points, coupons, stored value and a word of last month, and every tenth a ticket: once."""
-    load_tags(now=desk.MORNING - timedelta(days=400))
+    load_tags(now=brand.MORNING - timedelta(days=400))
     new = set(member_ids) - set(PointsAccount.objects.filter(member_id__in=member_ids).values_list("pk", flat=True))
     members = list(Member.objects.filter(pk__in=new).order_by("pk"))
-    now = desk.MORNING
+    now = brand.MORNING
     PointsAccount.objects.bulk_create([PointsAccount(member=one, balance=1_240, left_points=1_240) for one in members])
     PointsLot.objects.bulk_create([
         PointsLot(member=one, points=points, left_points=points, usable_from=now - timedelta(days=days),
@@ -104,12 +104,12 @@ def furnish(member_ids: list[int]) -> None:
 def _batch() -> CouponBatch:
     if found := CouponBatch.objects.filter(name="bench").first():
         return found
-    facts: dict[str, Any] = {"unit": OrgUnit.objects.get(level="hq"), "made_at": desk.MORNING}
+    facts: dict[str, Any] = {"unit": OrgUnit.objects.get(level="hq"), "made_at": brand.MORNING}
     template = CouponTemplate.objects.create(
         name="满 1000 减 100", kind=CouponTemplate.Kind.AMOUNT, amount_fen=10_000, threshold_fen=100_000,
         validity=CouponTemplate.Validity.DAYS, valid_days=60, **facts,
     )  # fmt: skip
     return CouponBatch.objects.create(
         name="bench", template=template, state=CouponBatch.State.RUNNING, ways=[CouponBatch.Way.CLAIM], per_member=2,
-        opens_at=desk.MORNING - timedelta(days=60), closes_at=desk.MORNING + timedelta(days=60), started_at=desk.MORNING, **facts,
+        opens_at=brand.MORNING - timedelta(days=60), closes_at=brand.MORNING + timedelta(days=60), started_at=brand.MORNING, **facts,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connection
 
-from bench import desk, mixed_load, proc, world
+from bench import brand, desk, mixed_load, proc, world
 from bench.figures import Options, Report, progress
 from bench.mixed_report import DUE, LAGS, PURCHASES, REQUESTS, TABLES, Look, Play, Size, report
 from bench.processes import Processes, cpu_seconds, free_port, started, turn_clock
@@ -54,14 +54,14 @@ def main(options: Options) -> Report:
 
 def fill(size: Size) -> None:
     """Fill a brand at its desks, and beside it the cycles that wait and members who have none."""
-    desk.fill(guides=size.guides, stores=size.stores, done_a_day=1, orders_a_day=0.2)
+    brand.fill(guides=size.guides, stores=size.stores, done_a_day=1, orders_a_day=0.2)
     # Its open cards stay; its cycles would stand in the way of those of the same members.
-    desk.sql("UPDATE tasks_enrollment SET status = 'cancelled'")
+    brand.sql("UPDATE tasks_enrollment SET status = 'cancelled'")
     world.members(size.waiting + size.purchases)
-    world.enrollments(waiting=size.waiting, due=-(-size.due // 5) * 5, now=desk.MORNING)
+    world.enrollments(waiting=size.waiting, due=-(-size.due // 5) * 5, now=brand.MORNING)
     keep_back()
     schedule.install()
-    desk.sql("VACUUM (ANALYZE) tasks_enrollment, tasks_task")
+    brand.sql("VACUUM (ANALYZE) tasks_enrollment, tasks_task")
 
 
 class Peak:
@@ -70,7 +70,7 @@ class Peak:
     def __init__(self, processes: Processes, size: Size) -> None:
         self.processes, self.size = processes, size
         self.port = free_port()
-        turn_clock(desk.MORNING)
+        turn_clock(brand.MORNING)
         url = f"http://127.0.0.1:{self.port}"
         sandbox = processes.sandbox()
         sandbox.call("POST", "world", body={"people": [{"userid": name} for name in digest_minutes()]})
@@ -173,11 +173,11 @@ class Peak:
 
 def keep_back() -> None:
     """Put off the hands that stand due, or the first tick would open them all before the play begins."""
-    desk.sql("CREATE TABLE bench_spread (id bigint PRIMARY KEY, at timestamptz)")
-    desk.sql(
-        "INSERT INTO bench_spread SELECT enrollment_id FROM tasks_hand WHERE next_due_at <= %(now)s", now=desk.MORNING
+    brand.sql("CREATE TABLE bench_spread (id bigint PRIMARY KEY, at timestamptz)")
+    brand.sql(
+        "INSERT INTO bench_spread SELECT enrollment_id FROM tasks_hand WHERE next_due_at <= %(now)s", now=brand.MORNING
     )
-    _set_due("interval '1 year' + %(start)s::timestamptz", start=desk.MORNING)
+    _set_due("interval '1 year' + %(start)s::timestamptz", start=brand.MORNING)
 
 
 def spread(size: Size, start: datetime) -> None:
@@ -186,15 +186,15 @@ def spread(size: Size, start: datetime) -> None:
         "%(start)s::timestamptz + (row_number() OVER (ORDER BY md5(id::text)) - 1) * interval '1 second' / %(rate)s",
         start=start, rate=DUE * size.factor,
     )  # fmt: skip
-    desk.sql("VACUUM (ANALYZE) tasks_hand, bench_spread")
+    brand.sql("VACUUM (ANALYZE) tasks_hand, bench_spread")
 
 
 def _set_due(moment: str, **facts: Any) -> None:
-    desk.sql(
+    brand.sql(
         f"UPDATE bench_spread b SET at = v.at FROM (SELECT id, {moment} AS at FROM bench_spread) v WHERE v.id = b.id",
         **facts,
     )
-    desk.sql("UPDATE tasks_hand h SET next_due_at = b.at FROM bench_spread b WHERE b.id = h.enrollment_id")
+    brand.sql("UPDATE tasks_hand h SET next_due_at = b.at FROM bench_spread b WHERE b.id = h.enrollment_id")
 
 
 def handled() -> float:

@@ -19,7 +19,7 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-from bench import desk
+from bench import brand
 from bench.figures import Goal, Options, Report, at_least, at_most, interleaved, median, median_ratio, percentile
 from bench.processes import Processes, cpu_seconds, started, turn_clock
 from guides.org.models import Staff
@@ -53,7 +53,7 @@ class Run:
 def main(options: Options) -> Report:
     asked = options.parse("push", ("--guides", {"type": int, "default": 2_000 if options.quick else 10_000}),
                           ("--rounds", {"type": int, "default": 3}))  # fmt: skip
-    desk.fill(guides=asked.guides, stores=max(1, asked.guides * 3 // 10), done_a_day=0, orders_a_day=0.02)
+    brand.fill(guides=asked.guides, stores=max(1, asked.guides * 3 // 10), done_a_day=0, orders_a_day=0.02)
     with started() as processes:
         bench = Bench(processes)
         runs: list[Run] = []
@@ -106,7 +106,7 @@ class Bench:
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
-        self.now = desk.MORNING.replace(minute=45)  # a lot is queued a quarter before its windows begin
+        self.now = brand.MORNING.replace(minute=45)  # a lot is queued a quarter before its windows begin
         turn_clock(self.now)
         self.sandbox: SandboxControl = processes.sandbox()
         people = [{"userid": name} for name in digest_minutes()]
@@ -114,7 +114,7 @@ class Bench:
         self.sandbox.call("POST", "settings", body={"account_cap": 1_000_000})
         self.sandbox.call("POST", "fault", body={"api": "message/send", "latency": LATENCY_MS})
         # There is no beat in this run: without a sign of life of the tick the sender would run it, and do its work as well.
-        desk.sql(
+        brand.sql(
             "INSERT INTO core_heartbeat (name, at, facts) VALUES (%(name)s, clock_timestamp() + interval '1 day', '{}')"
             " ON CONFLICT (name) DO UPDATE SET at = excluded.at",
             name=f"{Heartbeat.JOB}{settings.SENDER_WAKE_TICK}",
@@ -146,11 +146,11 @@ class Bench:
         """Let the guides' tasks want to be told in six beats, five minutes apart; return how many messages that makes."""
         from tasks.followups.push import queue_notices
 
-        desk.sql("TRUNCATE core_outboxmessage CASCADE")
+        brand.sql("TRUNCATE core_outboxmessage CASCADE")
         for beat in range(6):
             now = self.now + timedelta(minutes=2 * beat)
             # One to five of her tasks a guide, and for each fifth an urgent one.
-            desk.sql(
+            brand.sql(
                 """
                 UPDATE tasks_task SET tell_at = %(now)s FROM (
                     SELECT id, row_number() OVER (PARTITION BY assignee_id, priority = 1 ORDER BY id) n FROM tasks_task WHERE state = 'open'
@@ -160,7 +160,7 @@ class Bench:
                 now=now, beat=beat,
             )  # fmt: skip
             queue_notices(now=now)
-        desk.sql("VACUUM (ANALYZE) core_outboxmessage, tasks_task, tasks_tasknotice")
+        brand.sql("VACUUM (ANALYZE) core_outboxmessage, tasks_task, tasks_tasknotice")
         return count("true")
 
     def drain(self) -> Run:
@@ -217,14 +217,14 @@ class Bench:
         """Let messages fall due at an even pace; return how many seconds after that each was at the receiver."""
         self._hold()
         self.queue()
-        desk.sql(
+        brand.sql(
             "DELETE FROM core_outboxmessage WHERE id NOT IN (SELECT id FROM core_outboxmessage ORDER BY id LIMIT %(most)s)",
             most=STEADY_RATE * seconds,
         )
         self.now += timedelta(minutes=26)
         self.sandbox.call("DELETE", "received")
         turn_clock(self.now)
-        desk.sql(
+        brand.sql(
             """
             UPDATE core_outboxmessage m SET due_at = at, next_at = at FROM (
                 SELECT id, %(now)s::timestamptz + interval '3 seconds' + row_number() OVER (ORDER BY random()) * interval '1 second' / %(rate)s AS at
@@ -248,7 +248,7 @@ class Bench:
         self.processes.end("sender")
         self.queue()
         names = list(digest_minutes())[:30]
-        desk.sql(
+        brand.sql(
             """
             INSERT INTO core_outboxmessage (kind, dedupe_key, recipient, subject, due_at, not_after, priority, state, body_sha, attempts,
                 next_at, errmsg, msgid, created_at, closed_reason)
@@ -335,7 +335,7 @@ def most_a_window(digests: Iterable[dict[str, Any]]) -> int:
     """Return the most digests one guide got in one of her windows: half hours from a minute of her own after opening."""
     found: Counter[tuple[str, int]] = Counter()
     minutes = digest_minutes()
-    opening = desk.MORNING.astimezone(SHANGHAI).replace(hour=9, minute=30).timestamp()
+    opening = brand.MORNING.astimezone(SHANGHAI).replace(hour=9, minute=30).timestamp()
     for one in digests:
         (name,) = one["recipients"]
         first = opening + 60 * (1 + minutes[name] % 10)

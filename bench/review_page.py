@@ -5,7 +5,7 @@ wait for. A region's board (200 guides) costs the same, its live count a fiftiet
 Tenfold are the tasks of one region, in a quick look those of one area, and its own board is asked before and after.
 """
 
-from bench import desk
+from bench import brand, desk
 from bench.figures import Options, Report, at_least, at_most, median, percentile
 from guides.org.models import OrgUnit, Staff
 
@@ -16,7 +16,7 @@ TIMES = 10
 
 def main(options: Options) -> Report:
     """Four connections: a board is opened by few people, and the live count of a month keeps a core for each."""
-    size = desk.filled(options)
+    size = brand.filled(options)
     company = OrgUnit.objects.filter(level="hq").order_by("pk")[0]
     region = OrgUnit.objects.filter(level="region").order_by("pk")[0]
     grows = OrgUnit.objects.filter(level="area", parent=region).order_by("pk")[0] if options.quick else region

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from bench import desk
+from bench import brand, desk
 from bench.figures import Options, Report, at_least, interleaved, median, median_ratio, progress
 from guides.org.actors import actor_for
 from guides.org.models import OrgUnit, RoleAssignment, Staff
@@ -26,8 +26,8 @@ List = tuple[Actor, Q]  # who asks, and which rows
 
 
 def main(options: Options) -> Report:
-    size = desk.filled(options)
-    clock.travel(desk.MORNING)
+    size = brand.filled(options)
+    clock.travel(brand.MORNING)
     lists = _lists(300 if options.quick else 2_000)
     for kind, some in lists.items():
         _same_rows(kind, some)
@@ -75,7 +75,7 @@ def _rows(one: List, *, is_scoped: bool) -> list[Any]:
     actor, condition = one
     tasks = Task.objects.visible_to(actor) if is_scoped else Task.objects.all()
     return list(
-        tasks.listed(desk.MORNING).filter(condition).order_by("due_at", "pk").values_list("pk", "due_at")[:ROWS]
+        tasks.listed(brand.MORNING).filter(condition).order_by("due_at", "pk").values_list("pk", "due_at")[:ROWS]
     )
 
 

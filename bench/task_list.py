@@ -1,6 +1,6 @@
 """The JSON list of 20 tasks: signed in and scoped; beside a plain DRF ModelSerializer list of the same tasks."""
 
-from bench import desk
+from bench import brand, desk
 from bench.figures import Options, Report, at_least, at_most, median
 
 DATABASE = "pages"
@@ -9,7 +9,7 @@ STATEMENTS = 2  # session and scope; the page
 
 
 def main(options: Options) -> Report:
-    size = desk.filled(options)
+    size = brand.filled(options)
     people = desk.guides(200)
     with (
         desk.served(product="yejibao.wsgi:application", bare="bench.bare:application") as ports,

@@ -1,6 +1,6 @@
 """The task page as HTML: signed in, scoped, its guide has 15 cards; beside a bare Django view with one indexed query on the same server."""
 
-from bench import desk
+from bench import brand, desk
 from bench.figures import Options, Report, at_least, at_most, median
 
 DATABASE = "pages"
@@ -9,7 +9,7 @@ STATEMENTS = 4  # session and scope; the task and what is around it; the member'
 
 
 def main(options: Options) -> Report:
-    size = desk.filled(options)
+    size = brand.filled(options)
     people = desk.guides(200)
     with desk.served(product="yejibao.wsgi:application", bare="bench.bare:application") as ports:
         cookies = desk.signed_in(people, port=ports["product"])

@@ -1,6 +1,6 @@
 """今日 as HTML: signed in, scoped, 15 cards; beside a bare Django view with one indexed query on the same server."""
 
-from bench import desk
+from bench import brand, desk
 from bench.figures import Options, Report, at_least, at_most, median
 
 DATABASE = "pages"
@@ -9,7 +9,7 @@ STATEMENTS = 3  # session and scope; the month's sales; the day
 
 
 def main(options: Options) -> Report:
-    size = desk.filled(options)
+    size = brand.filled(options)
     people = desk.guides(200)
     with desk.served(product="yejibao.wsgi:application", bare="bench.bare:application") as ports:
         cookies = desk.signed_in(people, port=ports["product"])
