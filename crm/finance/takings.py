@@ -27,11 +27,14 @@ MONEY = tuple(way for way in Way if way != Way.WALLET)  # ways that bring money 
 LONGEST = 92  # days of one range
 NOWHERE = 0  # the line of money of no store
 
-# One row a day, store, way and purpose. A reversal counts as what it reverses, the other way round.
+# One row a day, store, way and purpose. A reversal counts as what it reverses, the other way round. How a counter took a sale
+# stands on its payment; a top-up or a fee on its transfer (provider); a card is paid out over the counter in cash alone.
 FROM_LEDGER = """
 SELECT e.booked_on AS day, t.store_id,
     CASE WHEN e.account = 'cash_wechat' THEN 'wechat' WHEN e.account = 'cash_bank' THEN 'bank' WHEN e.account <> 'cash_counter' THEN 'wallet'
-        WHEN coalesce(p.way, b.way) IN ('cash', 'card', 'voucher') THEN coalesce(p.way, b.way) ELSE 'counter' END AS way,
+        WHEN coalesce(p.way, b.way) IN ('cash', 'card', 'voucher') THEN coalesce(p.way, b.way)
+        WHEN coalesce(r.provider, t.provider) IN ('cash', 'card') THEN coalesce(r.provider, t.provider)
+        WHEN coalesce(r.kind, t.kind) = 'card_refund' THEN 'cash' ELSE 'counter' END AS way,
     CASE WHEN coalesce(r.kind, t.kind) IN ('top_up', 'card_refund', 'payout') THEN 'top_up' WHEN coalesce(r.kind, t.kind) = 'clearing' THEN 'other'
         ELSE 'sale' END AS purpose,
     coalesce(sum(e.amount_fen) FILTER (WHERE e.side = 1), 0)::bigint AS in_fen,

@@ -103,7 +103,7 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
     held = _top_up(actor, public_id)
     context = {
         "top_up": held, "is_open": held.state in TopUp.OPEN and held.ends_at > now, "balance": balance_of(held.member_id),
-        "link": request.build_absolute_uri(f"/my/top-ups/{held.public_id}/"), **_shell(actor, now),
+        "link": request.build_absolute_uri(f"/my/top-ups/{held.public_id}/"), "way": request.GET.get("way", ""), **_shell(actor, now),
     }  # fmt: skip
     template = "wallet/part_top_up.html" if hx.is_htmx(request) else "wallet/top_up.html"
     return render(request, template, context)
@@ -113,20 +113,24 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @access.roles(*WHO)
 @limits.by("money")
 def settle(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """柜台收到钱了: the cashier says so, after the member confirmed."""
+    """柜台收到钱了: the cashier says so, and how it was paid, after the member confirmed."""
     actor, now = access.actor_of(request), clock.now()
     held = _top_up(actor, public_id)
     idempotency.must_have_key(request)
+    way = request.POST.get("way", "")
 
     def work() -> dict[str, Any]:
+        if way not in services.COUNTER_WAYS:
+            raise Invalid(_("选一下是现金还是刷卡。"))
         if held.method != TopUp.Method.COUNTER:
             raise Invalid(_("这笔是微信付款，会员付好会自动到账。"))
         done = services.settle_top_up(
-            held, key=f"counter:{held.public_id}", paid_by=TopUp.Method.COUNTER, provider_ref="", actor=actor, now=now
-        )
+            held, key=f"counter:{held.public_id}", paid_by=TopUp.Method.COUNTER, provider_ref="", counter_way=way,
+            actor=actor, now=now,
+        )  # fmt: skip
         return {"id": str(done.public_id)}
 
-    _answer, refusal = desk.attempt(request, {"settle": str(public_id)}, work)
+    _answer, refusal = desk.attempt(request, {"settle": str(public_id), "way": way}, work)
     return desk.done(request, desk.sentence(refusal) if refusal else "到账了", _page(held))
 
 

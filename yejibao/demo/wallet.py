@@ -78,7 +78,8 @@ def _top_up(act: Act, number: int) -> None:
         asked, member=act.member, now=act.at, terms_version=1, real_name=_real_name(act.member, number)
     )
     services.settle_top_up(
-        asked, key=f"demo:top-up:{asked.pk}", paid_by="counter", provider_ref="", now=act.at, actor=actor_for(act.guide)
+        asked, key=f"demo:top-up:{asked.pk}", paid_by="counter", provider_ref="", counter_way="card" if number % 3 else "cash", now=act.at,
+        actor=actor_for(act.guide),
     )  # fmt: skip
 
 

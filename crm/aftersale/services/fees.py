@@ -59,8 +59,9 @@ def take_fee(
         )  # fmt: skip
     else:
         moved = _book(
-            slip, Account.CASH_COUNTER, Account.REVENUE_CLEARING, kind="takings", key=f"fee:{key}", actor=actor, now=now
-        )
+            slip, Account.CASH_COUNTER, Account.REVENUE_CLEARING, kind="takings", key=f"fee:{key}", actor=actor, now=now,
+            provider=way,
+        )  # fmt: skip
     return _paid(slip, way, moved.transfer_id, actor=actor, now=now)
 
 
@@ -168,10 +169,11 @@ def _paid(slip: CareSlip, way: str, transfer_id: int, *, actor: Actor, now: date
 
 
 def _book(
-    slip: CareSlip, debit: str, credit: str, *, kind: str, key: str, actor: Actor, now: datetime, amount: int = 0, provider_txn: str = ""
+    slip: CareSlip, debit: str, credit: str, *, kind: str, key: str, actor: Actor, now: datetime, amount: int = 0, provider_txn: str = "",
+    provider: str = "",
 ) -> wallet.Spent:  # fmt: skip
     fen, subject = amount or slip.fee_fen, f"ticket:{slip.ticket_id}"
     return wallet.book(
         kind=kind, key=f"{subject}:{key}"[:64], legs=[wallet.Leg(debit, Debit, fen), wallet.Leg(credit, Credit, fen)], subject=subject,
-        store=slip.ticket.store, actor=actor, now=now, provider="wechatpay" if provider_txn else "", provider_txn=provider_txn,
+        store=slip.ticket.store, actor=actor, now=now, provider="wechatpay" if provider_txn else provider, provider_txn=provider_txn,
     )  # fmt: skip

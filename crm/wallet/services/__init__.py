@@ -9,6 +9,7 @@ from .payouts import settle_payout, undo_payout
 from .proving import close_days, closing, prove_ledger, trial_balance
 from .refunds import approve_refund, ask_refund, pay_refund, quote_refund, refuse_refund, take_up_refund
 from .top_ups import (
+    COUNTER_WAYS,
     begin_top_up,
     cancel_top_up,
     confirm_facts,
@@ -21,6 +22,7 @@ from .top_ups import (
 
 __all__ = [
     "Balance",
+    "COUNTER_WAYS",
     "Leg",
     "RealName",
     "Spent",

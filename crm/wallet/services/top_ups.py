@@ -35,6 +35,7 @@ from .steps import move, note
 
 State = TopUp.State
 PURPOSE = "top_up"  # of the PayOrder; its subject is the top-up's id
+COUNTER_WAYS = ("cash", "card")  # how a counter took it: the transfer's provider, which 收款汇总 reads
 CASH = {TopUp.Method.WECHAT: "cash_wechat", TopUp.Method.COUNTER: "cash_counter"}
 
 
@@ -134,10 +135,11 @@ def pay_order_of(top_up: TopUp, *, payer_openid: str, now: datetime, way: str = 
 
 @transaction.atomic
 def settle_top_up(
-    top_up: TopUp, *, key: str, paid_by: str, provider_ref: str, now: datetime, actor: Actor | None = None
-) -> TopUp:
+    top_up: TopUp, *, key: str, paid_by: str, provider_ref: str, counter_way: str = "", now: datetime, actor: Actor | None = None
+) -> TopUp:  # fmt: skip
     """Credit principal and gift of a confirmed top-up, once, now that the money is there.
 
+    `counter_way` says how a counter took it: "cash", "card", or "" where nobody was asked.
     Raises TopUpEnded for one that nobody confirmed, or that ended: its money goes back, it is never credited in silence.
     """
     actor = actor or Actor.system("wechatpay")
@@ -149,15 +151,20 @@ def settle_top_up(
     if held.is_distant and paid_by != TopUp.Method.WECHAT:
         raise NotAnOption(_("会员不在店里，只能微信或转账付款，不收现金"))
     assert held.wallet is not None
-    provider = "wechatpay" if paid_by == TopUp.Method.WECHAT else ""
+    if counter_way and (counter_way not in COUNTER_WAYS or paid_by != TopUp.Method.COUNTER):
+        raise NotAnOption(_("没有这种付款方式"))
+    is_wechat = paid_by == TopUp.Method.WECHAT
     done = credit(
         held.wallet, principal_fen=held.principal_fen, gift_fen=held.gift_fen, cash=CASH[TopUp.Method(paid_by)], key=key,
-        subject=f"top_up:{held.pk}", store=held.store_id, actor=actor, now=now, provider=provider,
-        provider_txn=provider_ref if provider else "",
+        subject=f"top_up:{held.pk}", store=held.store_id, actor=actor, now=now,
+        provider="wechatpay" if is_wechat else counter_way, provider_txn=provider_ref if is_wechat else "",
     )  # fmt: skip
     move(held, State.SETTLED, actor=actor, now=now, settled_at=now, transfer_id=done.transfer_id)
     audit.record(
-        actor, "wallet.topped_up", held, after=_said(held) | {"paid_by": paid_by, "transfer": done.transfer_id}
+        actor,
+        "wallet.topped_up",
+        held,
+        after=_said(held) | {"paid_by": counter_way or paid_by, "transfer": done.transfer_id},
     )
     return held
 

@@ -9,7 +9,7 @@ from crm.members import shown
 from crm.members.models import Member
 from crm.orders.models import OrderLine
 from crm.wallet import services as wallet
-from crm.wallet.models import Account, LedgerEntry
+from crm.wallet.models import Account, LedgerEntry, Transfer
 from tests.conftest import SandboxControl
 from tests.crm.orders.checkout.conftest import Shop
 from tests.factories.guides import sign_in
@@ -64,6 +64,7 @@ def test_over_the_counter_or_by_the_card_of_who_shows_his_code(
         assert client.post(f"{path_of(ticket)}say/", given).status_code == 302
     slip = CareSlip.objects.get()
     assert (slip.fee_way, slip.fee_fen) == (way, 0)
+    assert Transfer.objects.get(pk=slip.fee_transfer_id).provider == ("" if way == "wallet" else way)
     assert wallet.balance_of(shop.member).total_fen == 212000 - (FEE if way == "wallet" else 0)
 
 

@@ -13,6 +13,8 @@ from crm.finance.models import FinanceDay, Takings
 from crm.finance.takings import Board, Taken, sum_of, takings_by_store, takings_of
 from crm.orders.checkout import services as checkout
 from crm.wallet import services as wallet
+from crm.wallet.errors import NotAnOption
+from crm.wallet.models import Transfer
 from crm.wallet.services import trial_balance
 from guides.exports.models import Export
 from guides.exports.services import make_due
@@ -22,7 +24,7 @@ from yejibao.core import clock
 from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
 
-from .conftest import DAY, World
+from .conftest import DAY, ID_NUMBER, World
 
 pytestmark = pytest.mark.django_db
 
@@ -141,3 +143,34 @@ def test_the_page_and_the_sheet(client: Client, world: World) -> None:
 def test_who_does_not_read_sums_gets_none(client: Client, world: World) -> None:
     for person in (world.shop.org.guide, holder_of("customer_service", world.shop.org)):
         assert sign_in(client, person).get("/hq/finance/takings/").status_code in (403, 404)
+
+
+def test_what_a_counter_took_stands_by_how_it_was_paid(world: World) -> None:
+    def top_up(way: str, fen: int) -> None:
+        at = clock.now()
+        asked = wallet.begin_top_up(
+            world.member, method="counter", store=world.shop.org.store, guide=world.shop.org.guide, actor=world.shop.guide, now=at,
+            amount_fen=fen,
+        )  # fmt: skip
+        said = wallet.RealName("王建平", ID_NUMBER, "13800132075")
+        wallet.confirm_top_up(asked, member=world.member, now=at, terms_version=1, real_name=said)
+        wallet.settle_top_up(
+            asked,
+            key=f"top-up:{asked.pk}",
+            paid_by="counter",
+            provider_ref="",
+            counter_way=way,
+            now=at,
+            actor=world.shop.guide,
+        )
+
+    top_up("card", 30000)
+    top_up("cash", 20000)
+    top_up("", 10000)  # before it was asked
+    undone = Transfer.objects.filter(kind="top_up", provider="cash").get()
+    wallet.reverse_transfer(undone.pk, key="undo", reason="mistake", actor=world.boss, now=clock.now())
+    take(world.shop.org.store, 5000, "fee")
+    total = board(world.finance).total
+    assert total.by_way == {"card": 30000, "cash": 0, "counter": 15000}
+    with pytest.raises(NotAnOption):
+        top_up("wechat", 10000)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from crm.members.models import Member
-from crm.wallet.models import CardRefund, TopUp, Wallet
+from crm.wallet.models import CardRefund, TopUp, Transfer, Wallet
 from crm.wallet.queries import live_wallet
 from crm.wallet.services import confirm_top_up, prove_ledger, spend
 from guides.org.models import Staff
@@ -59,13 +59,17 @@ def test_from_the_question_to_the_money(org: Org, member: Member) -> None:
     asked = TopUp.objects.get()
     path = f"/g/wallet/top-ups/{asked.public_id}/"
     assert "等他在手机上确认" in said(guide.get(path)) and "王建平" in said(guide.get("/g/wallet/"))
-    post(guide, f"{path}settle/")  # nobody confirmed yet
+    post(guide, f"{path}settle/", way="card")  # nobody confirmed yet
     assert TopUp.objects.get().state == "asked"
     confirm_top_up(asked, member=member, now=NOW, terms_version=1, real_name=real_name())
     fragment = guide.get(path, headers={"HX-Request": "true"})
     assert "请他在柜台付" in said(fragment) and "<html" not in said(fragment)
-    post(guide, f"{path}settle/")
-    assert fresh(member) == (100000, 5000)
+    post(guide, f"{path}settle/")  # and how did he pay?
+    assert TopUp.objects.get().state == "confirmed"
+    chosen = said(guide.get(f"{path}?way=card", headers={"HX-Request": "true"}))  # the page asks anew, the choice stays
+    assert chosen.count(" checked") == 1 and 'value="card" required checked' in chosen
+    post(guide, f"{path}settle/", way="card")
+    assert fresh(member) == (100000, 5000) and Transfer.objects.get(kind="top_up").provider == "card"
     over = said(guide.get(path, headers={"HX-Request": "true"}))
     assert "卡里现在 ¥1,050.00" in over and "every 3s" not in over
 
