@@ -207,7 +207,7 @@ def advisory_lock(key: str) -> Iterator[bool]:
     try:
         yield locked
     finally:
-        if locked and not _is_unlocked(number):
+        if locked and not _worked(f"SELECT pg_advisory_unlock({number})"):
             # The lock belongs to the session, outlives a rollback, and the pool would lend the session out with it:
             # everybody would wait LOCK_SECONDS for nobody's fetch. It ends with the session.
             log.warning("wecom: shared lock given back with its connection")
@@ -216,10 +216,10 @@ def advisory_lock(key: str) -> Iterator[bool]:
                     session.close()
 
 
-def _is_unlocked(number: int) -> bool:
-    """Give the lock back; False where the transaction around it has failed, or the connection is gone."""
+def _worked(sql: str) -> bool:
+    """Ask for a truth; False as well where the transaction around it has failed, or the connection is gone."""
     try:
-        return _ask(f"SELECT pg_advisory_unlock({number})")
+        return _ask(sql)
     except (DatabaseError, InterfaceError):
         return False
 
