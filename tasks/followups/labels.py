@@ -20,6 +20,7 @@ SKIP_WORDS = {
 }  # fmt: skip
 # Kinds that end by a tap on the page of what they are about: no words are sent from them, and nothing of the way to him matters.
 ON_ITS_PAGE = ("visit_confirm",)
+ON_ITS_PAGE_SQL = ", ".join(f"'{kind}'" for kind in ON_ITS_PAGE)
 REFUSALS = {  # what a guide is told when a rule holds at the moment of sending
     "member_deleted": "他的会员已注销，这件事取消了",
     "returned_full": "这单他全退了，这件事取消了",

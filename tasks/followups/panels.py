@@ -24,7 +24,7 @@ from yejibao.core.panels import Answer, panel
 
 from . import hours
 from .cards import above
-from .labels import ON_ITS_PAGE, OUTCOMES
+from .labels import ON_ITS_PAGE_SQL, OUTCOMES
 from .models import PendingSend, Task
 from .next_work import JUST_DONE
 from .proof import proof_of
@@ -56,7 +56,6 @@ class Desk:
         return self.open[0] if self.open else None
 
 
-_ON_ITS_PAGE = ", ".join(f"'{kind}'" for kind in ON_ITS_PAGE)
 _MINE = "tasks_task x WHERE x.member_id = m.id AND x.assignee_id = %(me)s AND x.id IN (%(scope)s)"
 _TASK = """x.*, (SELECT to_json(s) FROM guides_store s WHERE s.id = x.store_id) AS at_store,
     (SELECT to_json(o) FROM crm_order o WHERE o.id = x.order_id) AS of_order"""
@@ -64,7 +63,7 @@ DESK = together.Read(
     "desk",
     "json_build_array(%(now)s, {waiting}, {sent}, {pending})".format(
         waiting=together.rows(
-            f"{_MINE} AND x.state = 'open' AND x.held_at IS NULL AND x.task_type NOT IN ({_ON_ITS_PAGE})",  # nothing to say there
+            f"{_MINE} AND x.state = 'open' AND x.held_at IS NULL AND x.task_type NOT IN ({ON_ITS_PAGE_SQL})",  # nothing to say there
             "x.priority, x.tier_rank, x.due_at, x.id LIMIT 20",
             _TASK,
         ),

@@ -21,6 +21,7 @@ from tasks.scripts.ranking import Words
 from yejibao.core import clock, reading
 from yejibao.core.scope import Actor
 
+from ..labels import ON_ITS_PAGE_SQL
 from ..scoped import visible_ids
 
 BOTTOMS = ("trousers",)
@@ -64,8 +65,8 @@ def _first(of: str, order: str) -> str:
 
 
 _ALSO = _list(
-    """tasks_task x WHERE x.member_id = t.member_id AND x.assignee_id = t.assignee_id AND x.state = 'open' AND x.held_at IS NULL
-    AND (x.hidden_until IS NULL OR x.hidden_until <= %(now)s) AND x.id <> t.id""",
+    f"""tasks_task x WHERE x.member_id = t.member_id AND x.assignee_id = t.assignee_id AND x.state = 'open' AND x.held_at IS NULL
+    AND (x.hidden_until IS NULL OR x.hidden_until <= %(now)s) AND x.id <> t.id AND x.task_type NOT IN ({ON_ITS_PAGE_SQL})""",
     "x.priority, x.due_at, x.id LIMIT 5",
 )
 _SIZE = """(SELECT l.size FROM mine o JOIN crm_orderline l ON l.order_id = o.id

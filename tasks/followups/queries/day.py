@@ -10,7 +10,7 @@ from datetime import datetime, time
 from functools import cache
 
 from tasks.cadences.loading import read_book
-from tasks.followups.labels import OUTCOMES
+from tasks.followups.labels import ON_ITS_PAGE, OUTCOMES
 from tasks.followups.models import Task
 from tasks.scripts.words import NODE_LABELS, kind_names
 from yejibao.core import clock, reading, words
@@ -183,10 +183,13 @@ def _below_ceiling(cards: list[Card]) -> list[Card]:
 
 
 def _merge(cards: Iterable[Card]) -> list[Card]:
-    """Make one card of a member's tasks: the highest priority leads, the most urgent decides where it stands."""
+    """Make one card of a member's tasks: the highest priority leads, the most urgent decides where it stands.
+
+    What is answered on a page of its own is not done along the way, and stands by itself.
+    """
     by_member: dict[int, Card] = {}
     for card in sorted(cards, key=lambda card: card.rank):
-        lead = by_member.setdefault(card.member_id, card)
+        lead = by_member.setdefault(-card.pk if card.task_type in ON_ITS_PAGE else card.member_id, card)
         if lead is not card:
             lead.also.append(card)
     order = [key for key, _ in SECTIONS]

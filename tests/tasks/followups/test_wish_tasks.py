@@ -13,12 +13,12 @@ from crm.visits.models import Visit
 from guides.attendance.models import Shift
 from guides.events import StaffAwayChanged, StaffResigned
 from tasks.followups.models import Task
-from tasks.followups.queries import day_of
+from tasks.followups.queries import day_of, open_story
 from tasks.followups.services import log_call, prepare_send, record_claimed
 from tests.factories.crm import make_friend, make_member
 from tests.factories.guides import Org, actor, make_org, make_staff, sign_in
 from tests.factories.portal import as_member
-from tests.factories.tasks import local
+from tests.factories.tasks import local, make_task
 from yejibao.core import outbox
 from yejibao.core.clock import parse_iso
 from yejibao.core.errors import Conflict
@@ -164,6 +164,17 @@ def test_who_resigned_leaves_it_to_the_manager_at_once(org: Org, member: Any) ->
     outbox.publish(StaffResigned(org.guide.pk, NOON.isoformat()))
     outbox.drain_events()
     assert [(one.assignee, one.held_at) for one in tasks()] == [(org.manager, None)]
+
+
+def test_it_is_a_card_of_its_own_beside_what_she_is_to_say_to_him(org: Org, member: Any) -> None:
+    make_friend(member, org.guide)
+    first = make_task(member, org.guide, now=NOON)
+    wish(member, org)
+    cards = [card for section in day_of(org.guide.pk, now=NOON).sections for card in section.cards]
+    assert {card.pk for card in cards} == {first.pk, tasks()[0].pk} and not any(card.also for card in cards)
+    assert open_story(actor(org.guide), first.pk, now=NOON).also == []
+    record_claimed(first, actor=actor(org.guide), now=NOON, text="您好", also=[tasks()[0].pk])
+    assert ends() == [("open", "", None)]
 
 
 def test_nothing_of_the_way_to_him_ends_it_and_no_words_do(org: Org, member: Any) -> None:
