@@ -217,7 +217,7 @@ class Takings(models.Model):
         CASH = "cash", _("现金")
         CARD = "card", _("刷卡")
         VOUCHER = "voucher", _("转账给门店")
-        COUNTER = "counter", _("柜台其他")  # what the ledger knows no nearer: refunds paid by hand, and top-ups and fees before it was asked
+        COUNTER = "counter", _("柜台其他")  # how, nobody was asked: refunds by hand, earlier top-ups and fees
         BANK = "bank", _("银行转出")  # cards that were paid out to an account
         WALLET = "wallet", _("储值卡")  # paid with what was taken in before: no money comes in by it
 

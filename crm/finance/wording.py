@@ -154,7 +154,7 @@ def _payable(facts: dict[str, int]) -> Block:
     lines = [
         Line("期初", facts["opening_fen"]),
         Line("新增要付的", facts["owed_fen"], "+"),
-        Line("付出去的", facts["paid_fen"], "−"),
+        Line("付出去的", facts["paid_fen"], "−", "也含财务停止退款、转到待查的"),
         Line("期末", facts["closing_fen"], "=", is_total=True),
         Line("台账：其中储值退卡待付", cards),
         Line("等银行转账的退卡", waiting, note=f"{facts['waiting']} 笔"),
