@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -31,7 +33,7 @@ from ..checkout.models import Sale, SaleLine
 from ..checkout.queries import Priced, coupon_choices, means_of, on_hand, priced
 from . import services
 from .models import ProxyOrder
-from .queries import baskets_of, masked_address, sent_order, standing_of, under_way
+from .queries import asked_for, baskets_of, masked_address, sent_order, standing_of, under_way
 from .scoped import PROXY
 from .services.sending import ROOM
 
@@ -114,6 +116,8 @@ def basket(request: HttpRequest, public_id: UUID) -> HttpResponse:
         return HttpResponseRedirect(reverse("crm:proxy-state", args=[public_id]))
     refusal = None
     if request.method == "POST":
+        if request.POST.get("ask"):
+            return _ask(request, sale)
         code, quantity = request.POST.get("sku", "")[:64], desk.chosen(request.POST.get("quantity", "1")) or 1
         _answer, refusal = desk.attempt(
             request, {"sku": code, "quantity": quantity},
@@ -141,6 +145,34 @@ def basket(request: HttpRequest, public_id: UUID) -> HttpResponse:
         )  # fmt: skip
     status = refusal.status if refusal else 200
     return render(request, "proxy/basket.html", _shell(request, **facts), status=status)
+
+
+def _ask(request: HttpRequest, sale: Sale) -> HttpResponse:
+    """调货 at one tap: what the store lacks of a size in the basket is asked of the nearest that has it; `more` puts one in first."""
+    actor, now, post = access.actor_of(request), clock.now(), request.POST
+    sku = Sku.objects.select_related("style").filter(code=post.get("sku", "")[:64]).first()
+    if sku is None:
+        raise NotFound()
+    key = post.get("idempotency_key", "") or request.headers.get("Idempotency-Key", "") or uuid4().hex
+
+    @transaction.atomic  # what nobody can send is not put in either
+    def work() -> dict[str, Any]:
+        if post.get("more"):
+            checkout.add_lines(sale, [(sku.code, 1)], actor=actor, now=now)
+        asked = services.ask_for_rest(sale, sku.pk, key=f"proxy:{key}"[:64], actor=actor, now=now)
+        return {"place": str(asked.from_store or asked.from_warehouse) if asked else ""}
+
+    answer, refusal = desk.attempt(request, {"sku": sku.code, "more": post.get("more", "")}, work)
+    if refusal is not None:
+        said = desk.sentence(refusal)
+    else:
+        said = f"问了{answer['place']}，到了会提醒你，单子先留着" if answer["place"] else "已经在调了，到了会提醒你"
+    there = (
+        _pay_page(sale, without_coupon=False)
+        if post.get("back") == "pay"
+        else f"{request.path}?{urlencode({'style': sku.style_id, 'size': sku.size})}"
+    )
+    return desk.done(request, said, there)
 
 
 def _his(sizes: dict[str, str], style: StyleColor) -> str:
@@ -195,6 +227,12 @@ def _counted(found: Priced, now: Any) -> Priced:
     there = on_hand(found.sale, {line.sku_id for line in found.lines}, now=now)
     for line in found.lines:
         line.too_few = there[line.sku_id] if there[line.sku_id] < line.quantity else None  # type: ignore[attr-defined]
+    few = [line for line in found.lines if line.too_few is not None]  # type: ignore[attr-defined]
+    if few:
+        asked = asked_for(found.sale, {line.sku_id for line in few}).select_related("from_store", "from_warehouse")
+        coming = {one.sku_id: one for one in reversed(asked)}
+        for line in few:
+            line.coming = coming.get(line.sku_id)  # type: ignore[attr-defined]
     return found
 
 

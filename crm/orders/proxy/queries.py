@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from crm.catalogue.stock_models import TransferRequest
 from crm.members.models import Member
 from yejibao.core.errors import NotFound
 from yejibao.core.scope import Actor
@@ -86,6 +88,14 @@ def baskets_of(actor: Actor, *, now: datetime, member: Member | None = None) -> 
     )
     begun = begun.filter(member=member) if member is not None else begun
     return begun.select_related("member", "store").order_by("-created_at", "-pk")
+
+
+def asked_for(sale: Sale, sku_ids: Collection[int]) -> QuerySet[TransferRequest]:
+    """Return what the store of a basket asked others for in its member's name and did not get yet, the newest first."""
+    asked = TransferRequest.objects.filter(
+        to_store=sale.store_id, member=sale.member_id, sku__in=sku_ids, state__in=TransferRequest.OPEN
+    )
+    return asked.order_by("-asked_at", "-pk")
 
 
 def sent_order(actor: Actor, public_id: UUID) -> ProxyOrder:

@@ -1,6 +1,7 @@
 """All writes of the room."""
 
 from .addresses import reveal_address
+from .asking import ask_for_rest
 from .baskets import NoStore, open_basket, propose_best
 from .ending import (
     OwnTransfer,
@@ -33,6 +34,7 @@ __all__ = [
     "NoStore",
     "OverTheDay",
     "OwnTransfer",
+    "ask_for_rest",
     "confirm_transfer",
     "dispute_transfer",
     "follow_orders",
