@@ -221,8 +221,9 @@
         const mark = form.elements.idempotency_key;
         if (mark && answer.status < 500 && !told.retryable) mark.value = window.yjb.newKey(); // put right, it is another request
         save({ queued: false });
-        const wrong = (told.errors || []).map((one) => one.message).join("；");
-        window.yjb.alert([told.title, wrong || told.detail].filter(Boolean).join("：") || "没发出去，内容还在");
+        const wrong = (told.errors || []).map((one) => one.message);
+        const title = wrong.length === 1 ? "" : told.title; // one thing needs no "several"
+        window.yjb.alert([title, wrong.join("；") || told.detail].filter(Boolean).join("：") || "没发出去，内容还在");
       } catch (lost) {
         queued = true;
         save({ queued: true });

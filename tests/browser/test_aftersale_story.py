@@ -96,8 +96,12 @@ def test_one_coat_three_people(
     )  # fmt: skip
     phone.goto(f"/my/tickets/new/?line={line.pk}&kind=quality")
     phone.fill("#description", "刚穿两天，扣子掉了两颗")
-    phone.set_input_files("input[type=file] >> nth=0", {"name": "a.png", "mimeType": "image/png", "buffer": picture(5)})
     phone.locator("label[for=k-quality]").click()
+    phone.get_by_role("button", name="提交", exact=True).click()
+    refused = phone.locator(".toast", has_text="请拍一张照片")
+    refused.wait_for()
+    assert "有几处" not in refused.inner_text(), "one thing is missing"
+    phone.set_input_files("input[type=file] >> nth=0", {"name": "a.png", "mimeType": "image/png", "buffer": picture(5)})
     phone.wait_for_timeout(600)
     shot(phone, "story-1-ask")
     phone.get_by_role("button", name="提交", exact=True).click()
