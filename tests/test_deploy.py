@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from django.apps import apps
 from django.test import Client
 
@@ -14,6 +13,7 @@ from tests.factories.crm import make_member, make_order
 from tests.factories.guides import make_org
 from yejibao.core import heart, jobtrace
 from yejibao.core.clock import now as product_now
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.models import OutboxMessage
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ NOT_IN_PRODUCTION = {
 
 
 def alarms() -> list[dict[str, Any]]:
-    groups = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    groups = read_yaml(DEPLOY / "alerts.yml")["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-import yaml
-
 from guides.attendance.calendar import HoursOf, advance, open_all_days
 from guides.org.models import Store
 from yejibao.core import clock
+from yejibao.core.domain_files import read_yaml
 
 from .rules import DOMAIN
 
@@ -20,7 +19,7 @@ TAKEN_OVER_MINUTES = 30  # "store_manager has 30 min", once the first word was m
 
 @cache
 def _sla() -> dict[str, Any]:
-    book: dict[str, Any] = yaml.safe_load(DOMAIN.read_text())["sla"]
+    book: dict[str, Any] = read_yaml(DOMAIN)["sla"]
     return book
 
 

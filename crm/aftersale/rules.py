@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from crm.orders.checkout import returns
 from crm.orders.models import Order
 from yejibao.core.clock import local_moment
+from yejibao.core.domain_files import read_yaml
 
 if TYPE_CHECKING:
     from .models import Ticket
@@ -69,7 +68,7 @@ class Rules:
 @cache
 def rules() -> Rules:
     """Return kinds, channels, states and allowed steps of the domain file."""
-    book: dict[str, Any] = yaml.safe_load(DOMAIN.read_text())
+    book: dict[str, Any] = read_yaml(DOMAIN)
     kinds = {kind["key"]: kind for kind in book["ticket_kinds"]}
     steps = set()
     for text in book["states"]["allowed"]:

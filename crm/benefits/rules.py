@@ -6,9 +6,8 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from yejibao.core import clock, tunables
+from yejibao.core.domain_files import read_yaml
 
 MODELS_FILE = Path(__file__).resolve().parent.parent / "data" / "models.yaml"
 
@@ -55,7 +54,7 @@ class LevelRule:
 @cache
 def levels() -> tuple[LevelRule, ...]:
     """Return the levels, lowest first."""
-    rows = yaml.safe_load(MODELS_FILE.read_text())["member_level"]["levels"]
+    rows = read_yaml(MODELS_FILE)["member_level"]["levels"]
     below = [rows[0]["key"], *(row["key"] for row in rows)]
     return tuple(
         LevelRule(

@@ -5,10 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from crm.catalogue.models import ProductTag, StyleColor
 from crm.catalogue.services import fill_styles
+from yejibao.core.domain_files import read_yaml
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 DEMO_FILE, TAG_FILE = DATA / "demo_catalogue.csv", DATA / "product_tags.yaml"
@@ -45,7 +44,7 @@ def _style(row: dict[str, str]) -> StyleColor:
 
 def load_product_tags(path: Path = TAG_FILE) -> int:
     """Insert or update the tags of product_tags.yaml; one that is gone from the file stays with its values. Returns how many."""
-    book: dict[str, Any] = yaml.safe_load(path.read_text())
+    book: dict[str, Any] = read_yaml(path)
     groups = {group["key"]: {sub["key"] for sub in group["subgroups"]} for group in book["groups"]}
     tags = []
     for place, row in enumerate(book["tags"]):

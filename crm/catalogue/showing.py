@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.utils.translation import gettext_lazy as _
 
 from guides.org.models import Store
 from yejibao.core import files
+from yejibao.core.domain_files import read_yaml
 
 from .models import StyleColor
 from .queries import PlaceStock, Price, StyleStock, price_of_styles
@@ -47,7 +47,7 @@ files.room(
 @cache
 def care_tips() -> dict[str, str]:
     """Return how to look after each kind of goods (aftersale.yaml, care_tips)."""
-    tips: dict[str, str] = yaml.safe_load(CARE_FILE.read_text())["care_tips"]
+    tips: dict[str, str] = read_yaml(CARE_FILE)["care_tips"]
     return tips
 
 

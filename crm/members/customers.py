@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-import yaml
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 import crm
 from yejibao.core import audit
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import NotFound
 from yejibao.core.personal import blind_indexes, normal_phone
 from yejibao.core.scope import Actor
@@ -82,5 +82,5 @@ def find_members(actor: Actor, words: str) -> MemberQuerySet:
 @cache
 def level_names() -> dict[str, str]:
     """Return 普通, 银卡 … by level key: the domain file's names without the word for member."""
-    book = yaml.safe_load((Path(crm.__file__).parent / "data" / "models.yaml").read_text(encoding="utf-8"))
+    book = read_yaml(Path(crm.__file__).parent / "data" / "models.yaml")
     return {row["key"]: str(row["name"]).removesuffix("会员") for row in book["member_level"]["levels"]}

@@ -15,10 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import crm
 from yejibao.core import words
+from yejibao.core.domain_files import read_yaml
 
 from .facts import Facts, OpenTask
 
@@ -72,7 +71,7 @@ class Choice:
 @cache
 def book() -> tuple[dict[str, Any], tuple[Rule, ...]]:
     """Return what comes before the rules, and the rules in order."""
-    file = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    file = read_yaml(FILE)
     named = Rule.__dataclass_fields__.keys() - {"limits"}
     rules = [
         Rule(

@@ -3,9 +3,8 @@
 from datetime import datetime
 from pathlib import Path
 
-import yaml
-
 import crm
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Invalid
 
 from .models import ConsentText
@@ -16,7 +15,7 @@ FILE = Path(crm.__file__).parent / "data" / "consent_texts.yaml"
 def load_texts(*, now: datetime) -> int:
     """Publish the versions that are not there yet; return how many. Raises Invalid for a published one that was reworded."""
     fresh = 0
-    for row in yaml.safe_load(FILE.read_text(encoding="utf-8"))["texts"]:
+    for row in read_yaml(FILE)["texts"]:
         held, is_new = ConsentText.objects.get_or_create(
             kind=row["kind"], version=row["version"],
             defaults={"title": row["title"], "text": row["text"], "published_at": now},

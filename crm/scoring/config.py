@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from crm.benefits.rules import LevelRule, levels
+from yejibao.core.domain_files import read_yaml
 
 MODELS_FILE = Path(__file__).resolve().parent.parent / "data" / "models.yaml"
 
@@ -33,12 +32,12 @@ class Config:
 @cache
 def config() -> Config:
     """Return the thresholds in force."""
-    models = yaml.safe_load(MODELS_FILE.read_text())
+    models = read_yaml(MODELS_FILE)
     return Config(version=models["version"], levels=levels())
 
 
 @cache
 def stage_names() -> dict[str, str]:
     """Return 潜客, 新客 … by the key of a lifecycle stage."""
-    models = yaml.safe_load(MODELS_FILE.read_text())
+    models = read_yaml(MODELS_FILE)
     return {row["key"]: row["name"] for row in models["lifecycle"]["stages"]}

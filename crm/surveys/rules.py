@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from yejibao.core import clock, tunables
+from yejibao.core.domain_files import read_yaml
 
 FILE = Path(__file__).resolve().parent.parent / "data" / "surveys.yaml"
 GROUP, KEEPERS = "评价", "template.edit"
@@ -76,7 +75,7 @@ class Rules:
 @cache
 def rules() -> Rules:
     """Return the domain file."""
-    book: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    book: dict[str, Any] = read_yaml(FILE)
     tags = book["tags"]
     return Rules(
         kinds={row["key"]: _kind(row) for row in book["kinds"]},

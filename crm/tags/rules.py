@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import crm
+from yejibao.core.domain_files import read_yaml
 
 TAGS_FILE = Path(crm.__file__).parent / "data" / "tags.yaml"
 PEOPLE_SAY = ("GUIDE", "SURVEY")  # filled by people; beats what is computed for FILLED_HOLDS, then that comes back
@@ -21,7 +20,7 @@ SAME_AS = {"WECOM": "GUIDE"}  # a tag set in the chat's own profile is the guide
 @cache
 def book() -> dict[str, Any]:
     """Return the domain file."""
-    found: dict[str, Any] = yaml.safe_load(TAGS_FILE.read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_yaml(TAGS_FILE)
     return found
 
 

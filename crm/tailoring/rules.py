@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from yejibao.core import tunables
+from yejibao.core.domain_files import read_yaml
 
 DOMAIN = Path(__file__).resolve().parent.parent / "data" / "tailoring.yaml"
 MM = 10  # in a centimetre
@@ -63,7 +62,7 @@ class Rules:
 @cache
 def rules() -> Rules:
     """Return the domain file."""
-    book: dict[str, Any] = yaml.safe_load(DOMAIN.read_text(encoding="utf-8"))
+    book: dict[str, Any] = read_yaml(DOMAIN)
     return Rules(
         measures={
             row["key"]: Measure(row["key"], row["name"], row["how"], row["least"] * MM, row["most"] * MM, row["jump"] * MM)

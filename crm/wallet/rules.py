@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yejibao.core.domain_files import read_yaml
 
 FILE = Path(__file__).parent.parent / "data" / "wallet_rules.yaml"
 
@@ -64,7 +64,7 @@ class Terms:
 
 @cache
 def _book() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    loaded: dict[str, Any] = read_yaml(FILE)
     return loaded
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yejibao.core.domain_files import read_yaml
 
 FILE = Path(__file__).parent.parent / "data" / "announcements.yaml"
 
@@ -24,7 +24,7 @@ MANAGERS_AFTER = timedelta(hours=2)
 @cache
 def book() -> dict[str, Any]:
     """Return the file as it stands."""
-    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    loaded: dict[str, Any] = read_yaml(FILE)
     return loaded
 
 

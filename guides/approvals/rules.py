@@ -5,8 +5,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.scope import Actor
 
 FILE = Path(__file__).parent.parent / "data" / "four_eyes.yaml"
@@ -35,7 +34,7 @@ class Kind:
 @cache
 def kinds() -> dict[str, Kind]:
     """Return all kinds by key."""
-    book = yaml.safe_load(FILE.read_text())["kinds"]
+    book = read_yaml(FILE)["kinds"]
     return {
         key: Kind(
             key,

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from guides.org.actors import role_names
 from guides.org.matrix import FILE as MATRIX
 from yejibao.core import audit, files
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Conflict, Forbidden, Invalid
 from yejibao.core.files import StoredFile
 from yejibao.core.finding import kept_words
@@ -40,7 +40,7 @@ files.room(
 
 def load_folders() -> int:
     """Create the folders of data/drive_folders.yaml that are missing. Returns how many there are."""
-    book: dict[str, Any] = yaml.safe_load(FOLDERS.read_text(encoding="utf-8"))
+    book: dict[str, Any] = read_yaml(FOLDERS)
     rows = [
         DriveFolder(key=one["key"], name=one["name"], roles=[] if one["roles"] == "all" else one["roles"], place=place)
         for place, one in enumerate(book["folders"])

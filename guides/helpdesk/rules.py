@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from guides.attendance.calendar import advance, open_all_days
 from yejibao.core import clock
+from yejibao.core.domain_files import read_yaml
 
 FILE = Path(__file__).parent.parent / "data" / "call_hq.yaml"
 
@@ -26,7 +25,7 @@ class Rules:
 @cache
 def book() -> dict[str, Any]:
     """Return the file as it stands."""
-    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = read_yaml(FILE)
     return loaded
 
 

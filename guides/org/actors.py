@@ -4,12 +4,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import clock, logs
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import DomainError
 from yejibao.core.limits import address_of
 from yejibao.core.scope import Actor, Grant
@@ -37,7 +37,7 @@ class NoRoleLeft(AccountEnded):
 @cache
 def role_book() -> dict[str, Any]:
     """Return the domain file of roles and permissions."""
-    book: dict[str, Any] = yaml.safe_load(ROLE_FILE.read_text())
+    book: dict[str, Any] = read_yaml(ROLE_FILE)
     return book
 
 

@@ -14,11 +14,11 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import clock
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Invalid
 from yejibao.core.personal import blind_index, normal_phone
 
@@ -51,7 +51,7 @@ class Loaded:
 
 def read_spec(path: Path = DEMO_FILE) -> Spec:
     """Return the spec of a YAML file."""
-    spec: Spec = yaml.safe_load(path.read_text())
+    spec: Spec = read_yaml(path)
     return spec
 
 

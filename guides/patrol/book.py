@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yejibao.core.domain_files import read_yaml
 
 FILE = Path(__file__).parent.parent / "data" / "patrol_checklist.yaml"
 
@@ -12,7 +12,7 @@ FILE = Path(__file__).parent.parent / "data" / "patrol_checklist.yaml"
 @cache
 def book() -> dict[str, Any]:
     """Return the file."""
-    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    loaded: dict[str, Any] = read_yaml(FILE)
     return loaded
 
 

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +17,7 @@ from guides.notices.services import Notice
 from guides.org.models import Staff
 from guides.org.queries import HEADS, heads_of_stores
 from yejibao.core import audit, clock, desk, outbox
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Conflict, Forbidden, Invalid, Stale
 from yejibao.core.scope import Actor
 from yejibao.core.wearing import wear_out
@@ -55,7 +55,7 @@ class TooLate(Conflict):
 
 @cache
 def _book() -> dict[str, Any]:
-    book: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    book: dict[str, Any] = read_yaml(FILE)
     return book
 
 

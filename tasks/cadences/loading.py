@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.db import transaction
+
+from yejibao.core.domain_files import read_yaml
 
 from .models import Cadence, CadenceStep, CadenceVersion
 
@@ -57,7 +58,7 @@ class RuleUnreadable(ValueError):
 @cache
 def read_book(name: str) -> dict[str, Any]:
     """Return a domain file of this department, e.g. `read_book("followup_3369")`. Do not change what you get."""
-    book: dict[str, Any] = yaml.safe_load((DATA / f"{name}.yaml").read_text(encoding="utf-8"))
+    book: dict[str, Any] = read_yaml(DATA / f"{name}.yaml")
     return book
 
 

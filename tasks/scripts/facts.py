@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.conf import settings
 from django.db.models import prefetch_related_objects
 
@@ -21,6 +20,7 @@ from crm.surveys.queries import links_of
 from guides.org.models import Staff
 from tasks.followups.models import Task
 from yejibao.core import clock, reading
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.words import NOTHING
 
 from .words import variables
@@ -166,7 +166,7 @@ def _surveys(subjects: Iterable[Subject], now: datetime) -> dict[int, str]:
 @cache
 def levels() -> list[dict[str, Any]]:
     """Return the member levels of the domain file, lowest first."""
-    book = yaml.safe_load((Path(crm.__file__).parent / "data" / "models.yaml").read_text(encoding="utf-8"))
+    book = read_yaml(Path(crm.__file__).parent / "data" / "models.yaml")
     return list(book["member_level"]["levels"])
 
 

@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.apps import apps
 from django.db import models
+
+from yejibao.core.domain_files import read_yaml
 
 from .personal import EncryptedField
 
@@ -29,7 +30,7 @@ TEXTS = (models.CharField, models.TextField, models.JSONField, models.BinaryFiel
 @cache
 def catalogue() -> dict[str, Any]:
     """Return the file as it stands."""
-    book: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    book: dict[str, Any] = read_yaml(FILE)
     return book
 
 

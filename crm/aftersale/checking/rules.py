@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yejibao.core.domain_files import read_yaml
 
 FILE = Path(__file__).resolve().parents[2] / "data" / "service_checks.yaml"
 
@@ -40,5 +40,5 @@ class Book:
 
 @cache
 def book() -> Book:
-    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    loaded: dict[str, Any] = read_yaml(FILE)
     return Book(**loaded["draw"], marks=loaded["marks"], checklist=tuple(Item(**one) for one in loaded["checklist"]))

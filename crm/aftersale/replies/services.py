@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from yejibao.core import audit
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Invalid
 from yejibao.core.scope import Actor
 
@@ -26,7 +26,7 @@ LONGEST = 500
 
 @cache
 def _at_first() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load(FILE.read_text())["templates"]
+    found: list[dict[str, Any]] = read_yaml(FILE)["templates"]
     return found
 
 

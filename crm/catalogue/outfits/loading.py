@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.db import transaction
 
 import crm
 from crm.catalogue.models import StyleColor
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Invalid
 
 from .models import Outfit, OutfitPiece, OutfitPlan
@@ -28,7 +28,7 @@ def load_outfits(*, now: datetime, source: dict[str, Any] | None = None) -> dict
     from .queries import garment_of
     from .rules import blocking, faults_of
 
-    book = source or yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    book = source or read_yaml(FILE)
     plans = {row["key"]: _plan(row) for row in book["plans"]}
     known = set(Outfit.objects.values_list("key", flat=True))
     codes = {code for row in book["outfits"] for code in row["items"]}

@@ -10,11 +10,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import crm
 from crm.members.models import Member
 from yejibao.core import clock, reading
+from yejibao.core.domain_files import read_yaml
 
 from .filling import Owned
 from .rules import BELT, Garment
@@ -174,7 +173,7 @@ def _mind(items: Sequence[Bought]) -> str:
 @cache
 def group_names() -> dict[str, str]:
     """Return 稳健商务 … by the keys of models.yaml."""
-    book = yaml.safe_load((Path(crm.__file__).parent / "data" / "models.yaml").read_text(encoding="utf-8"))
+    book = read_yaml(Path(crm.__file__).parent / "data" / "models.yaml")
     return dict(book["nine_groups"]["groups"])
 
 

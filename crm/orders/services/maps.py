@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from crm.orders.models import Order
+from yejibao.core.domain_files import read_yaml
 from yejibao.intake.reading import fen, moment
 from yejibao.intake.tables import FileRefused, Table, TableRow
 
@@ -149,7 +150,7 @@ def load_map(name: str) -> ColumnMap:
         known = "、".join(sorted([*(one.stem for one in MAPS.glob("*.yaml")), "cdnow"]))
         raise FileRefused(f"没有列名对照表 {name}（自带的有：{known}；也可以给一个 .yaml 文件）")
     try:
-        book = yaml.safe_load(path.read_text(encoding="utf-8"))
+        book = read_yaml(path)
         columns = {str(key): _aliases(value) for key, value in book["columns"].items()}
         defaults = dict(book.get("defaults") or {})
     except (yaml.YAMLError, TypeError, KeyError, AttributeError, UnicodeDecodeError) as error:

@@ -12,10 +12,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from crm.orders.models import Order
 from yejibao.core.clock import parse_iso
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.personal import normal_phone
 from yejibao.intake.reading import DUPLICATE_KEY
 
@@ -138,7 +137,7 @@ def complaint(name: str, code: str, message: str) -> dict[str, str]:
 @cache
 def care_keys() -> frozenset[str]:
     """Return the product families that care tips and scripts know (aftersale.yaml care_tips)."""
-    return frozenset(yaml.safe_load(DOMAIN.read_text())["care_tips"])
+    return frozenset(read_yaml(DOMAIN)["care_tips"])
 
 
 class _Missing(Exception):

@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from yejibao.core import clock
+from yejibao.core.domain_files import read_yaml
 
 from ..book import book, departments
 from ..models import Coaching, Finding, ItemScore, Visit
@@ -55,7 +54,7 @@ class Row:
 
 @cache
 def _named_rows(department: str) -> list[dict[str, Any]]:
-    rows: dict[str, list[dict[str, Any]]] = yaml.safe_load(ROWS_FILE.read_text())
+    rows: dict[str, list[dict[str, Any]]] = read_yaml(ROWS_FILE)
     return rows.get(department, [])
 
 

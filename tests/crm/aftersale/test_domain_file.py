@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from django.test import Client
 
 from crm.aftersale import clocks, prices, rules, services
@@ -27,13 +26,12 @@ from guides.org.models import Staff
 from tests.factories.crm import make_member, make_order, make_staff, make_store
 from tests.factories.guides import Org, holder_of, make_org, sign_in
 from yejibao.core.clock import local_day, parse_iso
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Invalid
 from yejibao.core.scope import Actor
 
 pytestmark = pytest.mark.django_db
-BOOK: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).resolve().parents[3] / "crm" / "data" / "aftersale.yaml").read_text()
-)
+BOOK: dict[str, Any] = read_yaml(Path(__file__).resolve().parents[3] / "crm" / "data" / "aftersale.yaml")
 SYSTEM, HIMSELF = Actor.system(), Actor(kind="member")
 NOON = parse_iso("2025-03-04 11:00")
 SLA, CARE, RETURN, EXCHANGE, ALTERATION = (

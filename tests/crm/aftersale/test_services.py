@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from crm.aftersale.models import Ticket
 from crm.aftersale.rules import rules
@@ -20,12 +19,13 @@ from crm.aftersale.services import (
 from guides.org.actors import actor_for
 from tests.factories.crm import make_member, make_order, make_staff, make_store, make_ticket
 from yejibao.core.clock import parse_iso
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.outbox.models import OutboxEvent
 from yejibao.core.scope import Actor
 
 pytestmark = pytest.mark.django_db
-BOOK = yaml.safe_load((Path(__file__).resolve().parents[3] / "crm" / "data" / "aftersale.yaml").read_text())
+BOOK = read_yaml(Path(__file__).resolve().parents[3] / "crm" / "data" / "aftersale.yaml")
 NOW = parse_iso("2025-03-04 11:00")
 SYSTEM = Actor.system()
 

@@ -4,7 +4,6 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,8 +20,9 @@ from crm.benefits.rules import (
     usable_from,
 )
 from yejibao.core import clock
+from yejibao.core.domain_files import read_yaml
 
-MODELS = yaml.safe_load((Path(__file__).resolve().parents[3] / "crm" / "data" / "models.yaml").read_text())
+MODELS = read_yaml(Path(__file__).resolve().parents[3] / "crm" / "data" / "models.yaml")
 NOW = clock.parse_iso("2025-06-30 12:00")
 TODAY = date(2025, 6, 30)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from crm.members.models import Member
 from crm.orders.models import Order
@@ -21,9 +20,10 @@ from crm.scoring.services import (
 )
 from tests.factories.crm import make_member, make_order, make_store
 from yejibao.core.clock import parse_iso
+from yejibao.core.domain_files import read_yaml
 
 pytestmark = pytest.mark.django_db
-MODELS = yaml.safe_load((Path(__file__).resolve().parents[3] / "crm" / "data" / "models.yaml").read_text())
+MODELS = read_yaml(Path(__file__).resolve().parents[3] / "crm" / "data" / "models.yaml")
 NOW = parse_iso("2025-06-30 12:00")
 DAY = date(2025, 6, 30)
 LONG = timedelta(seconds=60)

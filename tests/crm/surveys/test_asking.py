@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from crm.surveys import services
 from crm.surveys.models import Survey, SurveyDay, SurveyRefusal
@@ -16,10 +15,11 @@ from tests.factories.crm import make_member, make_order, make_ticket
 from tests.factories.guides import Org, make_org
 from yejibao.core import tunables
 from yejibao.core.clock import local_day, parse_iso
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.scope import Actor
 
 pytestmark = pytest.mark.django_db
-BOOK = yaml.safe_load((Path(__file__).resolve().parents[3] / "crm" / "data" / "surveys.yaml").read_text())
+BOOK = read_yaml(Path(__file__).resolve().parents[3] / "crm" / "data" / "surveys.yaml")
 MORNING = parse_iso("2026-03-05 10:00")  # two days after the purchases of the 3rd
 
 

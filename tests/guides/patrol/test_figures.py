@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from django.test import Client
 
 from guides.exports.registry import find
@@ -21,6 +20,7 @@ from tests.factories.guides import Org, actor, holder_of, make_staff, make_store
 from tests.factories.patrol import make_visit, set_place
 from tests.guides.patrol.conftest import NOW
 from yejibao.core import clock as product_clock
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import NotFound
 from yejibao.core.outbox import drain_events
 
@@ -53,7 +53,7 @@ def accept(row: Rectification, person: Staff, *, handed_in: Any) -> None:
 
 
 def kpi(key: str) -> dict[str, Any]:
-    book = yaml.safe_load((Path(__file__).parents[3] / "crm" / "data" / "models.yaml").read_text())
+    book = read_yaml(Path(__file__).parents[3] / "crm" / "data" / "models.yaml")
     return next(row["example"] for row in book["kpis"] if row["key"] == key)
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pypdfium2
 import pytest
-import yaml
 from django.test import Client
 from PIL import Image
 
@@ -24,6 +23,7 @@ from tests.factories.guides import Org, actor, holder_of, make_staff, sign_in
 from tests.factories.patrol import begin, develop, fill, hand_in, make_visit
 from tests.guides.patrol.conftest import NOW
 from yejibao.core import clock as product_clock
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.outbox import drain_events
 
 REPORT = book()["report"]
@@ -50,9 +50,9 @@ def test_the_titles_are_those_of_the_samples() -> None:
 
 
 def test_the_rows_are_those_of_the_file() -> None:
-    rows = yaml.safe_load(ROWS_FILE.read_text())
+    rows = read_yaml(ROWS_FILE)
     assert {key: [row["name"] for row in mine] for key, mine in rows.items()} == REPORT["summary_rows"]
-    known = {row["key"] for row in yaml.safe_load(FILE.read_text())["items"]}
+    known = {row["key"] for row in read_yaml(FILE)["items"]}
     assert {key for mine in rows.values() for row in mine for key in row["items"]} <= known
 
 

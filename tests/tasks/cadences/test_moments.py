@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tasks.cadences.models import Enrollment
 from tasks.followups.models import Task
@@ -13,10 +12,11 @@ from tasks.followups.opening import open_due
 from tests.factories.crm import make_friend, make_member, make_order
 from tests.factories.guides import make_staff, make_store
 from tests.factories.tasks import enroll, hand, load_rules, local, open_until
+from yejibao.core.domain_files import read_yaml
 
 pytestmark = pytest.mark.django_db
 
-BOOK = yaml.safe_load((Path(__file__).parents[3] / "tasks/data/followup_3369.yaml").read_text())
+BOOK = read_yaml(Path(__file__).parents[3] / "tasks/data/followup_3369.yaml")
 DATED = [example for example in BOOK["computation_examples"] if "node" in example]
 
 

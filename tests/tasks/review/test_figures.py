@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from django.conf import settings
 
 from tasks.followups.models import Task
@@ -18,9 +17,10 @@ from tests.factories.crm import make_member
 from tests.factories.guides import actor, make_org
 from tests.factories.tasks import make_task
 from yejibao.core.clock import parse_iso
+from yejibao.core.domain_files import read_yaml
 from yejibao.core.errors import Invalid
 
-BOOK = yaml.safe_load((Path(settings.BASE_DIR) / "crm" / "data" / "models.yaml").read_text())
+BOOK = read_yaml(Path(settings.BASE_DIR) / "crm" / "data" / "models.yaml")
 KPIS = {row["key"]: row for row in BOOK["kpis"]}
 NOW = parse_iso("2025-03-05 15:00")  # a Wednesday
 

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from crm.catalogue.loading import DEMO_FILE
 from crm.catalogue.outfits.filling import Facts, Owned, Place, fill_week, worn
 from crm.catalogue.outfits.loading import FILE
 from crm.catalogue.outfits.rules import Garment, blocking, faults_of, fits, week_faults
+from yejibao.core.domain_files import read_yaml
 
 
 def _shelf() -> dict[str, Garment]:
@@ -28,7 +28,7 @@ def _shelf() -> dict[str, Garment]:
 
 
 SHELF = _shelf()
-BOOK: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+BOOK: dict[str, Any] = read_yaml(FILE)
 WEEKS = {
     plan["key"]: [
         [SHELF[code] for code in row["items"]]
