@@ -7,12 +7,13 @@ import pytest
 
 from crm.events import OrderPaid
 from crm.visits.models import Visit
+from guides.attendance.clockin.models import StoreFence
 from tasks.followups.models import Task
 from tasks.followups.services import record_sent
 from tests.core.test_look import FAULTS
 from tests.factories.crm import make_order
 from tests.factories.goods import make_goods, make_stock
-from tests.factories.guides import actor, session_of
+from tests.factories.guides import actor, make_store, session_of
 from tests.factories.portal import H5, token_of
 from tests.factories.tasks import make_task
 from yejibao.core import clock as product_clock
@@ -96,3 +97,54 @@ def test_a_follow_up_brings_him_into_the_store(
     hers.goto(f"{settings.PUBLIC_BASE_URL}/g/visits/{visit.pk}/")
     hers.locator("#visit", has_text="买了").wait_for()
     assert NOW < "2026-11-26"
+
+
+def test_he_asks_and_she_answers_from_her_list(
+    world: World, open_page: Callable[..., Any], shot: Callable[..., None], settings: Any
+) -> None:
+    """He sees which store is near and asks for a time; it stands on 今日 until she says yes there."""
+    near, far = world.org.store, make_store(city="上海", short_name="远一点的店")
+    near.city = "上海"
+    near.save(update_fields=["city"])
+    for store, north, east in ((near, 31.2400, 121.4900), (far, 31.3400, 121.4900)):
+        StoreFence.objects.create(store=store, latitude=north, longitude=east, given_latitude=north, given_longitude=east,
+                                  given_datum="gcj02", since=product_clock.today(), set_at=product_clock.now())  # fmt: skip
+    his = open_page(NARROW, geolocation={"latitude": 31.3419, "longitude": 121.4855}, permissions=["geolocation"])
+    hers = open_page(NARROW)
+    for page, name, value in (
+        (hers, settings.SESSION_COOKIE_NAME, session_of(world.guide)),
+        (his, settings.MEMBER_COOKIE_NAME, token_of(world.member, place=H5)),
+    ):
+        page.context.add_cookies([{"name": name, "value": value, "url": settings.PUBLIC_BASE_URL}])
+    asked: list[str] = []
+    his.on("request", lambda request: asked.append(request.url + (request.post_data or "")))
+    his.goto(f"{settings.PUBLIC_BASE_URL}/my/visits/new/")
+    assert his.locator("#near-stores option").first.inner_text().startswith(near.short_name)  # his own
+    his.locator("button", has_text="看哪家近").click()
+    his.locator("[data-near-note]", has_text="近的排在前面").wait_for()
+    told = his.locator("#near-stores option").all_inner_texts()
+    assert [one.split(" · ")[1] for one in told] == ["远一点的店", near.short_name] and "公里" in told[1]
+    shot(his, "visit-near-360")
+    assert his.evaluate(FAULTS) == []
+    assert not [url for url in asked if "31.34" in url or "121.48" in url]  # his place stays on his phone
+    his.locator("select[name=starts_at]").select_option("2026-11-26T15:00")
+    his.locator("input[name=words]").fill("想看看羊毛大衣")
+    his.locator("button", has_text="约这个时间").click()
+    his.locator(".banner", has_text="还没回").wait_for()
+    outbox.drain_events()
+
+    hers.goto(f"{settings.PUBLIC_BASE_URL}/g/today/")
+    card = hers.locator("article.task", has_text="等你回一声")
+    card.wait_for()
+    shot(hers, "wish-today-360")
+    assert hers.evaluate(FAULTS) == []
+    task = Task.objects.get(task_type="visit_confirm")
+    hers.goto(f"{settings.PUBLIC_BASE_URL}/g/tasks/{task.pk}/")
+    shot(hers, "wish-task-360")
+    assert hers.evaluate(FAULTS) == []
+    hers.locator("button", has_text="可以，").click()
+    hers.locator(".tag", has_text="已应约").wait_for()
+    his.locator("body", has_text="约好了，等您来").wait_for()  # by itself
+    outbox.drain_events()
+    task.refresh_from_db()
+    assert (task.state, task.done_by) == ("done", world.guide)
