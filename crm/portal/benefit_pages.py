@@ -1,5 +1,6 @@
 """优惠券 and 积分 on the member's phone."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -58,26 +59,20 @@ def claim(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """A link to a batch: what it is; POST takes one. A batch that ended says so, one that never was is not found."""
     member, now = member_of(request), clock.now()
     batch = batch_for_members(public_id)
-    context: dict[str, Any] = {"batch": batch, "rule": template_rule(batch.template), "now": now}
-    if request.method == "POST":
-        idempotency.must_have_key(request)
-        try:
-            idempotency.once(request, {}, lambda: claimed(request, batch, member, now=now))
-        except DomainError as no:
-            return render(request, "member/claim.html", context | {"no": no}, status=no.status)
-        hx.flash(request, "领到了，记得在到期前用")
-        return redirect(reverse("crm:my-coupons"))
-    mine = Coupon.objects.filter(batch=batch, member=member).with_terms().order_by("-pk").first()
-    context["mine"] = held_coupon(mine, now=now) if mine else None
-    open_ones = claimable(member, now=now, way=CouponBatch.Way(way_to_claim(batch, member, now=now)))
-    context["is_open"] = any(one.pk == batch.pk for one in open_ones)
-    return render(request, "member/claim.html", context)
+    way = way_to_claim(batch, member, now=now)
 
+    def facts() -> dict[str, Any]:
+        mine = Coupon.objects.filter(batch=batch, member=member).with_terms().order_by("-pk").first()
+        open_ones = claimable(member, now=now, way=CouponBatch.Way(way))
+        return {
+            "mine": held_coupon(mine, now=now) if mine else None,
+            "is_open": any(one.pk == batch.pk for one in open_ones),
+        }
 
-def claimed(request: HttpRequest, batch: CouponBatch, member: Member, *, now: datetime) -> dict[str, Any]:
-    key = idempotency.given_key(request)
-    coupon = benefits.claim(batch, member, key=key, now=now, way=way_to_claim(batch, member, now=now))
-    return {"code": coupon.code, "valid_until": coupon.valid_until}
+    return _take_one(
+        request, batch, "member/claim.html", lambda key: benefits.claim(batch, member, key=key, now=now, way=way),
+        facts=facts, said="领到了，记得在到期前用",
+    )  # fmt: skip
 
 
 @never_cache
@@ -88,27 +83,39 @@ def exchange(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """积分换券: what it is, how many points it takes and how many he has; POST takes them and gives one."""
     member, now = member_of(request), clock.now()
     batch = batch_for_points(public_id)
-    context: dict[str, Any] = {"batch": batch, "rule": template_rule(batch.template), "now": now}
+
+    def facts() -> dict[str, Any]:
+        usable = points_of(member, now=now).usable
+        return {
+            "usable": usable,
+            "missing": max(0, (batch.points_price or 0) - usable),
+            "is_open": any(one.pk == batch.pk for one in exchangeable(member, now=now)),
+        }
+
+    return _take_one(
+        request, batch, "member/exchange_points.html",
+        lambda key: benefits.exchange(batch, member, key=key, now=now, actor=access.actor_of(request)),
+        facts=facts, said="换到了，记得在到期前用",
+    )  # fmt: skip
+
+
+def _take_one(
+    request: HttpRequest, batch: CouponBatch, template: str, take: Callable[[str], Coupon], *, facts: Callable[[], dict[str, Any]],
+    said: str,
+) -> HttpResponse:  # fmt: skip
+    """Show a batch; on POST take one coupon of it, once per key. A refusal stands on the same page, as it is after it."""
     no: DomainError | None = None
     if request.method == "POST":
         key = idempotency.must_have_key(request)
-
-        def work() -> dict[str, Any]:
-            return {"code": benefits.exchange(batch, member, key=key, now=now, actor=access.actor_of(request)).code}
-
         try:
-            idempotency.once(request, {}, work)
+            idempotency.once(request, {}, lambda: {"code": take(key).code})
         except DomainError as refusal:
             no = refusal
         else:
-            hx.flash(request, "换到了，记得在到期前用")
+            hx.flash(request, said)
             return redirect(reverse("crm:my-coupons"))
-    usable = points_of(member, now=now).usable
-    context |= {
-        "no": no, "usable": usable, "missing": max(0, (batch.points_price or 0) - usable),
-        "is_open": any(one.pk == batch.pk for one in exchangeable(member, now=now)),
-    }  # fmt: skip
-    return render(request, "member/exchange_points.html", context, status=no.status if no else 200)
+    context = {"batch": batch, "rule": template_rule(batch.template), "now": clock.now(), "no": no} | facts()
+    return render(request, template, context, status=no.status if no else 200)
 
 
 @never_cache

@@ -29,22 +29,14 @@
     try {
       const ready = await yjb.post(form.dataset.share, { text, day: form.elements.day.value });
       if (!ready.ok) { fail(form, said(ready.data)); return; }
-      if (await yjbWecom.canSend()) { await say(form, ready.data); return; }
-      const isCopied = await yjb.copy(ready.data.text);
-      const opened = ready.data.external_user_id ? await yjbWecom.openChat(ready.data.external_user_id) : { ok: false };
-      if (opened.ok) { await yjb.post(ready.data.sent, {}); yjb.toast("已复制，去聊天里粘贴"); }
-      else fail(form, isCopied ? "这里打不开聊天。话已复制，去他的聊天里粘贴" : "这里打不开聊天，回企业微信里再发");
+      const out = await yjbWecom.share(ready.data.text, ready.data.external_user_id, form.dataset.called);
+      if (!out.ok) { fail(form, out.sentence); return; }
+      await yjb.post(ready.data.sent, {});
+      one("[data-close]", form.closest(".sheet"))?.click();
+      yjb.toast(out.said);
     } finally {
       yjb.idle(button);
     }
-  }
-
-  async function say(form, ready) {
-    const out = await yjbWecom.sendText(ready.text);
-    if (!out.ok) { fail(form, out.sentence); return; }
-    await yjb.post(ready.sent, {});
-    one("[data-close]", form.closest(".sheet"))?.click();
-    yjb.toast(`发给${form.dataset.called}了`);
   }
 
   document.addEventListener("submit", (event) => {
@@ -57,14 +49,7 @@
 
   // Opened beside a chat: the one she is talking with comes first.
   const beside = one("#beside");
-  if (beside && window.yjbWecom) {
-    yjbWecom.canSend().then(async (isBeside) => {
-      const answer = isBeside ? await yjbWecom.customer() : { ok: false };
-      if (!answer.ok) return;
-      beside.href += `?external_user_id=${encodeURIComponent(answer.id)}`;
-      beside.hidden = false;
-    });
-  }
+  if (beside && window.yjbWecom) yjbWecom.offerBeside(beside);
 
   // ---------------------------------------------------------------- the picker
   const form = one("#outfit-form");

@@ -15,17 +15,10 @@
     try {
       const ready = await yjb.post(box.dataset.visitShare, {});
       if (!ready.ok) { fail(box, ready.data?.detail || ready.data?.title || "没发出去，再试一次"); return; }
-      if (await yjbWecom.canSend()) {
-        const out = await yjbWecom.sendText(ready.data.text);
-        if (!out.ok) { fail(box, out.sentence); return; }
-        await yjb.post(ready.data.sent, {});
-        yjb.toast(`发给${ready.data.called}了`);
-        return;
-      }
-      const isCopied = await yjb.copy(ready.data.text);
-      const opened = ready.data.external_user_id ? await yjbWecom.openChat(ready.data.external_user_id) : { ok: false };
-      if (opened.ok) { await yjb.post(ready.data.sent, {}); yjb.toast("已复制，去聊天里粘贴"); }
-      else fail(box, isCopied ? "这里打不开聊天。话已复制，去他的聊天里粘贴" : "这里打不开聊天，回企业微信里再发");
+      const out = await yjbWecom.share(ready.data.text, ready.data.external_user_id, ready.data.called);
+      if (!out.ok) { fail(box, out.sentence); return; }
+      await yjb.post(ready.data.sent, {});
+      yjb.toast(out.said);
     } finally {
       yjb.idle(button);
     }
@@ -56,12 +49,5 @@
 
   // Opened beside a chat: the one she is talking with comes first.
   const beside = one("#beside");
-  if (beside && window.yjbWecom) {
-    yjbWecom.canSend().then(async (isBeside) => {
-      const answer = isBeside ? await yjbWecom.customer() : { ok: false };
-      if (!answer.ok) return;
-      beside.href += `?external_user_id=${encodeURIComponent(answer.id)}`;
-      beside.hidden = false;
-    });
-  }
+  if (beside && window.yjbWecom) yjbWecom.offerBeside(beside);
 })();

@@ -99,6 +99,25 @@
       if (!CHAT_ENTRIES.includes(where)) return no("no_permission", `entry ${where}`);
       return call("sendChatMessage", { msgtype: "text", text: { content } }, ACT_MS, "unknown");
     },
+    // Brings words to a customer: into the chat beside the page, else copied and his chat opened to paste them.
+    // {ok, said} when they are out or on their way; else `sentence` says what she can do.
+    async share(text, externalUserId, called) {
+      if (await this.canSend()) {
+        const out = await this.sendText(text);
+        return out.ok ? { ok: true, said: `发给${called}了` } : out;
+      }
+      const isCopied = await window.yjb.copy(text);
+      const opened = externalUserId ? await this.openChat(externalUserId) : no("no_customer");
+      if (opened.ok) return { ok: true, said: "已复制，去聊天里粘贴" };
+      return { ...opened, sentence: isCopied ? "这里打不开聊天。话已复制，去他的聊天里粘贴" : "这里打不开聊天，回企业微信里再发" };
+    },
+    // Opened beside a chat, `link` leads to the customer she is talking with; elsewhere it stays hidden.
+    async offerBeside(link) {
+      const answer = (await this.canSend()) ? await customer() : no("outside");
+      if (!answer.ok) return;
+      link.href += `?external_user_id=${encodeURIComponent(answer.id)}`;
+      link.hidden = false;
+    },
     // Puts a card with a picture into the chat: {title, desc, link, imgUrl}.
     async sendLink(card) {
       const where = await entry();
