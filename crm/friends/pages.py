@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from guides.org.address_book import start_people_sync
 from guides.org.models import Staff, Store
+from guides.org.pages import shell_of
 from guides.org.scoped import under_grants
 from yejibao.core import access, clock, hx, idempotency, limits, nav
 from yejibao.core.errors import NotFound
@@ -41,10 +42,6 @@ MAKING_SECONDS = 8.0
 PROMISE = "新品到货、改衣洗护、尺码记录，随时问我"
 
 
-def _shell(request: HttpRequest) -> str:
-    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"
-
-
 # ---------------------------------------------------------------- 我的加好友码
 
 
@@ -53,7 +50,7 @@ def _shell(request: HttpRequest) -> str:
 @access.roles(*WHO)
 def code(request: HttpRequest) -> HttpResponse:
     """我的加好友码: the own code to be scanned from the phone; `?way=` shows another one of the store."""
-    return render(request, "friends/code.html", _code_facts(request) | {"shell": _shell(request)})
+    return render(request, "friends/code.html", _code_facts(request) | {"shell": shell_of(access.actor_of(request))})
 
 
 @require_POST
@@ -165,7 +162,7 @@ def friends(request: HttpRequest) -> HttpResponse:
     names = names_of(one.external_user_id for one in rows if one.member is None)
     context = {
         "rows": [(one, one.member.name if one.member else names.get(one.external_user_id) or one.remark or "微信客户") for one in rows],
-        "page": page, "now": now, "late_since": now - LINKED_WITHIN, "nav_current": "members", "shell": _shell(request),
+        "page": page, "now": now, "late_since": now - LINKED_WITHIN, "nav_current": "members", "shell": shell_of(access.actor_of(request)),
     }  # fmt: skip
     return render(request, "friends/new_rows.html" if hx.is_htmx(request) else "friends/new.html", context)
 

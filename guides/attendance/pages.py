@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from guides.org.models import Staff
+from guides.org.pages import shell_of
 from guides.org.scoped import under_grants
 from yejibao.core import access, clock, desk, hx, idempotency, nav, words
 from yejibao.core.errors import Invalid, NotFound
@@ -135,7 +136,7 @@ def own_week(request: HttpRequest) -> HttpResponse:
     start = _monday(request.GET.get("week", ""), today)
     me = list(Staff.objects.filter(pk=actor.staff_id).select_related("store", "backup_guide__store"))
     rows, _columns = _week(me, start, today, actor=actor, can_set=False)
-    context = _around(start, today) | {"rows": rows, "shell": _shell(actor), "nav_current": "me"}
+    context = _around(start, today) | {"rows": rows, "shell": shell_of(actor), "nav_current": "me"}
     return render(request, "attendance/own_week.html", context)
 
 
@@ -307,10 +308,6 @@ def _monday(text: str, today: date) -> date:
     if day is None or abs(day - today) > FARTHEST:
         day = today
     return day - timedelta(days=day.weekday())
-
-
-def _shell(actor: Actor) -> str:
-    return "base/guide.html" if actor.working_role == "guide" else "base/manager.html"
 
 
 nav.add(

@@ -1,13 +1,12 @@
-"""今日 and the task page, with the acts a guide taps. Every act works as a plain form, too."""
+"""The task page, with the acts a guide taps. Every act works as a plain form, too."""
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
@@ -16,22 +15,21 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from crm.privacy.services import reveal_phone
 from crm.visits.models import Visit
 from crm.visits.pages import chosen_skus, moment_of, time_choices
+from guides.org.pages import shell_of
 from tasks.scripts.ranking import Offered, offer
 from tasks.scripts.words import TONE_LABELS
-from yejibao.core import access, clock, hx, idempotency, nav, words
+from yejibao.core import access, clock, hx, idempotency, words
 from yejibao.core.errors import Invalid
-from yejibao.core.panels import panel
 from yejibao.core.panels import render as render_panels
 
 from . import hours, open_task, services
 from .acts import prepare, state_of
-from .cards import Look, draw_cards, draw_lines
 from .handover_pack import pack_of
 from .labels import CALL_RESULTS, LATER_REASONS, ON_ITS_PAGE, OUTCOMES
 from .later import beyond_due, later_moments
 from .models import Task
 from .open_task import Choice, Sheet
-from .queries import day_of, next_card, open_count, open_story, own_sales, read_task
+from .queries import next_card, open_story, read_task
 from .services import visit_tasks
 from .ticket_pages import fit_of
 
@@ -41,89 +39,9 @@ VISIT_IDEA = time(15, 0)
 ABOUT = {"ticket", "visit"}
 
 
-def _staff_id(request: HttpRequest) -> int:
-    return access.actor_of(request).staff_id or 0
-
-
 def _shell(request: HttpRequest) -> str:
     """Managers do their own tasks under their own tab bar."""
-    return "base/guide.html" if access.actor_of(request).working_role == "guide" else "base/manager.html"
-
-
-# ---------------------------------------------------------------- 今日
-
-
-@never_cache
-@require_GET
-@guides_only
-def today(request: HttpRequest) -> HttpResponse:
-    """The guide's first page: a shell, other rooms hang their panels on it."""
-    panels = render_panels("today", request, now=clock.now())
-    facts: dict[str, object] = {"panels": panels, "nav_current": "today", "shell": _shell(request)}
-    facts["has_token"] = settings.CSRF_COOKIE_NAME in request.COOKIES  # hiding it anew costs more than a card
-    return render(request, "tasks/today.html", facts)
-
-
-@never_cache
-@require_GET
-@guides_only
-def today_list(request: HttpRequest) -> HttpResponse:
-    """The list alone, as it refreshes itself each minute."""
-    if not hx.is_htmx(request):
-        return redirect("tasks:today")
-    return render(request, "tasks/today_list.html", _list_facts(request, clock.now()))
-
-
-@panel("today", order=20, name="sales")
-def sales_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, dict[str, Any]]:
-    """本月业绩: what the orders say; targets come with their own issue."""
-    sales = own_sales(_staff_id(request), store_id=access.actor_of(request).store_id, now=now)
-    days = [fen / 100 for fen in sales.by_day]
-    return "tasks/sales.html", {"sales": sales, "days": days if len(days) > 2 and any(days) else []}
-
-
-@panel("today", order=30, name="tasks")
-def task_panel(request: HttpRequest, *, now: datetime, **_: Any) -> tuple[str, dict[str, Any]]:
-    """今日任务, by section."""
-    return "tasks/today_list.html", _list_facts(request, now)
-
-
-def _list_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    kind = request.GET.get("kind", "")[:32]
-    day = day_of(_staff_id(request), now=now, kind=kind)
-    request.open_task_count = day.open_count  # type: ignore[attr-defined]
-    look = Look(now=now, is_quiet=day.is_quiet(now), opens=day.opens_at.strftime("%H:%M") if day.opens_at else "")
-    return {
-        "day": day,
-        "now": now,
-        "is_quiet": look.is_quiet,
-        "opens": look.opens,
-        "by_kind": bool(kind) or request.GET.get("by") == "kind",
-        "query": request.GET.urlencode(),
-        "sections": [
-            {"key": one.key, "name": one.name, "count": len(one.cards), "drawn": draw_cards(one.cards, look)}
-            for one in day.sections
-            if one.cards
-        ],
-        "later": draw_lines(day.later, look),
-        "done": draw_lines(day.done, look),
-        "expired": draw_lines(day.expired, look),
-    }
-
-
-def _badge(request: HttpRequest) -> int | None:
-    known: int | None = getattr(request, "open_task_count", None)
-    if known is None and access.actor_of(request).staff_id:
-        known = open_count(_staff_id(request), now=clock.now())
-    return known or None
-
-
-nav.add("guide", key="today", label="今日", icon="list-checks", url="tasks:today", order=10, badge=_badge)
-nav.add("sidebar", key="today", label="今日", icon="list-checks", url="tasks:today", order=50)
-nav.add(
-    "manager", key="today", label="今日", icon="circle-check", url="tasks:today", order=5, badge=_badge,
-    roles=("store_manager",),
-)  # fmt: skip
+    return shell_of(access.actor_of(request))
 
 
 # ---------------------------------------------------------------- one task

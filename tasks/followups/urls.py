@@ -2,11 +2,11 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from . import api, next_pages, pages, ticket_pages
+from . import api, next_pages, pages, ticket_pages, today_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("g/today/", pages.today, name="today"),
-    path("g/today/list/", pages.today_list, name="today-list"),
+    path("g/today/", today_pages.today, name="today"),
+    path("g/today/list/", today_pages.today_list, name="today-list"),
     path("g/tasks/<int:pk>/", pages.task, name="task"),
     path("g/tasks/<int:pk>/menu/", pages.menu, name="task-menu"),
     path("g/tasks/<int:pk>/send/", pages.send, name="task-send"),
