@@ -41,7 +41,7 @@ def find(request: HttpRequest) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
     store, typed = own_store(actor), given.get("q", "").strip()[:160]
     orders = finding.orders_to_return(typed, actor=actor, store=store, now=now) if typed else []
-    found = [
+    found: list[dict[str, Any]] = [
         {"order": one, "pass": finding.pass_for(one, actor=actor), "why_not": _why_not(one, store, now)}
         for one in orders
     ]
