@@ -93,11 +93,6 @@ def desk_page(actor: Actor, wanted: Wanted, *, now: datetime, before: str = "") 
     return pageful(_by_clock(rows.filter(stage="service", closed_at=None)), "turn_at", before, is_rising=True)
 
 
-def unclaimed_count(actor: Actor, *, now: datetime) -> int:
-    """Return how many finished pieces hang in one's stores longer than anybody should wait."""
-    return _hanging(Ticket.objects.visible_to(actor), now).count()
-
-
 def _by_clock(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
     """Order what is not over by when the next is called; where nobody is any more, by when it should have been done."""
     return rows.annotate(turn_at=Coalesce("clock_at", "closing_due_at", "opened_at"))

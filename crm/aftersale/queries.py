@@ -17,11 +17,11 @@ from yejibao.core.scope import Actor
 
 from .lists import with_people
 from .models import Ticket, TicketStep
-from .remedies import Coverage, compensation_of, coverage_of, exchange_offer, line_now, remedies, slip_of, unclaimed
+from .remedies import Coverage, compensation_of, coverage_of, exchange_offer, line_now, remedies
 
 __all__ = [
     "ROOM", "Coverage", "Line", "compensation_of", "coverage_of", "exchange_offer", "figures", "line_now", "line_of", "open_of",
-    "orders_of", "remedies", "slip_of", "steps_of", "unclaimed", "waiting_count",
+    "orders_of", "remedies", "steps_of", "waiting_count",
 ]  # fmt: skip
 ROOM = "aftersale"
 ORDERS_SHOWN = 12

@@ -16,7 +16,6 @@ from crm.orders.checkout.bars import bar
 from crm.orders.checkout.exchange_queries import ExchangeQuote
 from crm.orders.models import Order, OrderLine
 from yejibao.core.clock import local_day
-from yejibao.core.scope import Actor
 
 from .models import CareSlip, Ticket
 from .prices import price_of_works
@@ -86,10 +85,6 @@ class Coverage:
     days: int
 
 
-def slip_of(ticket: Ticket) -> CareSlip | None:
-    return CareSlip.objects.select_related("benefit_use", "received_by").filter(ticket=ticket).first()
-
-
 def coverage_of(
     member: Member, line: OrderLine, *, kind: str, care_kind: str = "", works: Sequence[str] = (), now: datetime, but: int | None = None,
     asked: datetime | None = None,
@@ -156,13 +151,6 @@ def _altered(order: Order, lines: Sequence[OrderLine]) -> Mapping[int, str]:
     )
     altered = set(begun.filter(slip__confirmed_at__isnull=False).values_list("line_id", flat=True))
     return {line.line_no: "改过的衣服不退不换，有质量问题请选「质量问题」" for line in lines if line.pk in altered}
-
-
-def unclaimed(actor: Actor, *, now: datetime) -> list[CareSlip]:
-    """Return what has hung ready for ninety days in the stores one answers for, the oldest first."""
-    waits = CareSlip.objects.visible_to(actor).filter(collected_at=None, ready_at__lte=now - UNCLAIMED_AFTER)
-    waits = waits.filter(ticket__state="ready").select_related("ticket__member", "ticket__store", "ticket__line")
-    return list(waits.order_by("ready_at", "pk")[:100])
 
 
 def compensation_of(ticket: Ticket, *, now: datetime) -> int:

@@ -15,7 +15,6 @@ from crm.benefits.models import (
     Coupon,
     CouponBatch,
     CouponGuideDay,
-    CouponMove,
     CouponQuota,
     LevelChange,
     PointsAccount,
@@ -323,11 +322,6 @@ def figures_of(batch_ids: Iterable[int]) -> dict[int, BatchFigures]:
         )
         for row in rows
     }
-
-
-def moves_of(coupon: Coupon) -> list[CouponMove]:
-    """Return what happened to a coupon, oldest first."""
-    return list(CouponMove.objects.filter(coupon=coupon).select_related("by").order_by("pk"))
 
 
 # ---------------------------------------------------------------- level

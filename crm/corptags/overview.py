@@ -14,7 +14,6 @@ from yejibao.wecom.syncing.models import SyncRun
 from .models import CorpTag, CorpTagGroup, FriendTags
 from .queries import mapped_tags
 
-TAGS_MOST = 10_000  # of a company
 COUNTED_UP_TO = 10_000
 FOREIGN_SHOWN = 100
 CODES = {

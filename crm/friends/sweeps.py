@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count
 
-from yejibao.wecom.budgets import API_HOUR, API_MINUTE
+from yejibao.wecom.budgets import API_MINUTE
 from yejibao.wecom.syncing.models import SyncRun
 from yejibao.wecom.welcome.models import WelcomeMessage
 
@@ -31,7 +31,6 @@ class SweepFacts:
     minutes_left: int | None
     calls_a_minute: int
     budget_minute: int = API_MINUTE
-    budget_hour: int = API_HOUR
 
     @property
     def is_running(self) -> bool:

@@ -34,7 +34,6 @@ from .services.asking import MAY
 from .shells import card_url
 
 SHOWN = 20
-SHOWN_ON = (403, *desk.SHOWN)  # 同店直接换, 不归你申请: said on the page, what was typed stays
 
 
 @never_cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import Any
@@ -19,7 +18,6 @@ from yejibao.core.scope import Actor
 from .book import book
 from .models import ChecklistItem, Coaching, ItemScore, PatrolPhoto, PlannedVisit, Synced, Visit
 from .scoped import stores_of_own, stores_to_patrol
-from .scoring import Scored
 
 MIDNIGHT = time(0, 0)
 # What a guide may look at in her own store (patrol_kinds.self.items).
@@ -81,12 +79,6 @@ def changes_since(visit: Visit, known: int) -> dict[str, Any]:
             for row in photos.order_by("pk")
         ],
     }  # fmt: skip
-
-
-def scored_rows(visit: Visit, items: Iterable[ChecklistItem]) -> list[Scored]:
-    """Return a visit's items with their scores, for scoring."""
-    scores = dict(ItemScore.objects.filter(visit=visit, is_na=False).values_list("item_id", "score"))
-    return [Scored(item.weight, scores.get(item.pk), item.is_red_line) for item in items]
 
 
 def hints_of(item: ChecklistItem) -> list[str]:

@@ -95,10 +95,6 @@ class Figures:
         return percent(self.done_count, self.due_count)
 
     @property
-    def on_time_words(self) -> str:
-        return percent(self.on_time_count, self.due_count)
-
-    @property
     def reply_words(self) -> str:
         return percent(self.replied_count, self.reached_count)
 

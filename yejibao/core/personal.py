@@ -153,11 +153,6 @@ def normal_id_number(text: str) -> str:
     return number if _CHECK[told] == number[17] else ""
 
 
-def mask_id_number(number: str) -> str:
-    """Return `**************1234`."""
-    return "*" * max(0, len(number) - 4) + number[-4:] if len(number) >= 8 else "****" if number else ""
-
-
 def mask_name(name: str) -> str:
     """Return `王**`, as HQ lists show people."""
     return name[:1] + "*" * max(1, min(2, len(name) - 1)) if name else ""

@@ -111,13 +111,6 @@ def list_customers(door: Gateway, userid: str) -> list[str]:
         raise
 
 
-def write_remark(door: Gateway, *, userid: str, external_userid: str, **what: Any) -> None:
-    """Change remark (20 characters), description (150) or remark_mobiles of a customer; phones replace all there were."""
-    if not what:
-        raise ValueError("nothing to write")
-    door.post("externalcontact/remark", {"userid": userid, "external_userid": external_userid} | what)
-
-
 def _customer(facts: Mapping[str, Any], follows: tuple[Follow, ...]) -> Customer:
     return Customer(
         external_userid=str(facts["external_userid"]),

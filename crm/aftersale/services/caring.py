@@ -124,7 +124,7 @@ def confirm_slip(ticket: Ticket, *, actor: Actor, now: datetime, signature: UUID
 
 
 def tell_of_unclaimed(*, now: datetime) -> dict[str, int]:
-    """Tell each manager once of what has hung ready for ninety days; his list is `queries.unclaimed`. Daily."""
+    """Tell each manager once of what has hung ready for ninety days; his list is the tab 90 天没取. Daily."""
     told = 0
     waits = CareSlip.objects.filter(
         collected_at=None, unclaimed_told_at=None, ready_at__lte=now - UNCLAIMED_AFTER, ticket__state="ready"

@@ -38,10 +38,6 @@ class Place:
     is_out: bool = False  # hangs nowhere in his size
     alternative: Garment | None = None
 
-    @property
-    def is_swapped(self) -> bool:
-        return self.garment.sku_code != self.shown.sku_code
-
 
 @dataclass(frozen=True)
 class Facts:

@@ -121,10 +121,6 @@ class Board:
     worst: list[Ranked]
     coaching: list[tuple[str, int, int]]  # topic, people, times
 
-    @property
-    def is_limited(self) -> bool:
-        return bool(self.own)
-
 
 # ---------------------------------------------------------------- what one may see
 

@@ -26,7 +26,6 @@ from .models import PatrolReport, ReportReader
 
 Why = ReportReader.Why
 HEADS = ((Why.STORE, "store_manager"), (Why.AREA, "area_supervisor"), (Why.REGION, "region_manager"))
-MARK_AT_ONCE = 2_000
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.db.models import Q
 from crm.members.models import FriendLink, Member
 from tasks.cadences.loading import read_book
 from tasks.cadences.models import CadenceStep, Enrollment
-from tasks.followups.labels import CALL_RESULTS, LATER_REASONS, OUTCOMES, SKIP_WORDS
+from tasks.followups.labels import CALL_RESULTS, OUTCOMES, SKIP_WORDS
 from tasks.followups.models import PendingSend, SkipRequest, Task, TaskEvidence
 from tasks.scripts.models import ScriptUse
 from tasks.scripts.ranking import Words
@@ -126,10 +126,6 @@ class Story:
     @property
     def outcome_name(self) -> str:
         return str(OUTCOMES.get(self.task.outcome, ""))
-
-    @property
-    def later_reason(self) -> str:
-        return str(LATER_REASONS.get(self.task.hidden_reason, ""))
 
     @property
     def they(self) -> str:

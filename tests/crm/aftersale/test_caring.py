@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from crm.aftersale import queries, services
+from crm.aftersale.lists import own_page
 from crm.aftersale.models import CareSlip, Ticket
 from crm.aftersale.rules import confirm_words, rules
 from crm.benefits.models import BenefitUse
@@ -197,7 +198,7 @@ def test_what_nobody_collects_for_ninety_days_is_the_managers(shop: Shop, line: 
     assert services.tell_of_unclaimed(now=later - timedelta(seconds=1)) == {"unclaimed": 0}
     assert [services.tell_of_unclaimed(now=later) for _twice in range(2)] == [{"unclaimed": 1}, {"unclaimed": 0}]
     assert Notification.objects.filter(staff=shop.org.manager, title__startswith="90 天没来取").count() == 1
-    assert [slip.ticket_id for slip in queries.unclaimed(shop.manager, now=later)] == [ticket.pk]
+    assert own_page(shop.manager, tab="unclaimed", now=later).rows == [ticket]
 
 
 # ---------------------------------------------------------------- alterations

@@ -59,11 +59,6 @@ def by_sender(key: str) -> dict[str, dict[str, int]]:
         return {row[0]: dict(zip(names, row[1:], strict=True)) for row in cursor.fetchall()}
 
 
-def in_trouble() -> list[MassSend]:
-    """Return what failed or waits for a person, the newest first."""
-    return list(MassSend.objects.filter(state__in=[MassSend.State.FAILED, MassSend.State.HELD]).order_by("-pk")[:200])
-
-
 def newest_of(userid: str, *, limit: int = 20) -> list[MassSend]:
     """Return the newest sends one member was asked for by name."""
     return list(MassSend.objects.filter(sender=userid.casefold()).order_by("-pk")[:limit])
