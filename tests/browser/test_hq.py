@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tasks.cadences.jobs import prove_nightly
 from tasks.cadences.models import CadenceStep, Enrollment, Hand
@@ -159,11 +160,11 @@ def test_what_failed_is_sent_again_and_closed(open_page: Any, outbox: Org, shot:
     before = rows.count()
     rows.first.get_by_role("button", name="重发").click()
     page.get_by_text("1 条重新排队了").wait_for()
-    assert rows.count() == before - 1
+    expect(rows).to_have_count(before - 1)
     rows.first.locator("select").select_option("这条过时了")
     rows.first.get_by_role("button", name="关闭").click()
     page.get_by_text("关闭了").wait_for()
-    assert rows.count() == before - 2
+    expect(rows).to_have_count(before - 2)
     page.goto("/hq/push/")
     page.get_by_role("link", name="重发能重发的").click()
     shot(page, "20-push-resend")

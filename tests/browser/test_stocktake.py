@@ -123,8 +123,8 @@ def test_two_phones_one_of_them_without_the_net(
     asked: list[str] = []
     mine.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
     mine.get_by_role("button", name="盘完了").click()
-    assert asked and "也盘完了吗" in asked[0]  # it ends for both
     mine.wait_for_url(re.compile(r"/g/stocktakes/$"))
+    assert asked and "也盘完了吗" in asked[0]  # it ends for both
     boss.goto(f"/m/stocktakes/{stocktake.public_id}/")
     differing = dict(StocktakeLine.objects.values_list("sku__code", "difference"))
     assert differing == {SUIT: -1, SHIRT: -2}
