@@ -17,15 +17,18 @@ from crm.aftersale.services import NoSuchStep, NotToReceive, ReopenedAlready
 from crm.members.models import Member
 from crm.orders.models import OrderLine
 from crm.surveys.models import Survey
-from crm.surveys.services import Given, rate_ticket
+from crm.surveys.services import AnsweredAlready, Given, rate_ticket
 from yejibao.core import clock, files
 from yejibao.core.errors import Conflict, Invalid, NotFound
+from yejibao.core.files.keeping import NotUploaded
 
 from .aftersale_faces import (
     A_TICKET,
     A_TICKET_WHOLE,
+    AGREED,
     CLOSED,
     OFFERED,
+    OVER,
     RECEIVED,
     TICKET,
     MemberTicketAgreeIn,
@@ -116,13 +119,14 @@ class Tickets(TicketView):
         "member_ticket_open", "申请售后", takes=MemberTicketIn, gives=MemberTicketWholeOut, status=201,
         asks={
             "退货": {"kind": "return", "order": NUMBER, "line_no": 1, "reason": "尺码不合", "description": "袖子长了", "photos": [PHOTO]},
+            "换尺码": {"kind": "exchange_size", "order": NUMBER, "line_no": 1, "target_size": "185/100A", "photos": [PHOTO]},
             "改衣": {"kind": "alteration", "order": NUMBER, "line_no": 1, "works": ["袖长"], "measures": "短 2 厘米"},
             "清洗保养": {"kind": "care", "order": NUMBER, "line_no": 1, "care_kind": "干洗", "photos": [PHOTO]},
             "投诉": {"kind": "complaint", "topic": "售后慢", "description": "三天没有人回我"},
             "咨询": {"kind": "consult", "description": "羊毛西服怎么收纳"},
         },
         answer=A_TICKET_WHOLE,
-        refuses=[NotFound], says="先到会员自己的导购手上，营业时间里开始计时。要填什么见 tickets/kinds/；照片先用 photos/ 传。",
+        refuses=[NotFound, NotUploaded], says="先到会员自己的导购手上，营业时间里开始计时。要填什么见 tickets/kinds/；照片先用 photos/ 传。",
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         said = self.given(MemberTicketIn)
@@ -179,7 +183,7 @@ class ActOnTicket(TicketView):
 class SayOnTicket(ActOnTicket):
     @call(
         "member_ticket_say", "再说一句，补照片", takes=MemberTicketSayIn, gives=MemberTicketWholeOut, ids={"public_id": TICKET},
-        asks={"一句": {"text": "衣服我今天带过来", "photos": []}}, answer=A_TICKET_WHOLE, refuses=[ReopenedAlready, Conflict],
+        asks={"一句": {"text": "衣服我今天带过来", "photos": []}}, answer=A_TICKET_WHOLE, refuses=[ReopenedAlready, Conflict, NotUploaded],
         says="办完的单子 7 天里说一句，就是重新打开（只有一次），见 reopen/。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:
@@ -194,7 +198,7 @@ class SayOnTicket(ActOnTicket):
 class AgreeOnTicket(ActOnTicket):
     @call(
         "member_ticket_agree", "同意导购给的办法", takes=MemberTicketAgreeIn, gives=MemberTicketWholeOut, ids={"public_id": OFFERED},
-        asks={"同意": {"text": ""}}, answer=A_TICKET_WHOLE | {"id": OFFERED, "state": "responded", "state_name": "处理中"},
+        asks={"同意": {"text": ""}}, answer=AGREED,
         refuses=[NotAsked], says="may 里有 agree 时能用。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:
@@ -207,7 +211,7 @@ class AgreeOnTicket(ActOnTicket):
 class ConfirmTicket(ActOnTicket):
     @call(
         "member_ticket_confirm", "确认瑕疵登记和尺寸，可以动手了", gives=MemberTicketWholeOut, ids={"public_id": RECEIVED},
-        answer=A_TICKET_WHOLE | {"id": RECEIVED, "kind": "care", "kind_name": "清洗保养"}, refuses=[NotToReceive],
+        answer=A_TICKET_WHOLE | {"id": RECEIVED, "kind": "care", "kind_name": "清洗保养", "state": "inspecting", "state_name": "检验中", "may": ["say"]}, refuses=[NotToReceive],
         says="confirms 里的每一条都给会员看过再调。改过的尺寸剪了不能复原。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:
@@ -229,8 +233,8 @@ class CancelTicket(ActOnTicket):
 class RateTicket(ActOnTicket):
     @call(
         "member_ticket_rate", "评价", takes=MemberTicketRateIn, gives=MemberTicketWholeOut, ids={"public_id": CLOSED},
-        asks={"五星": {"stars": 5, "words": "很快"}}, answer=A_TICKET_WHOLE | {"id": CLOSED, "state": "closed", "stars": 5},
-        refuses=[Conflict], says="办完以后评一次。",
+        asks={"五星": {"stars": 5, "words": "很快"}}, answer=OVER,
+        refuses=[AnsweredAlready, Conflict], says="办完以后评一次；评过了答 409 survey.answered_already，还没办完答 409 conflict。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:
         said = self.given(MemberTicketRateIn)
@@ -246,7 +250,8 @@ class ReopenTicket(ActOnTicket):
     @call(
         "member_ticket_reopen", "没有解决，重新打开", takes=MemberTicketSayIn, gives=MemberTicketWholeOut, ids={"public_id": CLOSED},
         asks={"还是不行": {"text": "换回来的还是长", "photos": []}},
-        answer=A_TICKET_WHOLE | {"id": CLOSED, "state": "responded", "state_name": "处理中"}, refuses=[ReopenedAlready, NotAsked],
+        answer=A_TICKET_WHOLE | {"id": CLOSED, "state": "responded", "state_name": "处理中", "may": ["say", "cancel"]},
+        refuses=[ReopenedAlready, NotAsked, NotUploaded],
         says="办完 7 天以内，一次。直接到总部客服和区域督导那里。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:

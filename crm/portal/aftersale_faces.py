@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from crm.aftersale import queries
@@ -43,10 +44,27 @@ A_TICKET_WHOLE = A_TICKET | {
     "result": "", "stage": "guide", "close_before": "2026-11-26T22:00:00+08:00", "promised_on": None, "bag_code": "", "fee_fen": 0,
     "confirms": [], "exchange": "", "may": ["say", "cancel"], "steps": [A_STEP],
 }  # fmt: skip
+AN_OFFER = A_STEP | {
+    "kind": "proposal",
+    "by": "晓雯",
+    "is_mine": False,
+    "text": "拿来退就好",
+    "state_name": "待顾客",
+    "photos": [],
+}
+HIS_YES = A_STEP | {"kind": "said", "text": "好", "state_name": "处理中", "photos": []}
+AGREED = A_TICKET_WHOLE | {
+    "id": OFFERED, "state": "responded", "state_name": "处理中", "steps": [A_STEP, AN_OFFER, HIS_YES],
+}  # fmt: skip
+OVER = A_TICKET_WHOLE | {
+    "id": CLOSED, "state": "closed", "state_name": "已完成", "closed_at": "2026-11-21T15:00:00+08:00", "result": "退好了",
+    "may": ["reopen"], "stars": 5,
+}  # fmt: skip
 
 
 class MemberTicketOut(serializers.ModelSerializer[Ticket]):
     id = serializers.UUIDField(source="public_id")
+    number = serializers.CharField(help_text="给人看的单号")
     kind_name = serializers.CharField(source="get_kind_display")
     state = serializers.ChoiceField(choices=STATES)
     state_name = serializers.SerializerMethodField()
@@ -114,7 +132,7 @@ class MemberTicketWholeOut(MemberTicketOut):
     may = serializers.SerializerMethodField(
         help_text="现在能做的：say、agree、pay（补差价，用 exchanges/）、confirm、cancel、rate、reopen"
     )
-    steps = serializers.SerializerMethodField()
+    steps = serializers.SerializerMethodField(help_text="办到哪了、谁说了什么，旧的在前")
 
     def get_at_night(self, ticket: Ticket) -> str:
         return at_night(ticket, clock.now())
@@ -136,6 +154,7 @@ class MemberTicketWholeOut(MemberTicketOut):
     def get_may(self, ticket: Ticket) -> list[str]:
         return acts_of(ticket)
 
+    @extend_schema_field(MemberTicketStepOut(many=True))
     def get_steps(self, ticket: Ticket) -> list[dict[str, Any]]:
         return [dict(row) for row in MemberTicketStepOut(queries.steps_of(ticket, for_member=True), many=True).data]
 
@@ -190,7 +209,10 @@ class MemberTicketIn(serializers.Serializer[Any]):
     description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
     reason = serializers.CharField(max_length=120, required=False, allow_blank=True, help_text="退货：为什么")
     target_size = serializers.CharField(
-        max_length=32, required=False, allow_blank=True, help_text="换尺码：换成哪个，aftersale/ 的 sizes 里选"
+        max_length=32,
+        required=False,
+        allow_blank=True,
+        help_text="换尺码：换成哪个，aftersale/ 的 sizes 里选，别的不收",
     )
     target_sku = serializers.CharField(
         max_length=40, required=False, allow_blank=True, help_text="换款：exchanges/ 的 sizes 里那个 code"

@@ -43,7 +43,7 @@ TAG = "member"
 EXAMPLE_KEY = "018f3b8e-6d2a-7c41-9f5e-2b1d8c0a7e64"
 Handler = TypeVar("Handler", bound=Callable[..., Response])
 
-BEFORE = OpenApiParameter("before", str, description="上一页答复里的 before；不带就是第一页")
+BEFORE = OpenApiParameter("before", str, description="上一页答复里的 before，原样带回；不带、认不出来就是第一页")
 KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, required=True,
     description="先生成、存好再发（UUID）；同一件事重试用同一个，只办一次，答复相同",
@@ -188,7 +188,7 @@ def call(
     """Describe a call in the schema, examples and all.
 
     `asks` are bodies by name, each of which the server must take; `answer` is what it says then; `ids` are the parameters of
-    the path in the examples. `refuses` are the refusals of its own, beside those every call has. A POST or PUT needs an
+    the path in the examples. `says` defaults to the summary, lest readers get the docstring of a base class. `refuses` are the refusals of its own, beside those every call has. A POST or PUT needs an
     Idempotency-Key unless `has_key` is False. Without `gives` it answers 204.
     """
 
@@ -213,7 +213,7 @@ def call(
             responses[304] = NOT_CHANGED
         declares_refusals(*refuses)(handler)
         described: Handler = extend_schema(
-            operation_id=operation_id, tags=[TAG], summary=summary, description=says, parameters=parameters, request=takes,
+            operation_id=operation_id, tags=[TAG], summary=summary, description=says or summary, parameters=parameters, request=takes,
             responses=responses, examples=examples,
         )(handler)  # fmt: skip
         return described

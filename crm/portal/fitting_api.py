@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -56,7 +58,9 @@ class MemberFittingOut(serializers.ModelSerializer[Fitting]):
     store = serializers.CharField(source="store.code", help_text="门店编号，约的时候用它")
     store_name = serializers.CharField(source="store.short_name")
     guide = serializers.SerializerMethodField(help_text="谁接待；「到店安排」：还没定")
+    number = serializers.CharField(help_text="给人看的单号")
     garment = serializers.SerializerMethodField(help_text="做什么，一句话；空：还没量")
+    is_late = serializers.BooleanField(help_text="答应的日子比原来晚了")
 
     def get_guide(self, fitting: Fitting) -> str:
         return services.serving_names(fitting)
@@ -97,13 +101,13 @@ class MemberFittingWholeOut(MemberFittingOut):
     address = serializers.CharField(source="store.address_short")
     may = serializers.SerializerMethodField(help_text="现在能做的：move、cancel、confirm")
     move_until = serializers.SerializerMethodField(help_text="自己改约、取消最晚什么时候；空：不能改了")
-    measures = serializers.SerializerMethodField()
+    measures = serializers.SerializerMethodField(help_text="量的尺寸；空：还没量")
     measure_note = serializers.CharField(source="measure.note", default="", help_text="体型要留意的")
     garment_key = serializers.CharField(source="garment")
     terms = serializers.SerializerMethodField(help_text="等他确认时给他看，逐条")
     terms_version = serializers.SerializerMethodField()
     seen = serializers.SerializerMethodField(help_text="确认时原样带回：确认的就是看到的这些")
-    steps = serializers.SerializerMethodField()
+    steps = serializers.SerializerMethodField(help_text="办到哪了，旧的在前")
 
     def get_may(self, fitting: Fitting) -> list[str]:
         return acts_of(fitting)
@@ -113,6 +117,7 @@ class MemberFittingWholeOut(MemberFittingOut):
             return None
         return serializers.DateTimeField().to_representation(queries.may_move_until(fitting, now=clock.now()))
 
+    @extend_schema_field(MemberMeasureLineOut(many=True))
     def get_measures(self, fitting: Fitting) -> list[dict[str, Any]]:
         if fitting.measure is None:
             return []
@@ -129,6 +134,7 @@ class MemberFittingWholeOut(MemberFittingOut):
     def get_seen(self, fitting: Fitting) -> str:
         return services.mark_of(fitting) if fitting.state == Fitting.State.MEASURED else ""
 
+    @extend_schema_field(MemberFittingStepOut(many=True))
     def get_steps(self, fitting: Fitting) -> list[dict[str, Any]]:
         return [dict(row) for row in MemberFittingStepOut(queries.steps_of(fitting, for_member=True), many=True).data]
 
@@ -211,6 +217,17 @@ class MemberSizeFileOut(serializers.Serializer[Any]):
 MemberFittingsOut = pageful("MemberFittingsOut", MemberFittingOut)
 
 
+@contextmanager
+def _named_as_asked() -> Iterator[None]:
+    """Say what is wrong with a time of the field the body calls it by; the pages' forms call it a slot."""
+    try:
+        yield
+    except Invalid as refusal:
+        for error in refusal.errors:
+            error["field"] = "starts_at" if error["field"] == "slot" else error["field"]
+        raise
+
+
 class FittingView(MemberView):
     limit = {"post": "word"}
 
@@ -246,10 +263,11 @@ class Fittings(FittingView):
         said = self.given(MemberFittingIn)
 
         def work() -> dict[str, Any]:
-            made = services.book_fitting(
-                self.member, store=self.store_of(said["store"]), starts_at=said["starts_at"], wish=said.get("wish", ""),
-                actor=self.actor, now=clock.now(),
-            )  # fmt: skip
+            with _named_as_asked():
+                made = services.book_fitting(
+                    self.member, store=self.store_of(said["store"]), starts_at=said["starts_at"], wish=said.get("wish", ""),
+                    actor=self.actor, now=clock.now(),
+                )  # fmt: skip
             return {"id": str(made.public_id)}
 
         return self.whole(self.once(said, work)["id"], status=201)
@@ -258,7 +276,7 @@ class Fittings(FittingView):
 class Slots(FittingView):
     @call(
         "member_fitting_slots", "哪天几点能量体", gives=MemberFittingSlotsOut,
-        query=[OpenApiParameter("store", str, description="门店编号；不带就是第一家")],
+        query=[OpenApiParameter("store", str, description="门店编号；不带、不在 stores 里就是第一家，答复的 store 说是哪家")],
         answer={
             "stores": [{"store": STORE, "name": "新街口店", "address": "中山路 1 号"}], "store": STORE,
             "days": [{"day": "2026-11-24", "slots": [{"starts_at": "2026-11-24T14:00:00+08:00", "ends_at": "2026-11-24T15:00:00+08:00", "left": 1}]}],
@@ -290,7 +308,8 @@ class MoveFitting(FittingView):
 
         def work() -> dict[str, Any]:
             store = self.store_of(said["store"]) if said.get("store") else None
-            services.move_fitting(held, starts_at=said["starts_at"], store=store, actor=self.actor, now=clock.now())
+            with _named_as_asked():
+                services.move_fitting(held, starts_at=said["starts_at"], store=store, actor=self.actor, now=clock.now())
             return {"id": str(public_id)}
 
         self.once(said, work)

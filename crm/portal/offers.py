@@ -59,7 +59,7 @@ class Offer:
 def sale_of(actor: Actor, public_id: UUID) -> Sale:
     """Return a sale that was sent to this member. Raises NotFound."""
     mine = Sale.objects.visible_to(actor).filter(channel__in=SENT).exclude(state=State.DRAFT)
-    rows = mine.select_related("store__unit", "guide", "member", "order")
+    rows = mine.select_related("store__unit", "guide", "member", "order", "coupon")
     return find_one(rows, public_id, otherwise=_("这一单找不到，或者不是您的。"))
 
 
@@ -153,14 +153,21 @@ def told(sale: Sale, chosen: Chosen | None, *, now: datetime) -> dict[str, Any]:
     facts = {
         "id": sale.public_id, "state": sale.state, "is_over": over, "expires_at": sale.expires_at, "way": proxy.way if proxy else "",
     }  # fmt: skip
+    taken = _taken(sale)
     rows: list[tuple[Any, Any]]
     sums: Any
     choices: list[Choice]
     if sale.state == State.AWAITING_MEMBER and not over:
         offer = offer_of(sale, chosen, now=now)
-        rows, sums, choices = list(offer.lines), offer.found.quote, offer.choices
+        rows, sums, choices, taken = list(offer.lines), offer.found.quote, offer.choices, offer.chosen
     else:
         rows, sums, choices = [(line, line) for line in lines_of(sale)], sale, []
     names = ("tag_fen", "promotion_fen", "coupon_fen", "points", "points_fen", "wallet_fen", "due_fen")
     lines = [{"row": row, "line": line} for row, line in rows]
-    return facts | {name: getattr(sums, name) for name in names} | {"lines": lines, "coupons": choices}
+    chosen_now = {"coupon": taken.coupon, "use_points": taken.points, "use_wallet": taken.wallet}
+    return facts | chosen_now | {name: getattr(sums, name) for name in names} | {"lines": lines, "coupons": choices}
+
+
+def _taken(sale: Sale) -> Chosen:
+    """Return what of his own a sale has taken that waits for him no more."""
+    return Chosen(sale.coupon.code if sale.coupon else "", bool(sale.points), bool(sale.wallet_fen))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.urls import path
+from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -23,6 +26,7 @@ from .calls import MemberView, call
 
 PHOTO, NEW_PHOTO = "a4f7c867-edf9-4098-9de4-9518deed67ba", "b508d978-fe0a-41a9-aef5-a629effe78cb"  # of examples
 ROOMS = (ROOM,)  # whose photos a member may add
+SMALL = OpenApiParameter("small", str, description="1：小图；不带：原图")
 
 
 class MemberPhotoIn(serializers.Serializer[Any]):
@@ -54,14 +58,21 @@ class Photos(MemberView):
 
 class OnePhoto(MemberView):
     @call(
-        "member_photo", "看一张照片", gives={(200, "image/jpeg"): OpenApiTypes.BINARY}, ids={"name": PHOTO},
-        says="自己传的、售后里给自己看的。wx.downloadFile 带上 Authorization；?small=1 是小图。",
+        "member_photo", "看一张照片", gives={(200, "image/jpeg"): OpenApiTypes.BINARY}, ids={"name": PHOTO}, query=[SMALL],
+        says="自己传的、售后里给自己看的。wx.downloadFile 带上 Authorization；?small=1 是小图。照片传了不会变。",
     )  # fmt: skip
     def get(self, request: Request, name: UUID) -> Any:
         found = files.find(name, actor=access.actor_of(request._request))
         if found.room not in ROOMS:
             raise NotFound()
-        return response_of(found, small=bool(request.query_params.get("small")))
+        small = bool(request.query_params.get("small"))
+        mark = f'"{found.name}{"-small" if small else ""}"'  # what is kept under a name never changes
+        return get_conditional_response(request._request, etag=mark) or _marked(response_of(found, small=small), mark)
+
+
+def _marked(shown: HttpResponse, mark: str) -> HttpResponse:
+    shown["ETag"] = mark
+    return shown
 
 
 ROUTES = [

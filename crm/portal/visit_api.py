@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -50,7 +50,8 @@ class MemberVisitOut(serializers.ModelSerializer[Visit]):
     kind_name = serializers.CharField(source="get_kind_display")
     state = serializers.ChoiceField(choices=STATES)
     state_name = serializers.CharField(source="get_state_display")
-    can_answer = serializers.SerializerMethodField(help_text="还能点去、换个时间、去不了")
+    can_answer = serializers.SerializerMethodField(help_text="还能回话；能点哪几个看 may")
+    may = serializers.SerializerMethodField(help_text="现在能做的：accept、move、decline")
     is_mine = serializers.SerializerMethodField(
         help_text="会员自己约的；state 是 asked 时等导购确认，她可能改个时间再问"
     )
@@ -65,12 +66,27 @@ class MemberVisitOut(serializers.ModelSerializer[Visit]):
     def get_can_answer(self, visit: Visit) -> bool:
         return may_answer(visit, now=clock.now())
 
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=("accept", "move", "decline"))))
+    def get_may(self, visit: Visit) -> list[str]:
+        return acts_of(visit)
+
     class Meta:
         model = Visit
         fields = (
             "id", "state", "state_name", "kind", "kind_name", "words", "store", "address", "guide", "starts_at", "ends_at",
-            "is_own_answer", "can_answer", "is_mine", "reason", "pieces",
+            "is_own_answer", "can_answer", "may", "is_mine", "reason", "pieces",
         )  # fmt: skip
+
+
+def acts_of(visit: Visit) -> list[str]:
+    """Return what the member may do now: say yes where somebody else named the time, and take back a no or a yes."""
+    if not may_answer(visit, now=clock.now()):
+        return []
+    waits = visit.state == Visit.State.ACCEPTED and not visit.is_own_answer  # the guide wrote it down for him
+    can = {
+        "accept": visit.state in (Visit.State.INVITED, Visit.State.DECLINED) or waits, "move": True, "decline": visit.state != Visit.State.DECLINED,
+    }  # fmt: skip
+    return [name for name, is_so in can.items() if is_so]
 
 
 class MemberVisitsOut(serializers.Serializer[Any]):
@@ -111,11 +127,11 @@ class MemberVisitDeclineIn(serializers.Serializer[Any]):
 ONE = {
     "id": VISIT, "state": "invited", "state_name": "已邀约", "kind": "tryon", "kind_name": "试穿", "words": "新到的羊毛大衣",
     "store": "万象城店", "address": "", "guide": "林晓雯", "starts_at": "2026-11-28T15:00:00+08:00",
-    "ends_at": "2026-11-28T16:00:00+08:00", "is_own_answer": False, "can_answer": True, "is_mine": False, "reason": "", "pieces": [],
+    "ends_at": "2026-11-28T16:00:00+08:00", "is_own_answer": False, "can_answer": True, "may": ["accept", "move", "decline"], "is_mine": False, "reason": "", "pieces": [],
 }  # fmt: skip
-COMING = ONE | {"state": "accepted", "state_name": "已应约", "is_own_answer": True}
+COMING = ONE | {"state": "accepted", "state_name": "已应约", "is_own_answer": True, "may": ["move", "decline"]}
 WISH = ONE | {
-    "state": "asked", "state_name": "等确认", "is_own_answer": True, "is_mine": True, "words": "想看看羊毛大衣",
+    "state": "asked", "state_name": "等确认", "is_own_answer": True, "is_mine": True, "may": ["move", "decline"], "words": "想看看羊毛大衣",
     "starts_at": "2026-11-26T15:00:00+08:00", "ends_at": "2026-11-26T16:00:00+08:00",
 }  # fmt: skip
 
@@ -174,7 +190,7 @@ def store_of(member: Member, code: str) -> Store:
 class VisitTimes(MemberView):
     @call(
         "member_visit_times", "哪天几点能来", gives=MemberVisitTimesOut,
-        query=[OpenApiParameter("store", str, description="门店编号；不带就是第一家")],
+        query=[OpenApiParameter("store", str, description="门店编号；不带、不在 stores 里就是第一家，答复的 store 说是哪家")],
         answer={
             "stores": [{"store": STORE, "name": "万象城店", "address": ""}], "store": STORE,
             "days": [{"day": "2026-11-26", "times": ["2026-11-26T15:00:00+08:00"]}],
@@ -207,7 +223,13 @@ class AcceptVisit(MemberView):
     limit = {"post": "word"}
 
     @call(
-        "member_visit_accept", "去", gives=MemberVisitOut, ids={"public_id": VISIT}, answer=COMING, refuses=[Conflict]
+        "member_visit_accept",
+        "去",
+        gives=MemberVisitOut,
+        ids={"public_id": VISIT},
+        answer=COMING,
+        refuses=[Conflict],
+        says="may 里有 accept 时能用。说过去不了的，时间没到以前还能改主意。",
     )
     def post(self, request: Request, public_id: UUID) -> Response:
         held = self.find(_own(self.actor), public_id)
@@ -222,7 +244,7 @@ class MoveVisit(MemberView):
         "member_visit_move", "换个时间", takes=MemberVisitMoveIn, gives=MemberVisitOut, ids={"public_id": VISIT},
         asks={"改到周日": {"starts_at": "2026-11-29T16:00:00+08:00"}},
         answer=COMING | {"starts_at": "2026-11-29T16:00:00+08:00", "ends_at": "2026-11-29T17:00:00+08:00"},
-        says="您选的时间直接算应约。", refuses=[Conflict, Invalid],
+        says="导购约的，您选的时间直接算应约；自己约的还在等她确认，换过再等。", refuses=[Conflict, Invalid],
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:
         said, held = self.given(MemberVisitMoveIn), self.find(_rows(self.actor), public_id)
@@ -241,8 +263,8 @@ class DeclineVisit(MemberView):
     @call(
         "member_visit_decline", "去不了", takes=MemberVisitDeclineIn, gives=MemberVisitOut, ids={"public_id": VISIT},
         asks={"出差": {"reason": "那几天出差"}},
-        answer=ONE | {"state": "declined", "state_name": "来不了", "is_own_answer": True, "reason": "那几天出差"},
-        refuses=[Conflict],
+        answer=ONE | {"state": "declined", "state_name": "来不了", "is_own_answer": True, "may": ["accept", "move"], "reason": "那几天出差"},
+        refuses=[Conflict], says="自己约的要取消，也用它。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:
         said, held = self.given(MemberVisitDeclineIn), self.find(_rows(self.actor), public_id)

@@ -4,7 +4,8 @@ A rule that says no raises a `DomainError` next to the function that knows the r
 Programs switch on `code` (dotted, stable), people read `title` and `detail`.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, JsonResponse
@@ -27,6 +28,10 @@ class DomainError(Exception):
         self.detail = str(detail)
         self.errors = errors or []
         self.extra = extra
+
+    example: ClassVar[
+        Mapping[str, Any]
+    ] = {}  # what a refusal of this kind says besides, for the description of the calls
 
     def problem(self, *, instance: str = "", request_id: str = "") -> dict[str, Any]:
         """Return the problem+json body."""
@@ -82,10 +87,12 @@ class TooLarge(DomainError):
 
 class Invalid(DomainError):
     status, code, title = 422, "input.invalid", _("有几处要改一下")
+    example = {"errors": [{"field": "starts_at", "code": "required", "message": "选一个时间"}]}
 
 
 class TooMany(DomainError):
     status, code, title, retryable = 429, "rate.limited", _("点得太快了，稍等一下"), True
+    example = {"retry_after": 12}
 
 
 class Unavailable(DomainError):

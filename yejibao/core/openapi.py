@@ -71,7 +71,7 @@ class ProblemField(serializers.Serializer[Any]):
 
 
 class ProblemDetails(serializers.Serializer[Any]):
-    """RFC 9457 problem+json (core/errors.py). Programs switch on `code`, people read `title` and `detail`."""
+    """出错时的答复（RFC 9457）：程序看 code，人看 detail，title 是这一类的名字。"""  # core/errors.py; the description shows it
 
     type = serializers.CharField()
     title = serializers.CharField()
@@ -81,7 +81,9 @@ class ProblemDetails(serializers.Serializer[Any]):
     instance = serializers.CharField(allow_blank=True)
     request_id = serializers.CharField(allow_blank=True)
     retryable = serializers.BooleanField()
-    errors = ProblemField(many=True, required=False)  # type: ignore[assignment]
+    errors = ProblemField(many=True, required=False, help_text="哪几个字段、为什么；422 input.invalid 才有")  # type: ignore[assignment]
+    retry_after = serializers.IntegerField(required=False, help_text="等几秒再试，和 Retry-After 一样；429 才有")
+    visit = serializers.UUIDField(required=False, help_text="已经约着的那一次；visit.open 才有")
 
 
 class ApiSchema(AutoSchema):
@@ -95,7 +97,10 @@ class ApiSchema(AutoSchema):
         own = self._own_refusals()
         statuses = self._refusals(operation) | {int(status) for status in responses if status >= "400"}
         for status in statuses | {kind.status for kind in own}:
-            kinds = [*USUAL.get(status, ()), *(kind for kind in own if kind.status == status)]
+            usual = (
+                kind for kind in USUAL.get(status, ()) if self.method != "GET" or kind is not idempotency.KeyMismatch
+            )
+            kinds = [*usual, *(kind for kind in own if kind.status == status)]
             content: dict[str, Any] = {"schema": schema}
             if kinds:
                 content["examples"] = {kind.code: _example_of(kind) for kind in kinds}
@@ -130,7 +135,7 @@ class ApiSchema(AutoSchema):
 def _example_of(kind: type[DomainError]) -> dict[str, Any]:
     """Return a refusal as a program gets it."""
     body = kind.__new__(kind)
-    DomainError.__init__(body)
+    DomainError.__init__(body, **vars(kind).get("example", {}))
     return {"summary": str(kind.title), "value": body.problem()}
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from crm.catalogue.models import Sku
 from crm.events import TicketChanged
 from crm.members.models import Member
 from crm.orders.models import Order, OrderLine
@@ -44,6 +45,9 @@ def ask(
     wrong = _missing(kind, order, line, topic, description, dict(wish or {}), photos)
     if kind in SENDS_BACK and order is not None and not may_come_back(order, kind=kind, now=now):
         wrong.append(_error("order", "too_late", _("退换的日子过了。衣服有质量问题请选「质量问题」")))
+    size = (wish or {}).get("target_size", "")
+    if kind == Ticket.Kind.EXCHANGE_SIZE and line is not None and size and not _may_be_another(line, size):
+        wrong.append(_error("target_size", "choice", _("这一款没有这个尺码，选一个列出来的")))
     if kind in SENDS_BACK and line is not None and line.is_made_to_measure:
         wrong.append(
             _error("line", "made_to_measure", _("量身定制的不退不换；不合身请选「改衣」，有质量问题请选「质量问题」"))
@@ -173,6 +177,12 @@ def _missing(
     }
     asked = [there[need] for need in book.needs.get(kind, ()) if need in there]
     return [_error(field, "required", message) for is_there, field, message in asked if not is_there]
+
+
+def _may_be_another(line: OrderLine, size: str) -> bool:
+    """Tell whether a piece can be had in another size; of a style the catalogue does not know, any."""
+    sizes = set(Sku.objects.filter(style__sku_code=line.sku_code).values_list("size", flat=True))
+    return not sizes or (size in sizes and size != line.size)
 
 
 def _where(member: Member, actor: Actor) -> Store | None:

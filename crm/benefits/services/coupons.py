@@ -34,7 +34,7 @@ class OutOfStock(Conflict):
 
 
 class HasOne(Conflict):
-    code, title = "coupon.per_member", _("这位会员已经领过了")
+    code, title = "coupon.per_member", _("已经领过了")
 
 
 class NotUsable(Conflict):

@@ -38,7 +38,7 @@ State, Kind = MemberRequest.State, MemberRequest.Kind
 
 
 class AlreadyAsked(Conflict):
-    code, title = "member_request.open", _("他已经提过同样的要求，还没办完")
+    code, title = "member_request.open", _("已经提过同样的要求，还没办完")
 
 
 class NotChecked(Conflict):

@@ -26,7 +26,8 @@ State = Visit.State
 
 
 class InvitedAlready(Conflict):
-    code, title = "visit.open", _("他已经约好了一个时间")
+    code, title = "visit.open", _("已经约好了一个时间")  # said to guides and to the member
+    example = {"visit": "018f3b8e-6d2a-7c41-9f5e-2b1d8c0a7e70"}
 
 
 @transaction.atomic
