@@ -37,7 +37,7 @@ A_SALE = {
 }  # fmt: skip
 
 
-STATE_NAMES = {
+STATE_NAMES: dict[str, str] = {
     Sale.State.DRAFT: "还没发来", Sale.State.AWAITING_MEMBER: "等您确认", Sale.State.AWAITING_PAYMENT: "等您付款", Sale.State.PAID: "已付款",
     Sale.State.CLOSED: "已失效", Sale.State.REFUNDED: "已退款",
 }  # fmt: skip
