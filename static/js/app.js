@@ -279,9 +279,14 @@
     detail.headers["Idempotency-Key"] = actKey(detail.verb.toUpperCase(), detail.path, pairs.join("&"));
   });
 
+  // What each place waits for: a list that was asked for earlier and comes later must not cover what one has found since.
+  const awaited = new WeakMap();
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     const { detail } = event;
-    if (!isRead(detail.requestConfig)) {
+    if (isRead(detail.requestConfig)) {
+      awaited.set(detail.target, detail.xhr);
+    } else {
       if (root.classList.contains("is-offline")) {
         event.preventDefault();
         say("没网，还没发出去。内容还在", { bad: true });
@@ -320,10 +325,6 @@
       return found && { title: found.dataset.title, detail: found.dataset.detail, code: found.dataset.code, status: Number(found.dataset.status) };
     }
   }
-
-  // What each place waits for: a list that was asked for earlier and comes later must not cover what one has found since.
-  const awaited = new WeakMap();
-  document.addEventListener("htmx:beforeSend", ({ detail }) => { if (isRead(detail.requestConfig)) awaited.set(detail.target, detail.xhr); });
 
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     // A form that comes back with its mistakes marked is an answer, not a failure.
