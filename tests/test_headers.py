@@ -55,7 +55,8 @@ def test_a_page_with_an_inline_script_names_its_nonce_and_each_has_its_own() -> 
     nonces = [re.findall(r'nonce="(.{16,})"', answer.content.decode())[0] for answer in answers]
     assert nonces[0] != nonces[1]
     for answer, nonce in zip(answers, nonces, strict=True):
-        assert f"script-src 'self' 'nonce-{nonce}';" in answer["Content-Security-Policy"]
+        parts = [part.strip() for part in answer["Content-Security-Policy"].split(";")]  # in an order nobody promises
+        assert f"script-src 'self' 'nonce-{nonce}'" in parts
 
 
 def test_no_template_has_a_script_or_a_handler_in_it_without_a_nonce() -> None:

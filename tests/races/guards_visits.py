@@ -25,6 +25,8 @@ REASONS = {
     f"{_SERVICES}/arriving.py:follow_returns": "a step is taken once by move_to's own condition; the lock keeps the order",
     f"{_SERVICES}/ending.py:follow_owners": "twice is like once; the lock keeps the order of the rows",
     f"{_SERVICES}/ending.py:end_of_members": "events are drained by one; the lock keeps the order of the rows",
+    "tasks/followups/services/wish_tasks.py:_ON_CONFLICT": "one task a time he asked for by the unique key",
+    "tasks/followups/services/wish_tasks.py:place_wishes": "twice is like once; the lock keeps the order of the rows",
     "tasks/followups/services/visit_tasks.py:_ON_CONFLICT": "one task a visit and kind by the unique key",
     "tasks/followups/services/visit_tasks.py:_take_back": "events are drained by one; the lock keeps the order of the rows",
     "tasks/followups/services/visit_tasks.py:call_back": "events are drained by one; the lock keeps the order of the rows",

@@ -21,6 +21,7 @@ from tests.crm.portal.schema_client import SchemaClient, read_schema
 from tests.factories.benefits import make_batch, make_coupon, make_template
 from tests.factories.checkout import make_sku
 from tests.factories.portal import token_of
+from yejibao.core import clock
 from yejibao.wecom import tokens
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +81,7 @@ def test_the_sale_says_what_its_price_has_taken(client: SchemaClient, world: Exa
     make_coupon(world.member, make_batch(make_template("大衣满减券")))
     quote = client.call("member_sale").body
     assert quote["coupon"] in [one["code"] for one in quote["coupons"]] and quote["coupon_fen"] > 0
-    Sale.objects.filter(public_id=SALE).update(state=Sale.State.CLOSED)
+    Sale.objects.filter(public_id=SALE).update(state=Sale.State.CLOSED, closed_at=clock.now())
     assert SALE not in [one["id"] for one in client.call("member_sales").body["results"]]
 
 

@@ -54,6 +54,9 @@ LIES: dict[str, Lie] = {
         wallet_fen=F("amount_fen") + 1
     ),
     "sale_refund_done_at_a_moment": lambda _, refund: SaleRefund.objects.filter(pk=refund.pk).update(done_at=None),
+    "sale_refund_given_up": lambda _, refund: SaleRefund.objects.filter(pk=refund.pk).update(
+        given_up_fen=F("amount_fen") + 1
+    ),
     "sale_refund_line": lambda _, refund: copy(refund.lines.first()),
     "sale_refund_line_amounts": lambda _, refund: RefundLine.objects.filter(refund=refund).update(amount_fen=-1),
     "sale_refund_part": lambda _, refund: copy(refund.parts.first()),
