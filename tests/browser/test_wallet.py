@@ -38,7 +38,8 @@ def test_a_guide_tops_up_and_the_page_follows_the_members_word(
     shot(page, "wallet-waits")
     asked = TopUp.objects.get()
     confirm_top_up(asked, member=world.member, now=clock.now(), terms_version=1, real_name=real_name())
-    page.get_by_role("button", name="收到 ¥1,000 了，入账").click()  # the page asked by itself
+    page.locator("label[for=tu-cash]").click()  # the page asked by itself
+    page.get_by_role("button", name="收到 ¥1,000 了，入账").click()
     page.get_by_text("办好了").wait_for()
     shot(page, "wallet-done")
     assert balance_of(world.member).total_fen == 320000 + 105000
