@@ -40,10 +40,12 @@ class Hordak:
         assert self.process is not None and self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def turn(self, seconds: float) -> Callable[[], float]:
+    def turn(self, seconds: float, what: str = "same") -> Callable[[], float]:
+        """Return a side that books what the product books (`same`), or hordak's own transfer of `two` legs."""
+
         def measure() -> float:
             assert self.process is not None and self.process.stdin is not None
-            self.process.stdin.write(f"{seconds}\n")
+            self.process.stdin.write(f"{seconds} {what}\n")
             self.process.stdin.flush()
             return float(self._read())
 

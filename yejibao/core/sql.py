@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import psycopg
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.postgresql.base import ServerBindingCursor
 
 log = logging.getLogger("yejibao.sql")
@@ -40,19 +40,20 @@ def first_row(statement: str, params: dict[str, Any]) -> tuple[Any, ...] | None:
     For one short statement that is run all day, by its key: give whole numbers as psycopg's Int8, or each size of a number is
     a plan of its own. Inside a transaction or not. Raises Django's database errors, as `connection.cursor()` does.
     """
-    connection.ensure_connection()
-    if connection.queries_logged or connection.execute_wrappers:
-        wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-        with wrap(ServerBindingCursor(connection.connection)) as watched:  # type: ignore[call-arg, arg-type]
+    here = connections[DEFAULT_DB_ALIAS]  # once: each look through `connection` asks for the thread's own again
+    here.ensure_connection()
+    if here.queries_logged or here.execute_wrappers:
+        wrap = here.make_debug_cursor if here.queries_logged else here.make_cursor
+        with wrap(ServerBindingCursor(here.connection)) as watched:  # type: ignore[call-arg, arg-type]
             watched.execute(statement, params)
             return cast("tuple[Any, ...] | None", watched.fetchone())
-    connection.validate_no_broken_transaction()
-    link: Any = connection.connection
+    here.validate_no_broken_transaction()
+    link: Any = here.connection
     try:
         cursor = link.kept_cursor  # a cursor a call would cost a tenth of the client's part of it
     except AttributeError:
         cursor = link.kept_cursor = ServerBindingCursor(link)  # type: ignore[call-arg]
-    with connection.wrap_database_errors:
+    with here.wrap_database_errors:
         return cast("tuple[Any, ...] | None", cursor.execute(statement, params).fetchone())
 
 
