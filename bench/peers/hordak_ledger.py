@@ -31,7 +31,6 @@ from django.db import connection, connections, transaction  # noqa: E402
 from hordak.models import Account, Leg, Transaction  # noqa: E402
 from moneyed import Money  # noqa: E402
 
-
 OURS = {"cash": "AS", "revenue": "IN", "gift cost": "EX"}
 
 
