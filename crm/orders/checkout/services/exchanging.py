@@ -29,9 +29,8 @@ from yejibao.wechatpay.models import PayOrder
 
 from .. import returns
 from ..bars import must_be_returnable
-from ..exchange_models import ExchangeMoved
 from ..exchange_queries import ExchangeQuote, is_same_style, reckon_exchange, sizes_taken
-from ..models import Exchange, Sale, SalePayment, SaleRefund
+from ..models import Exchange, ExchangeMoved, Sale, SalePayment, SaleRefund
 from ..queries import means_of
 from ..reversal import NothingLeft
 from .refunding import locked, needs_approval

@@ -22,7 +22,7 @@ class ExchangeMoved(Conflict):
 class ExchangeQuerySet(models.QuerySet["Exchange"]):
     def visible_to(self, actor: Actor) -> ExchangeQuerySet:
         """Exchanges of the orders one reads, and of the stores one sells in; a member: of his own orders."""
-        from .scoped import refund_filter
+        from ..scoped import refund_filter
 
         return self.filter(refund_filter(actor))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class PromotionQuerySet(models.QuerySet["Promotion"]):
     def visible_to(self, actor: Actor) -> PromotionQuerySet:
         """What holds where one works, or in what lies below; who sets prices sees all."""
-        from .scoped import promotion_filter
+        from ..scoped import promotion_filter
 
         return self.filter(promotion_filter(actor))
 
