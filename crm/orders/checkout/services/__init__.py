@@ -32,17 +32,15 @@ from .exchanging import (
     settle_exchange_payment,
 )
 from .keeping import keep_pieces
+from .paying_back import books_must_balance, end_refund, settle_refund
 from .pieces import PieceTwice, add_piece, pieces_at_home
 from .promoting import PromotionFacts, end_promotion, make_promotion
 from .refunding import (
     GiftAlone,
     LinesExceeded,
     NothingChosen,
-    books_must_balance,
-    end_refund,
     needs_approval,
     refund_lines,
-    settle_refund,
 )
 from .selling import CouponUnusable, MemberMustShow, PointsUnusable, PriceChanged, confirm, member_pays, pay_rest
 from .taking import CardMoved, Pay, PaymentOpen, StockGone, WaysDoNotFit, order_row, pay_order_of, subject_of

@@ -18,7 +18,8 @@ from yejibao.core.money import yuan
 from yejibao.core.scope import Actor
 
 from ..models import RefundLine, Sale, SaleLine, SalePayment, SaleRefund
-from .refunding import books_must_balance, locked, needs_approval, pay_back
+from .paying_back import books_must_balance, pay_back
+from .refunding import locked, needs_approval
 
 State, Reason = SaleRefund.State, SaleRefund.Reason
 

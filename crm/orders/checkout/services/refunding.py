@@ -20,26 +20,21 @@ from crm.catalogue import services as catalogue
 from crm.members.services import lock_members
 from crm.orders.models import Order
 from crm.orders.services import ingest_returns
-from crm.wallet import services as wallet
-from crm.wallet.errors import LedgerOff
-from crm.wallet.models import Account, LedgerEntry
-from crm.wallet.queries import newest_proof
 from guides.approvals.services import ask_approval
 from guides.org.models import Store
 from yejibao.core import audit, tunables
 from yejibao.core.errors import Conflict, Invalid
 from yejibao.core.money import yuan
 from yejibao.core.scope import Actor
-from yejibao.wechatpay import services as wechatpay
-from yejibao.wechatpay.models import PayRefund
 
 from .. import returns
 from ..bars import must_be_returnable
-from ..models import RefundLine, RefundPart, Sale, SaleLine, SalePayment, SaleRefund
+from ..models import RefundLine, Sale, SaleLine, SaleRefund
 from ..queries import reckon_return, skus_of_lines
 from ..reversal import Back, NothingLeft
+from .paying_back import books_must_balance, pay_back
 from .pieces import name_pieces, pieces_come_back
-from .taking import pay_order_of, subject_of
+from .taking import subject_of
 
 State, Reason = SaleRefund.State, SaleRefund.Reason
 STORE_LIMIT = tunables.number(
@@ -81,7 +76,8 @@ def refund_lines(
 
     A manager and the service decide alone up to a limit, finance up to 500 yuan; a guide asks. `store` is where the goods
     are, the selling store unless named; `sealed` are lines of socks and underwear that somebody saw unopened; `asked_at` is
-    when he asked, if that was before: it is in time by that day; `codes` are of the very pieces one has in hand. The same key again is the same refund. Raises TooLate, NotHere, NotReturnable, Opened, LinesExceeded, GiftAlone, NothingChosen,
+    when he asked, if that was before: it is in time by that day; `codes` are of the very pieces one has in hand. The same key
+    again is the same refund. Raises TooLate, NotHere, NotReturnable, Opened, LinesExceeded, GiftAlone, NothingChosen,
     AlreadyAsked, and what card and WeChat say no to.
     """
     if done := SaleRefund.objects.filter(key=key).first():
@@ -180,58 +176,7 @@ def carry_out(refund: SaleRefund, *, actor: Actor, now: datetime) -> SaleRefund:
     return refund
 
 
-@transaction.atomic
-def settle_refund(pay_refund_id: int, *, now: datetime) -> None:
-    """WeChat says the money is back with the payer: it is final only now."""
-    # By WeChat's own number, so that the day's bill finds the leg.
-    number = PayRefund.objects.values_list("refund_id", flat=True).get(pk=pay_refund_id)
-    _owed_no_more(
-        pay_refund_id, credit=Account.CASH_WECHAT, key="sent", provider_txn=number or "", actor=Actor.system("wechatpay"), now=now
-    )  # fmt: skip
-
-
-@transaction.atomic
-def end_refund(pay_refund_id: int, *, credit: str, is_given_up: bool, actor: Actor, now: datetime) -> bool:
-    """What WeChat could not bring back was ended by finance: `credit` is what it went to. Tell whether it was one of a sale's.
-
-    Given up, it stands so on the refund: the member did not get it.
-    """
-    if not _owed_no_more(pay_refund_id, credit=credit, key="ended", provider_txn="", actor=actor, now=now):
-        return False
-    if is_given_up:
-        part = RefundPart.objects.get(pay_refund_id=pay_refund_id)
-        RefundPart.objects.filter(pk=part.pk).update(is_given_up=True)
-        SaleRefund.objects.filter(pk=part.refund_id).update(given_up_fen=F("given_up_fen") + part.amount_fen)
-    return True
-
-
-def _owed_no_more(
-    pay_refund_id: int, *, credit: str, key: str, provider_txn: str, actor: Actor, now: datetime
-) -> bool:  # fmt: skip
-    """Book what was owed by WeChat out, once, and end the refund with its last part."""
-    if not RefundPart.objects.filter(pay_refund_id=pay_refund_id, done_at=None).update(done_at=now):
-        return False
-    part = RefundPart.objects.select_related("refund__sale__store").get(pay_refund_id=pay_refund_id)
-    refund = part.refund
-    part.transfer_id = _book(
-        refund, part.amount_fen, debit=Account.REFUND_CLEARING, credit=credit, key=f"{part.pk}:{key}", actor=actor,
-        now=now, provider_txn=provider_txn,
-    )  # fmt: skip
-    part.save(update_fields=["transfer_id"])
-    if not refund.parts.filter(done_at=None).exists():
-        SaleRefund.objects.filter(pk=refund.pk, state=State.PAYING).update(state=State.DONE, done_at=now)
-        audit.record(actor, "refund.settled", refund, after={"amount_fen": refund.amount_fen})
-    return True
-
-
 # ---------------------------------------------------------------- parts
-
-
-def books_must_balance() -> None:
-    """Raise LedgerOff while the newest proof of the ledger says that they do not."""
-    proof = newest_proof()
-    if proof is not None and not proof.is_in_balance:
-        raise LedgerOff(_("账正在核对，退款暂停，收银不受影响。核平后再退。"))
 
 
 def locked(sold: Sale | Order) -> tuple[Order, Sale | None]:
@@ -284,82 +229,6 @@ def _give_back(refund: SaleRefund, sale: Sale, back: Back, *, actor: Actor, now:
     if sale.coupon is not None:
         benefits.give_back(sale.coupon, subject=subject, key=key, full=back.is_full, now=now, actor=actor)
     return waits
-
-
-def pay_back(
-    refund: SaleRefund, sale: Sale, *, wallet_fen: int, other_fen: int, actor: Actor, now: datetime
-) -> bool:  # fmt: skip
-    """Pay a refund out: to the card first, then by WeChat, then over the counter. Return whether WeChat has to send its part."""
-    subject, key = subject_of(sale), f"refund:{refund.pk}"
-    waits, left = False, {True: wallet_fen, False: other_fen}
-    for payment in _in_order(sale):
-        is_card = payment.way == SalePayment.Way.WALLET
-        part = min(left[is_card], payment.amount_fen - payment.refunded_fen)
-        if not part:
-            continue
-        left[is_card] -= part
-        row = RefundPart(refund=refund, payment=payment, amount_fen=part)
-        if is_card:
-            row.transfer_id = wallet.refund_spend(
-                payment.transfer_id or 0, amount_fen=part, key=f"{key}:card:{payment.pk}", subject=subject, store=refund.store,
-                actor=actor, now=now,
-            ).transfer_id  # fmt: skip
-            row.done_at = now
-        elif payment.way in SalePayment.WECHAT:
-            waits = True
-            order = pay_order_of(payment)
-            row.pay_refund_id = wechatpay.refund(
-                order, amount_fen=part, key=f"{key}:{payment.pk}", reason=_for_his_bill(refund), now=now
-            ).pk
-            _book(
-                refund,
-                part,
-                debit=Account.REVENUE_CLEARING,
-                credit=Account.REFUND_CLEARING,
-                key=f"owed:{payment.pk}",
-                actor=actor,
-                now=now,
-            )
-        else:
-            row.done_at = now
-            row.transfer_id = _book(
-                refund, part, debit=Account.REVENUE_CLEARING, credit=Account.CASH_COUNTER, key=f"pay:{payment.pk}", actor=actor, now=now
-            )  # fmt: skip
-        SalePayment.objects.filter(pk=payment.pk).update(refunded_fen=F("refunded_fen") + part)
-        row.save(force_insert=True)
-    if any(left.values()):
-        raise RuntimeError(f"{sum(left.values())} fen of refund {refund.pk} have nowhere to go")
-    return waits
-
-
-def _for_his_bill(refund: SaleRefund) -> str:
-    return "退货退款" if refund.reason in SaleRefund.RETURNS else str(Reason(refund.reason).label)
-
-
-def _in_order(sale: Sale) -> list[SalePayment]:
-    """Return the payments in the order in which they get money back: the card, WeChat, then what came over the counter."""
-    rank = {SalePayment.Way.WALLET: 0} | dict.fromkeys(SalePayment.WECHAT, 1)
-    payments = sale.payments.filter(state=SalePayment.State.SETTLED).order_by("pk")
-    return sorted(payments, key=lambda one: (rank.get(one.way, 2), one.pk))
-
-
-def _book(
-    refund: SaleRefund, amount_fen: int, *, debit: str, credit: str, key: str, actor: Actor, now: datetime, provider_txn: str = ""
-) -> int:  # fmt: skip
-    return wallet.book(
-        kind="payback",
-        key=f"refund:{refund.pk}:{key}",
-        legs=[
-            wallet.Leg(debit, LedgerEntry.Side.DEBIT, amount_fen),
-            wallet.Leg(credit, LedgerEntry.Side.CREDIT, amount_fen),
-        ],
-        subject=f"sale:{refund.sale_id}",
-        store=refund.store_id,
-        actor=actor,
-        now=now,
-        provider="wechatpay" if provider_txn else "",
-        provider_txn=provider_txn,
-    ).transfer_id
 
 
 def _write_return(refund: SaleRefund, order: Order, back: Back, *, now: datetime) -> int:

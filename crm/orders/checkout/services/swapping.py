@@ -19,8 +19,8 @@ from ..exchange_queries import ExchangeQuote
 from ..models import Exchange, Sale, SaleLine, SalePayment, SaleRefund
 from ..queries import skus_of_lines
 from ..reversal import Sold
+from .paying_back import books_must_balance, pay_back
 from .pieces import pieces_come_back
-from .refunding import books_must_balance, pay_back
 from .taking import subject_of
 
 State, Way = Exchange.State, SalePayment.Way
