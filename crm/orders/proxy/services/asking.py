@@ -20,9 +20,8 @@ from ...checkout.queries import on_hand
 from ...checkout.services.baskets import lock_basket
 from ..queries import asked_for
 
-WAITS = timedelta(
-    days=5
-)  # a basket with pieces on their way: until tomorrow to answer, three days to come, one to send it
+# A basket with pieces on their way: until tomorrow to answer, three days to come, one to send it.
+WAITS = timedelta(days=5)
 MOST = 9  # of one request
 
 
