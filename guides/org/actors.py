@@ -18,8 +18,6 @@ from .models import OrgUnit, Staff
 from .sessions import CONFIRMED, ROLE, STAFF, Found, SessionStore, find_person
 
 ROLE_FILE = Path(__file__).parent.parent / "data" / "org_and_roles.yaml"
-SESSION_STAFF = STAFF
-SESSION_ROLE = ROLE
 
 
 class AccountEnded(DomainError):

@@ -117,13 +117,6 @@ class RowResult:
     errors: list[dict[str, str]] = field(default_factory=list)
     order_id: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the answer as the API sends it; empty parts are left out."""
-        answer: dict[str, Any] = {"number": self.number, "result": self.result}
-        if self.result == "refused":
-            answer |= {"code": self.code, "detail": self.detail, "errors": self.errors}
-        return answer
-
 
 def refused(number: str, errors: list[dict[str, str]]) -> RowResult:
     """Return the answer for a row with something wrong; the first complaint speaks for it."""
