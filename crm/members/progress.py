@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, F, Q
 
 from crm.members.models import FriendTransfer, GuideHandover, Member
-from crm.members.services.transfers import ON_JOB_SPAN, PLATFORM_HOURS
+from crm.members.services.passing_on import ON_JOB_SPAN, PLATFORM_HOURS
 from guides.org.models import Staff
 
 NAMED = 6  # members named of a group

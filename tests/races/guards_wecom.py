@@ -79,13 +79,13 @@ MEMBERS = [
 ]  # fmt: skip
 
 TRANSFERS = [
-    guard("transfers: one is open", "crm/members/services/transfers.py:plan", on_conflict(),
+    guard("transfers: one is open", "crm/members/services/passing_on.py:plan", on_conflict(),
           handing.a_transfer_planned_twice),
-    guard("transfers: one of a hand-over", "crm/members/services/transfers.py:plan_handover", on_conflict(),
+    guard("transfers: one of a hand-over", "crm/members/services/passing_on.py:plan_handover", on_conflict(),
           handing.a_handover_planned_twice),
-    guard("transfers: tried again once", "crm/members/services/transfers.py:plan_again", on_conflict(),
+    guard("transfers: tried again once", "crm/members/services/passing_on.py:plan_again", on_conflict(),
           handing.a_transfer_tried_again_twice),
-    guard("transfers: one a relation", "crm/members/services/transfers.py:plan",
+    guard("transfers: one a relation", "crm/members/services/passing_on.py:plan",
           (unique("crm_friendtransfer", "transfer_one_open"), on_conflict()), handing.a_transfer_planned_twice),
     guard("transfers: asked for by one", "crm/members/services/transfers.py:_claim", lock(),
           handing.two_who_ask_for_a_transfer),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.events import HeirNamed
 from crm.members.models import FriendTransfer, GuideHandover, Member, OwnershipTransfer
-from crm.members.services import transfers
+from crm.members.services import passing_on
 from crm.members.services.locking import lock_members
 from crm.members.services.ownership import NotWorking, check_may_give, receives_closed_store
 from crm.members.services.plans import Plan, give_members
@@ -235,7 +235,7 @@ def _hand_over(handover: GuideHandover, *, plan: Plan, actor: Actor, now: dateti
     handover.save(update_fields=["plan", "heir", "state", "decided_at", "decided_by"])
     lock_members(Member.objects.filter(owner_guide_id=handover.guide_id).values_list("pk", flat=True))
     moved, along = give_members(handover, plan, now=now)
-    friends = transfers.plan_handover(handover.pk, heir_id=plan.heir_id, now=now)
+    friends = passing_on.plan_handover(handover.pk, heir_id=plan.heir_id, now=now)
     audit.record(
         actor,
         "member.handed_over",
@@ -320,7 +320,7 @@ def replan(
     )
     Member.objects.filter(pk__in=owners).update(owner_guide=to)
     if not goes_back:
-        transfers.plan_again([one.pk for one in found], taker_id=to.pk, now=now)
+        passing_on.plan_again([one.pk for one in found], taker_id=to.pk, now=now)
         if owners:
             _tell_takers(held, {to.pk: len(owners)}, now=now, key=f":{found[0].pk}")
     audit.record(

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connection
 
 from crm.members.models import GuideHandover
-from crm.members.services.transfers import MOVED_TWICE, ON_JOB_SPAN, UNDER_WAY
+from crm.members.services.passing_on import MOVED_TWICE, ON_JOB_SPAN, UNDER_WAY
 from yejibao.core import tunables
 
 TIERS = ("core", "potential", "common", "lapsed", "unconsumed")  # models.yaml: tier_631, the best first

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crm.members.models import FriendLink, FriendTransfer, Member
-from crm.members.services import choose_heir, propose_heir, transfers
+from crm.members.services import choose_heir, passing_on, propose_heir, transfers
 from guides.org.models import Staff
 from guides.org.services import resign_staff
 from tests.factories.crm import make_friend, make_member
@@ -162,16 +162,16 @@ def test_of_people_who_still_work_here_twice_in_90_days(shop: Any, sandbox: Any,
     moment, giver, taker = turn(sandbox, now), guide, heir
     for _ in range(2):
         link = FriendLink.objects.get(member=members[0], guide=giver, ended_at=None)
-        assert transfers.plan([link.pk], taker=taker, is_resigned=False, now=moment) == 1
-        assert transfers.plan([link.pk], taker=taker, is_resigned=False, now=moment) == 0  # under way already
+        assert passing_on.plan([link.pk], taker=taker, is_resigned=False, now=moment) == 1
+        assert passing_on.plan([link.pk], taker=taker, is_resigned=False, now=moment) == 0  # under way already
         assert transfers.ask_due(now=moment, door=door) == {"waiting": 1}
         moment = turn(sandbox, moment + DAY + timedelta(hours=1))
         assert transfers.read_back(now=moment, door=door) == {"done": 1}
         giver, taker = taker, manager if taker == heir else guide
     link = FriendLink.objects.get(member=members[0], guide=giver, ended_at=None)
-    with pytest.raises(transfers.MovedTwice):
-        transfers.plan([link.pk], taker=taker, is_resigned=False, now=moment)
-    assert transfers.plan([link.pk], taker=taker, is_resigned=False, now=now + timedelta(days=92)) == 1
+    with pytest.raises(passing_on.MovedTwice):
+        passing_on.plan([link.pk], taker=taker, is_resigned=False, now=moment)
+    assert passing_on.plan([link.pk], taker=taker, is_resigned=False, now=now + timedelta(days=92)) == 1
 
 
 def test_the_manager_sees_how_far_they_are(shop: Any, sandbox: Any, door: Gateway, now: datetime, client: Any) -> None:

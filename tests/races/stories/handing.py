@@ -13,6 +13,7 @@ from crm.members.services import (
     give_identities,
     merge_members,
     note_identities,
+    passing_on,
     record_friend,
     transfers,
     undo_merge,
@@ -94,7 +95,7 @@ def _link(world: World, giver: Staff | None = None) -> FriendLink:
 
 
 def _plan(world: World, link: FriendLink) -> int:
-    return transfers.plan([link.pk], taker=world.org.guide, is_resigned=False, now=NOON)
+    return passing_on.plan([link.pk], taker=world.org.guide, is_resigned=False, now=NOON)
 
 
 def a_transfer_planned_twice(world: World) -> None:
@@ -108,7 +109,7 @@ def a_handover_planned_twice(world: World) -> None:
     member = _link(world, giver).member
     Member.objects.filter(pk=member.pk if member else 0).update(owner_guide=world.org.guide)
     handover = GuideHandover.objects.create(guide=giver, left_at=NOON)
-    both = overtaken(*[lambda: transfers.plan_handover(handover.pk, heir_id=None, now=NOON)] * 2)
+    both = overtaken(*[lambda: passing_on.plan_handover(handover.pk, heir_id=None, now=NOON)] * 2)
     assert (both.first, both.second) == ({"planned": 1}, {})
 
 
@@ -116,7 +117,7 @@ def a_transfer_tried_again_twice(world: World) -> None:
     _plan(world, _link(world))
     FriendTransfer.objects.update(state="taker_full", next_at=None)
     old = FriendTransfer.objects.get()
-    both = overtaken(*[lambda: transfers.plan_again([old.pk], taker_id=world.org.guide.pk, now=NOON)] * 2)
+    both = overtaken(*[lambda: passing_on.plan_again([old.pk], taker_id=world.org.guide.pk, now=NOON)] * 2)
     assert (both.first, both.second) == (1, 0)
 
 
