@@ -11,7 +11,8 @@ from crm.wallet.queries import balance_of
 from crm.wallet.services import begin_top_up
 from tests.conftest import PC, SandboxControl
 from tests.core.test_look import FAULTS
-from tests.crm.portal.test_pages import asked, offered
+from tests.crm.portal.test_pages import asked
+from tests.crm.portal.test_pay_page import offered
 from tests.factories.benefits import make_batch, make_template
 from tests.factories.checkout import give_card
 from tests.factories.guides import actor

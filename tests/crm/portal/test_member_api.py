@@ -7,7 +7,8 @@ from django.test import Client
 
 from crm.members.models import Member
 from tests.conftest import TestClock
-from tests.crm.portal.test_pages import asked, offered
+from tests.crm.portal.test_pages import asked
+from tests.crm.portal.test_pay_page import offered
 from tests.factories.benefits import give_points, make_batch, make_template
 from tests.factories.checkout import give_card
 from tests.factories.crm import make_member, make_order

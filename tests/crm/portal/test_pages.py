@@ -11,45 +11,24 @@ from django.test import Client
 from crm.benefits.models import Coupon
 from crm.benefits.queries import points_of
 from crm.members.models import Member
-from crm.orders.checkout import services as checkout
-from crm.orders.checkout.models import Sale
-from crm.orders.proxy.models import ProxyOrder
 from crm.privacy.models import ConsentRecord, MemberRequest
 from crm.wallet.models import CardHolder, CardRefund, TopUp
 from crm.wallet.services import begin_top_up
 from tests.conftest import TestClock
 from tests.factories.benefits import give_points, make_batch, make_coupon, make_template
-from tests.factories.checkout import give_card, make_sku
+from tests.factories.checkout import give_card
 from tests.factories.crm import make_friend, make_member, make_order
-from tests.factories.guides import Org, actor, make_org
+from tests.factories.guides import Org, actor
 from tests.factories.portal import as_member, sign_in_member
 from tests.factories.wallet import id_number, make_holder, make_wallet, top_up
 from yejibao.core import clock as product_clock
 from yejibao.core.models import AuditEntry
 
+from .conftest import NOW
+
 pytestmark = pytest.mark.django_db
 
-NOW = "2026-11-21 14:00"
 PARTS = ("核心", "潜力", "RFM", "631", "生命周期")  # ours alone (design/README §2)
-
-
-@pytest.fixture
-def org(clock: TestClock) -> Org:
-    clock.travel(NOW)
-    return make_org()
-
-
-@pytest.fixture
-def member(org: Org) -> Member:
-    return make_member(
-        owner=org.guide, name="王建平", salutation="王哥", phone="13800132075", member_level="V4", tier_631="core",
-        spend_180_fen=646000, member_no="M0001",
-    )  # fmt: skip
-
-
-@pytest.fixture
-def phone(client: Client, member: Member) -> Client:
-    return sign_in_member(client, member)
 
 
 def shown(answer: Any) -> str:
@@ -278,74 +257,6 @@ def test_he_asks_for_his_money_back_to_an_account_of_his_own(phone: Client, memb
     assert "退卡" in shown(phone.get("/my/wallet/"))
 
 
-# ---------------------------------------------------------------- the link to pay
-
-
-def offered(member: Member, org: Org, *, hours: int = 2) -> Sale:
-    now, who = product_clock.now(), actor(org.guide)
-    sku = make_sku(100000, store=org.store)
-    sale = checkout.start_sale(channel="proxy", store=org.store, guide=org.guide, member=member, actor=who, now=now)
-    checkout.set_lines(sale, [(sku.code, 1)], actor=who, now=now)
-    return checkout.offer_to_member(sale, actor=who, now=now, until=now + timedelta(hours=hours))
-
-
-def test_the_pay_page_prices_what_he_chooses_on_the_server(phone: Client, member: Member, org: Org) -> None:
-    give_points(member, 5000)
-    give_card(member, 30000, 3000)
-    make_coupon(member, make_batch(make_template("满 500 减 100")))
-    path = f"/my/pay/{offered(member, org).public_id}/"
-    first = shown(phone.get(path))
-    assert "抗皱羊毛修身套西" in first and "还要付 ¥900.00" in first  # the best coupon stands there already
-    htmx = {"HX-Request": "true"}
-    assert "还要付 ¥1,000.00" in shown(phone.get(path, {"chosen": "1", "coupon": ""}, headers=htmx))
-    code = Coupon.objects.get().code
-    everything = shown(phone.get(path, {"chosen": "1", "coupon": code, "points": "1", "wallet": "1"}, headers=htmx))
-    # 100000 - 10000 = 90000; points: 5000 = 5000 fen; card: 33000
-    assert "还要付 ¥520.00" in everything and "−¥50.00" in everything and "−¥330.00" in everything
-    assert "还要付 ¥1,000.00" in shown(phone.get(path, {"chosen": "1", "coupon": "NOTMINE"}, headers=htmx))
-
-
-def test_paid_by_card_at_once_and_only_once(phone: Client, member: Member, org: Org) -> None:
-    give_card(member, 200000)
-    sale = offered(member, org)
-    path, fields = f"/my/pay/{sale.public_id}/", {"chosen": "1", "wallet": "1", "due": "0"}
-    assert phone.post(f"{path}confirm/", fields).status_code == 400
-    assert phone.post(f"{path}confirm/", fields | {"idempotency_key": "k"}).status_code == 302
-    assert phone.post(f"{path}confirm/", fields | {"idempotency_key": "k"}).status_code == 302
-    other = phone.post(f"{path}confirm/", fields | {"idempotency_key": "k2"})
-    sale.refresh_from_db()
-    assert (sale.state, sale.principal_fen, other.status_code) == ("paid", 100000, 409)
-    assert "付好了 ¥1,000.00" in shown(phone.get(path))
-    assert phone.get(f"{path}state/").json() == {"state": "paid"}
-    row = AuditEntry.objects.get(action="sale.confirmed")
-    assert (row.actor_kind, row.actor_id) == ("member", member.pk)
-
-
-def test_a_price_other_than_the_one_he_saw_is_refused(phone: Client, member: Member, org: Org) -> None:
-    sale = offered(member, org)
-    refused = posted(phone, f"/my/pay/{sale.public_id}/confirm/", chosen="1", due="1")
-    assert refused.status_code == 409 and Sale.objects.get().state == "awaiting_member"
-
-
-def test_an_expired_link_takes_nothing(phone: Client, member: Member, org: Org, clock: TestClock) -> None:
-    give_card(member, 200000)
-    sale = offered(member, org, hours=1)
-    clock.advance(hours=1)
-    path = f"/my/pay/{sale.public_id}/"
-    assert "链接过期" in shown(phone.get(path))
-    assert posted(phone, f"{path}confirm/", chosen="1", wallet="1").status_code == 409
-    assert Sale.objects.get().state == "awaiting_member"
-
-
-def test_another_members_sale_and_a_basket_nobody_sent_are_not_there(phone: Client, org: Org, member: Member) -> None:
-    foreign = offered(make_member(owner=org.guide), org)
-    who, now = actor(org.guide), product_clock.now()
-    draft = checkout.start_sale(channel="proxy", store=org.store, guide=org.guide, member=member, actor=who, now=now)
-    for sale in (foreign, draft):
-        assert phone.get(f"/my/pay/{sale.public_id}/").status_code == 404
-        assert posted(phone, f"/my/pay/{sale.public_id}/confirm/", chosen="1").status_code == 404
-
-
 # ---------------------------------------------------------------- privacy
 
 
@@ -371,47 +282,3 @@ def test_he_asks_for_deletion_and_takes_it_back(phone: Client, member: Member) -
     made.refresh_from_db()
     assert made.state == "withdrawn"
     assert MemberRequest.objects.visible_to(as_member(make_member())).count() == 0
-
-
-# ---------------------------------------------------------------- what a guide ordered for him
-
-
-def sent(member: Member, org: Org, *, way: str) -> ProxyOrder:
-    """Return an order a guide sent: by link, or as transferred to her."""
-    sale = offered(member, org)
-    return ProxyOrder.objects.create(
-        sale=sale, store=org.store, guide=org.guide, member=member, way=way, amount_fen=100000, sent_at=product_clock.now(),
-        expires_at=sale.expires_at, day=product_clock.today(),
-    )  # fmt: skip
-
-
-def test_opening_the_link_is_noted_and_he_may_say_no(phone: Client, member: Member, org: Org) -> None:
-    proxy = sent(member, org, way="link")
-    path = f"/my/pay/{proxy.sale.public_id}/"
-    assert "这一单我不要" in shown(phone.get(path))
-    assert posted(phone, f"{path}refuse/", reason="颜色不喜欢").status_code == 302
-    proxy.refresh_from_db()
-    assert proxy.opened_at and proxy.refused_at and proxy.reason == "颜色不喜欢"
-    assert Sale.objects.get().state == "closed"
-
-
-def test_only_he_says_that_he_transferred_the_money(phone: Client, member: Member, org: Org) -> None:
-    proxy = sent(member, org, way="transfer")
-    path = f"/my/pay/{proxy.sale.public_id}/"
-    assert "转给导购了吗" in shown(phone.get(path))
-    stranger = sign_in_member(Client(), make_member())
-    assert posted(stranger, f"{path}transferred/").status_code == 404
-    assert phone.post(f"{path}transferred/").status_code == 400
-    assert posted(phone, f"{path}transferred/").status_code == 302
-    assert Sale.objects.get().state == "paid" and "付好了" in shown(phone.get(path))
-
-
-def test_what_he_denies_is_not_paid(phone: Client, member: Member, org: Org) -> None:
-    proxy = sent(member, org, way="transfer")
-    path = f"/my/pay/{proxy.sale.public_id}/"
-    posted(phone, f"{path}not-transferred/")
-    proxy.refresh_from_db()
-    assert proxy.disputed_at is not None and Sale.objects.get().state == "awaiting_member"
-    assert "店长正在核实" in shown(phone.get(path)) and "我转过" in shown(phone.get(path))
-    assert posted(phone, f"{path}transferred/").status_code == 302  # he found out that he had
-    assert Sale.objects.get().state == "paid"
