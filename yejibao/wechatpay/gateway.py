@@ -15,11 +15,11 @@ from functools import cache
 from typing import Any
 
 import requests
-import urllib3
 from django.conf import settings
 from wechatpayv3 import WeChatPay, WeChatPayType
 
 from yejibao.core import clock, traffic
+from yejibao.core.connections import is_surely_unsent
 
 from .account import Account, configured
 from .errors import NO_ORDER, Kind, PayError
@@ -292,17 +292,7 @@ class Gateway:
 
 def _from_connection(error: requests.RequestException, *, api: str) -> PayError:
     """Return the error for a failed connection: not connected is surely not sent, all else is unknown."""
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
-    unsent = isinstance(error, requests.ConnectTimeout) or isinstance(
-        reason,
-        (
-            urllib3.exceptions.NewConnectionError,
-            urllib3.exceptions.NameResolutionError,
-            urllib3.exceptions.ConnectTimeoutError,
-        ),
-    )
-    return PayError("", kind=Kind.TRANSIENT if unsent else Kind.UNKNOWN, api=api)
+    return PayError("", kind=Kind.TRANSIENT if is_surely_unsent(error) else Kind.UNKNOWN, api=api)
 
 
 @cache

@@ -15,12 +15,12 @@ from functools import cache
 from typing import Any
 
 import requests
-import urllib3
 from django.conf import settings
 from wechatpy.enterprise import WeChatClient
 from wechatpy.exceptions import WeChatClientException
 
 from yejibao.core import traffic
+from yejibao.core.connections import is_surely_unsent
 
 from . import budgets
 from .errors import GatewayError, Kind, kind_of
@@ -148,17 +148,7 @@ def from_status(status: int, *, api: str) -> GatewayError:
 
 def from_connection(error: requests.RequestException, *, api: str) -> GatewayError:
     """Return the error for a failed connection: not connected is surely not sent, all else is unknown."""
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
-    unsent = isinstance(error, requests.ConnectTimeout) or isinstance(
-        reason,
-        (
-            urllib3.exceptions.NewConnectionError,
-            urllib3.exceptions.NameResolutionError,
-            urllib3.exceptions.ConnectTimeoutError,
-        ),
-    )
-    kind = Kind.TRANSIENT if unsent else Kind.UNKNOWN
+    kind = Kind.TRANSIENT if is_surely_unsent(error) else Kind.UNKNOWN
     return GatewayError(None, type(error).__name__, kind=kind, api=api)
 
 
