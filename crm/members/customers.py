@@ -58,6 +58,14 @@ def customer_of(actor: Actor, external_user_id: str) -> Customer:
     return Customer(link, member, may_see)
 
 
+def member_in_chat(actor: Actor, external_user_id: str, *, otherwise: str) -> Member:
+    """Return the member of the actor's own chat whose card he may open. Raises NotYourCustomer, or NotFound saying `otherwise`."""
+    customer = customer_of(actor, external_user_id.strip()[:64])
+    if customer.member is None or not customer.may_see_card:
+        raise NotFound(otherwise)
+    return customer.member
+
+
 def member_of(actor: Actor, public_id: UUID) -> Customer:
     """Return a member whose card the actor may open, with the relation to her, if any. Raises NotFound."""
     found = Member.objects.visible_to(actor).select_related("owner_guide", "main_store").filter(public_id=public_id)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from crm.catalogue.models import Sku
 from crm.catalogue.queries import available, find_goods
-from crm.members.customers import customer_of, member_of
+from crm.members.customers import member_in_chat, member_of
 from crm.members.models import Member
 from crm.members.reaching import why_not_now
 from guides.org import matrix
@@ -223,10 +223,9 @@ def pieces(request: HttpRequest) -> HttpResponse:
 @access.roles(*WHO)
 def beside(request: HttpRequest) -> HttpResponse:
     """邀约 for whom she is chatting with: the client tells his id. Raises NotFound for somebody without a card."""
-    customer = customer_of(access.actor_of(request), request.GET.get("external_user_id", "").strip()[:64])
-    if customer.member is None or not customer.may_see_card:
-        raise NotFound("先在会员页对上他是谁，再约他到店。")
-    return HttpResponseRedirect(reverse("crm:visit-new", args=[customer.member.public_id]))
+    external = request.GET.get("external_user_id", "")
+    member = member_in_chat(access.actor_of(request), external, otherwise="先在会员页对上他是谁，再约他到店。")
+    return HttpResponseRedirect(reverse("crm:visit-new", args=[member.public_id]))
 
 
 # ---------------------------------------------------------------- to him

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from crm.members.customers import Customer, customer_of, member_of
+from crm.members.customers import Customer, member_in_chat, member_of
 from crm.members.reaching import why_not_now
 from crm.orders.proxy.services import open_basket
 from guides.org.models import Staff
@@ -210,10 +210,9 @@ def sent(request: HttpRequest, public_id: UUID) -> JsonResponse:
 @access.roles(*WHO)
 def beside(request: HttpRequest) -> HttpResponse:
     """The week of whom she is chatting with: the client tells his id. Raises NotFound for somebody without a card."""
-    customer = customer_of(access.actor_of(request), request.GET.get("external_user_id", "").strip()[:64])
-    if customer.member is None or not customer.may_see_card:
-        raise NotFound("先在会员页对上他是谁，再给他配穿搭。")
-    return HttpResponseRedirect(reverse("crm:outfit-week", args=[customer.member.public_id]))
+    external = request.GET.get("external_user_id", "")
+    member = member_in_chat(access.actor_of(request), external, otherwise="先在会员页对上他是谁，再给他配穿搭。")
+    return HttpResponseRedirect(reverse("crm:outfit-week", args=[member.public_id]))
 
 
 # ---------------------------------------------------------------- her own ideas
