@@ -32,7 +32,7 @@ class Waiting:
 
     @property
     def old_note(self) -> str:
-        return f"{self.old_breaks} 条超过 {Break.DUE.days} 天" if self.old_breaks else "没有超过 3 天的"
+        return f"{self.old_breaks} 条超过 {Break.DUE.days} 天" if self.old_breaks else f"没有超过 {Break.DUE.days} 天的"
 
     @property
     def total(self) -> int:

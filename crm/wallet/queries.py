@@ -156,6 +156,12 @@ def newest_proof() -> LedgerProof | None:
     return LedgerProof.objects.order_by("-at", "-pk").first()
 
 
+def books_balance() -> bool:
+    """Tell whether the newest proof of the ledger says that it balances; one that nobody has proved yet does."""
+    proof = newest_proof()
+    return proof is None or proof.is_in_balance
+
+
 def years_at(born: date, day: date) -> int:
     """Return somebody's age in whole years on a day."""
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

@@ -72,25 +72,25 @@ class Worth:
 def worth_of(movements: Iterable[Movement]) -> Worth:
     """Follow a card's movements, oldest first, with exact shares; an empty card begins anew."""
     share = Fraction(0)  # of a fen on the card, how much is principal
-    balance = paid = given = run = 0
+    balance = paid = given = filling = 0
     used: dict[int, tuple[Fraction, int]] = {}
     for one in movements:
         amount = one.principal_fen + one.gift_fen
         if one.kind == "reset":
             balance = 0
         elif one.kind == "spend":
-            used[one.pk] = share, run
+            used[one.pk] = share, filling
             balance -= amount
         else:
-            spent_at, spent_in = used.get(one.of, (share, run))
+            spent_at, spent_in = used.get(one.of, (share, filling))
             came = Fraction(one.principal_fen) if one.kind == "top_up" else spent_at * amount
             share = (share * balance + came) / (balance + amount) if balance + amount else Fraction(0)
             balance += amount
             if one.kind == "top_up":
                 paid, given = paid + one.principal_fen, given + one.gift_fen
-            elif spent_in != run:  # what was used of an earlier filling: its gift counts again with it
+            elif spent_in != filling:  # what was used of an earlier filling: its gift counts again with it
                 given += one.gift_fen
         if balance <= 0:
             paid = given = 0
-            run += 1
+            filling += 1
     return Worth(share * balance, balance, paid, given)

@@ -160,6 +160,9 @@ class TopUp(models.Model):
         return self.principal_fen + self.gift_fen
 
 
+_AT_THE_BANK = Q(state="paid", way="account", transferred_at=None)
+
+
 class CardRefundQuerySet(models.QuerySet["CardRefund"]):
     def visible_to(self, actor: Actor) -> CardRefundQuerySet:
         """Refunds this actor may see: finance all, in a store those of its own, whoever asked his own."""
@@ -169,11 +172,11 @@ class CardRefundQuerySet(models.QuerySet["CardRefund"]):
 
     def waiting_for_bank(self) -> CardRefundQuerySet:
         """Refunds whose card is empty and whose transfer nobody has written down yet."""
-        return self.filter(state="paid", way="account", transferred_at=None)
+        return self.filter(_AT_THE_BANK)
 
     def under_way(self) -> CardRefundQuerySet:
         """Refunds whose money has not reached the member: undecided, unpaid, or waiting for the bank."""
-        return self.filter(Q(state__in=CardRefund.OPEN) | Q(state="paid", way="account", transferred_at=None))
+        return self.filter(Q(state__in=CardRefund.OPEN) | _AT_THE_BANK)
 
 
 class CardRefund(models.Model):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.members.models import Member
 from crm.wallet.errors import NoCard
-from crm.wallet.models import Transfer, Wallet
+from crm.wallet.models import Account, Transfer, Wallet
 from crm.wallet.queries import facts_for_audit, live_wallet
 from yejibao.core import audit
 from yejibao.core.errors import Conflict, Invalid
@@ -64,7 +64,7 @@ def replace_card(wallet: Wallet, *, why: str, key: str, actor: Actor, now: datet
     )
     legs = [
         leg
-        for account, amount in (("principal", old.principal_fen), ("gift", old.gift_fen))
+        for account, amount in ((Account.PRINCIPAL, old.principal_fen), (Account.GIFT, old.gift_fen))
         if amount
         for leg in (Leg(account, DEBIT, amount, old.pk), Leg(account, CREDIT, amount, new.pk))
     ]

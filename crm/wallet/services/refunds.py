@@ -13,8 +13,8 @@ from crm.wallet.errors import (
     RefundEnded,
     RefundWaits,
 )
-from crm.wallet.models import CardHolder, CardRefund, Transfer, Wallet
-from crm.wallet.queries import facts_for_audit, newest_proof
+from crm.wallet.models import Account, CardHolder, CardRefund, Transfer, Wallet
+from crm.wallet.queries import books_balance, facts_for_audit
 from crm.wallet.rules import RefundRules, rules_on
 from crm.wallet.shares import Movement, Worth, worth_of
 from guides.approvals import services as approvals
@@ -30,7 +30,8 @@ from .steps import move, note
 
 State, Way = CardRefund.State, CardRefund.Way
 SMALL, LARGE = "stored_value.refund", "stored_value.refund_large"  # four_eyes.yaml
-_AS = {
+# How a transfer counts for what a card is worth; what is not named here moves nothing there.
+_COUNTS_AS = {
     Transfer.Kind.TOP_UP: "top_up", Transfer.Kind.SPEND: "spend", Transfer.Kind.SPEND_REFUND: "spend_refund",
     Transfer.Kind.CARD_REFUND: "reset",
 }  # fmt: skip
@@ -82,7 +83,7 @@ def _worth(wallet: Wallet, *, since: datetime) -> tuple[Worth, bool]:
     movements, undone = [], {row.reverses_id for row in rows if row.reverses_id}
     is_new = False
     for row in rows:
-        kind = _AS.get(Transfer.Kind(row.kind))
+        kind = _COUNTS_AS.get(Transfer.Kind(row.kind))
         if kind is None or row.pk in undone:
             continue
         movements.append(Movement(kind, row.principal_fen, row.gift_fen, row.pk, row.refunds_id or 0))
@@ -197,17 +198,16 @@ def pay_refund(refund: CardRefund, *, key: str, actor: Actor, now: datetime) -> 
         return held
     if held.state != State.APPROVED:
         raise RefundEnded(_("还没批准，或者已经有结果了"))
-    proof = newest_proof()
-    if proof is not None and not proof.is_in_balance:
+    if not books_balance():
         raise LedgerOff(_("账正在核对，退款暂停，消费不受影响。核平后再付。"))
     wallet = Wallet.objects.select_for_update().get(pk=held.wallet_id)
     if (wallet.principal_fen, wallet.gift_fen) != (held.principal_fen, held.gift_fen):
         raise BalanceChanged(_("申请后卡里的钱动过，请退回申请，按现在的余额重新申请"))
-    out = "cash_counter" if held.way == Way.CASH else "refund_clearing"
+    out = Account.CASH_COUNTER if held.way == Way.CASH else Account.REFUND_CLEARING
     taken_back = wallet.total_fen - held.pay_fen
     legs = [
-        Leg("principal", DEBIT, wallet.principal_fen, wallet.pk), Leg("gift", DEBIT, wallet.gift_fen, wallet.pk),
-        Leg(out, CREDIT, held.pay_fen), Leg("gift_cost", CREDIT, taken_back),
+        Leg(Account.PRINCIPAL, DEBIT, wallet.principal_fen, wallet.pk), Leg(Account.GIFT, DEBIT, wallet.gift_fen, wallet.pk),
+        Leg(out, CREDIT, held.pay_fen), Leg(Account.GIFT_COST, CREDIT, taken_back),
     ]  # fmt: skip
     done = book(
         kind=Transfer.Kind.CARD_REFUND, key=key, legs=[leg for leg in legs if leg.amount_fen], subject=f"card_refund:{held.pk}",

@@ -17,7 +17,7 @@ from crm.wallet.errors import (
     TopUpEnded,
     TopUpWaits,
 )
-from crm.wallet.models import TopUp
+from crm.wallet.models import Account, TopUp
 from crm.wallet.queries import Balance, balance_of, has_real_name
 from crm.wallet.rules import Rules, Terms, Tier, rules_on, terms_on
 from guides.org.models import Staff, Store
@@ -36,7 +36,7 @@ from .steps import move, note
 State = TopUp.State
 PURPOSE = "top_up"  # of the PayOrder; its subject is the top-up's id
 COUNTER_WAYS = ("cash", "card")  # how a counter took it: the transfer's provider, which 收款汇总 reads
-CASH = {TopUp.Method.WECHAT: "cash_wechat", TopUp.Method.COUNTER: "cash_counter"}
+CASH = {TopUp.Method.WECHAT: Account.CASH_WECHAT, TopUp.Method.COUNTER: Account.CASH_COUNTER}
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.orders.models import Order, OrderLine
 from crm.wallet import services as wallet
-from crm.wallet.models import Account, LedgerEntry
+from crm.wallet.models import Account, LedgerEntry, Transfer
 from guides.approvals.services import ask_approval
 from guides.org.models import Store
 from yejibao.core import audit
@@ -66,7 +66,7 @@ def carry_out_compensation(refund: SaleRefund, *, actor: Actor, now: datetime) -
     _order, sale = locked(refund.sale or refund.order)
     waits = False
     if sale is not None:
-        card, other = _rooms(sale)
+        card, other = _left_to_go_back(sale)
         wallet_fen = min(max(refund.wallet_fen, refund.amount_fen - other), card)
         if refund.amount_fen > card + other:
             raise NothingToMakeGood(_("这一单剩下的款只有 %(sum)s") % {"sum": yuan(card + other, cents=True)})
@@ -90,7 +90,7 @@ def _from_card(sale: Sale | None, line_no: int, amount_fen: int) -> int:
     return min(amount_fen, (line.principal_fen + line.gift_fen) // line.quantity) if line else 0
 
 
-def _rooms(sale: Sale) -> tuple[int, int]:
+def _left_to_go_back(sale: Sale) -> tuple[int, int]:
     """Return what may still go back: to the card, and otherwise."""
     card = other = 0
     for payment in sale.payments.filter(state=SalePayment.State.SETTLED):
@@ -104,7 +104,7 @@ def _rooms(sale: Sale) -> tuple[int, int]:
 
 def _over_the_counter(refund: SaleRefund, *, actor: Actor, now: datetime) -> None:
     wallet.book(
-        kind="payback", key=f"refund:{refund.pk}:counter", subject=f"order:{refund.order_id}", store=refund.store_id, actor=actor, now=now,
+        kind=Transfer.Kind.PAYBACK, key=f"refund:{refund.pk}:counter", subject=f"order:{refund.order_id}", store=refund.store_id, actor=actor, now=now,
         legs=[
             wallet.Leg(Account.REVENUE_CLEARING, LedgerEntry.Side.DEBIT, refund.amount_fen),
             wallet.Leg(Account.CASH_COUNTER, LedgerEntry.Side.CREDIT, refund.amount_fen),

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.wallet import services as wallet
 from crm.wallet.errors import LedgerOff
-from crm.wallet.models import Account, LedgerEntry
-from crm.wallet.queries import newest_proof
+from crm.wallet.models import Account, LedgerEntry, Transfer
+from crm.wallet.queries import books_balance
 from yejibao.core import audit
 from yejibao.core.scope import Actor
 from yejibao.wechatpay import services as wechatpay
@@ -25,8 +25,7 @@ State = SaleRefund.State
 
 def books_must_balance() -> None:
     """Raise LedgerOff while the newest proof of the ledger says that they do not."""
-    proof = newest_proof()
-    if proof is not None and not proof.is_in_balance:
+    if not books_balance():
         raise LedgerOff(_("账正在核对，退款暂停，收银不受影响。核平后再退。"))
 
 
@@ -135,7 +134,7 @@ def _book(
     refund: SaleRefund, amount_fen: int, *, debit: str, credit: str, key: str, actor: Actor, now: datetime, provider_txn: str = ""
 ) -> int:  # fmt: skip
     return wallet.book(
-        kind="payback",
+        kind=Transfer.Kind.PAYBACK,
         key=f"refund:{refund.pk}:{key}",
         legs=[
             wallet.Leg(debit, LedgerEntry.Side.DEBIT, amount_fen),
