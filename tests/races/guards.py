@@ -342,7 +342,7 @@ REASONS = {
     "yejibao/core/outbox/messages.py:Outcome.claim_token": "carries the fence",
     "yejibao/core/outbox/models.py:OutboxMessage.claim_token": "the column of the fence",
     "yejibao/demo/seeding.py:seed_due": "a scratch world",
-    "yejibao/demo/world.py:_shifts": "a scratch world",
+    "yejibao/demo/year.py:plan_shifts": "a scratch world",
     "yejibao/schedule.py:install": _LAST,
     "yejibao/wecom/inbox/models.py:InboxEntry.claim_token": "the column of the fence",
     "yejibao/wecom/inbox/queries.py:standing": "counts what is in somebody's hands",

@@ -7,7 +7,7 @@ the tick opens tasks, simulated guides act by the rule of `replay`. Invented thr
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -19,12 +19,10 @@ from crm.catalogue.loading import load_catalogue
 from crm.catalogue.models import StyleColor
 from crm.catalogue.outfits.loading import load_outfits
 from crm.corptags.services import want_all
-from crm.members.models import FriendLink, Member
+from crm.members.models import Member
 from crm.orders.services import ingest_orders
 from crm.privacy.loading import load_texts
-from crm.scoring.services import rank_tiers
 from crm.tags.loading import load_tags
-from guides.attendance.models import Shift
 from guides.org.actors import actor_for, role_names
 from guides.org.loading import load_org, read_spec
 from guides.org.models import Staff
@@ -36,7 +34,6 @@ from tasks.review.services import refresh_days
 from tasks.scripts.loading import load_scripts
 from yejibao.core import clock
 from yejibao.core.errors import DomainError
-from yejibao.core.personal import columns
 from yejibao.wecom.sender import drain_messages
 
 from . import (
@@ -51,17 +48,16 @@ from . import (
     goods,
     leaving,
     mending,
-    names,
     office,
     outfits,
     patrols,
     proxying,
-    replay,
     selling,
     surveys,
     tickets,
     visits,
     wallet,
+    year,
 )
 from .members import fill_cards
 from .people import tell_sandbox
@@ -70,29 +66,8 @@ from .sandbox_control import SandboxControl
 SEED = 20260101
 MEMBERS = 1200
 DAYS = 365
-RECENT_DAYS = 14  # played closely
-DILIGENCE = 1.2  # the demo's guides do more than those of the replay
-MIDDLE_DAYS = 110  # played with two beats a day, those before with one
-SOURCE = "pos"
 # Not in the app's visible range at the platform: pushes to him fail, so that push health has something to show.
 OUT_OF_RANGE = "taowei"
-SEASONS = {
-    1: "冬",
-    2: "冬",
-    3: "春",
-    4: "春",
-    5: "春",
-    6: "夏",
-    7: "夏",
-    8: "夏",
-    9: "秋",
-    10: "秋",
-    11: "冬",
-    12: "冬",
-}
-TOPS = ("170/88A", "175/92A", "175/96A", "180/96A", "180/100A", "185/104A")
-SIZES = {"shirt": ("39", "40", "41", "42"), "trousers": ("31", "32", "33", "34"), "shoes": ("40", "41", "42", "43"),
-         "accessory": ("均码",)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,13 +130,13 @@ def build(
         cursor.execute("SET synchronous_commit TO off")  # a world that was cut short is built again from nothing
     began = clock.local_moment(start, time(8, 0))
     people = build_company(say=say, began=began)
-    _shifts(people, start, today + timedelta(days=30))
+    year.plan_shifts(people, start, today + timedelta(days=30))
     say(f"  {members:,} 位会员 …")
-    _members(people, members, dice, began)
+    year.make_members(people, members, dice, began)
     say("  一年的购买 …")
-    _orders(dice, start, now)
+    year.buy(dice, start, now)
     say(f"  回放 {days} 天：到账、打开任务、导购跟进 …")
-    _live(start, today, now, say)
+    year.live(start, today, now, say)
     _today(people, now, dice)
     clocking.build(now=now)
     leaving.build(now=now)
@@ -193,130 +168,6 @@ def build(
         drain_messages(now=now, seconds=30)
 
 
-# ---------------------------------------------------------------- people
-
-
-def _shifts(people: list[Staff], start: date, end: date) -> None:
-    """Two rest days a week each, staggered, so that a store is never empty; nobody rests on the demo's first day."""
-    rows, today = [], clock.today()
-    for place, person in enumerate(people):
-        day = start
-        while day <= end:
-            if day.weekday() in ((place * 2) % 7, (place * 2 + 3) % 7) and day != today:
-                rows.append(Shift(staff=person, day=day, kind=Shift.Kind.REST))
-            day += timedelta(days=1)
-    Shift.objects.bulk_create(rows, ignore_conflicts=True, batch_size=2000)
-
-
-def _members(people: list[Staff], number: int, dice: random.Random, began: datetime) -> None:
-    rows = []
-    for n in range(1, number + 1):
-        owner = people[(n * 7 + n // 13) % len(people)]
-        name, gender = names.full_name(n)
-        phone = names.phone(n)
-        rows.append(
-            Member(
-                member_no=f"M{n:06}", name=name, gender=gender, salutation=names.salutation(name, gender, n),
-                **columns(Member, "phone", phone), birth_month=n % 12 + 1, birth_day=n % 28 + 1,
-                birth_year=str(1968 + n % 34), owner_guide=owner, main_store=owner.store, join_channel="store",
-                registered_at=began - timedelta(days=dice.randrange(0, 1500)), phone_consent=dice.random() < 0.7,
-                do_not_contact=dice.random() < 0.01,
-                marketing_opt_out=["wecom_message", "manual_call"] if dice.random() < 0.03 else [],
-            )
-        )  # fmt: skip
-    Member.objects.bulk_create(rows, batch_size=500)
-    links = []
-    for member in rows:
-        roll = dice.random()
-        if roll < 0.86:
-            links.append(
-                FriendLink(
-                    member=member, guide_id=member.owner_guide_id, external_user_id=f"wmYJ{member.public_id.hex[:24]}",
-                    state=FriendLink.State.FRIEND if roll < 0.82 else FriendLink.State.DELETED_BY_MEMBER,
-                    added_at=member.registered_at, ended_at=None if roll < 0.82 else began,
-                )
-            )  # fmt: skip
-    FriendLink.objects.bulk_create(links, batch_size=500)
-
-
-# ---------------------------------------------------------------- purchases
-
-
-def _orders(dice: random.Random, start: date, now: datetime) -> None:
-    """Ingest a year of purchases on hold: most buy once to three times, some often, by season and hour of a real store."""
-    shelf = list(StyleColor.objects.order_by("sku_code"))
-    members = list(Member.objects.select_related("owner_guide__store", "main_store").order_by("pk"))
-    days = (clock.local_day(now) - start).days
-    rows: list[dict[str, Any]] = []
-    for member in members:
-        visits = dice.choices((0, 1, 2, 3, 4, 6, 9), (8, 34, 25, 15, 9, 6, 3))[0]
-        top = dice.choice(TOPS)
-        for _ in range(visits):
-            day = start + timedelta(days=1 + int((days - 1) * dice.random() ** 0.6))  # business grows
-            at = clock.local_moment(day, time(10, 0)) + timedelta(minutes=int(dice.triangular(0, 700, 520)))
-            rows.append(_order(len(rows) + 1, member, day, at, shelf, top, dice))
-    rows.sort(key=lambda row: row["paid_at"])
-    for at in range(0, len(rows), 1000):
-        ingest_orders(rows[at : at + 1000], source=SOURCE, now=now, hold=True)
-
-
-def _order(
-    number: int, member: Member, day: date, at: datetime, shelf: list[StyleColor], top: str, dice: random.Random
-) -> dict[str, Any]:
-    season = SEASONS[day.month]
-    fitting = [style for style in shelf if style.season in (season, "四季")]
-    lines = []
-    for line_no in range(1, dice.choices((1, 2, 3), (58, 30, 12))[0] + 1):
-        style = dice.choice(fitting)
-        sizes = SIZES.get(style.care_key, (top,))
-        lines.append(
-            {
-                "line_no": line_no, "sku": style.sku_code, "item_name": style.name, "color": style.color,
-                "size": sizes[member.pk % len(sizes)], "quantity": 1,
-                "paid_fen": style.price_fen * dice.choice((100, 100, 95, 88, 80)) // 100 // 100 * 100,
-            }
-        )  # fmt: skip
-    is_mall = dice.random() < 0.12
-    guide = member.owner_guide
-    assert guide is not None and guide.store is not None
-    return {
-        "number": f"{day:%y%m%d}{number:05}",
-        "store": guide.store.code,
-        "guide": None if is_mall else guide.wecom_user_id,
-        "member": {"member_no": member.member_no},
-        "kind": "mall" if is_mall else "retail",
-        "paid_at": at.astimezone(clock.SHANGHAI).isoformat(),
-        "is_gift": member.gender == "f" and dice.random() < 0.6,
-        "is_delivery": is_mall,
-        "lines": lines,
-    }
-
-
-# ---------------------------------------------------------------- the year passes
-
-
-def _live(start: date, today: date, now: datetime, say: Callable[[str], None]) -> None:
-    """Play the year: one beat a day at first, then two, closely towards the end, and today up to now."""
-    close = max(start, today - timedelta(days=RECENT_DAYS))
-    middle = max(start, today - timedelta(days=MIDDLE_DAYS))
-    far = {"beats": (time(20, 30),), "tells": False}
-    near = {"beats": (time(13, 0), time(20, 30)), "tells": False}
-    told = 0
-    for first, end, how in ((start, middle, far), (middle, close, near), (close, today, {"every": timedelta(hours=2)})):
-        for played in replay.play(first, end - timedelta(days=1), **({"tells": False, "share": DILIGENCE} | how)):  # type: ignore[arg-type]
-            done = ((first - start).days + played.days) * 100 // max(1, (today - start).days)
-            if done >= told + 20:
-                told = done - done % 20
-                say(f"    {told}%")
-    moment = clock.local_moment(today, replay.OPENING)
-    while moment <= now - timedelta(minutes=20):
-        replay.beat(moment, timedelta(minutes=30), None, tells=False, share=0.6)
-        moment += timedelta(minutes=30)
-    clock.release()
-    # Production ranks at month end; the demo as of yesterday, so that a newcomer does not meet last month's 未消费.
-    rank_tiers(as_of=today - timedelta(days=1), now=now, budget=timedelta(minutes=1))
-
-
 def _today(people: list[Staff], now: datetime, dice: random.Random) -> None:
     """A few purchases of this hour, so that somebody has thanks to say right now: two for the first guide."""
     if not time(9, 45) <= now.astimezone(clock.SHANGHAI).time() < time(21, 20):
@@ -332,9 +183,11 @@ def _today(people: list[Staff], now: datetime, dice: random.Random) -> None:
         if member is None:
             continue
         at = now - timedelta(minutes=minutes)
-        row = _order(90000 + place, member, clock.local_day(now), at, shelf, TOPS[place % len(TOPS)], dice)
+        row = year.order_row(
+            90000 + place, member, clock.local_day(now), at, shelf, year.TOPS[place % len(year.TOPS)], dice
+        )
         rows.append(row | {"kind": "retail", "guide": guide.wecom_user_id, "is_delivery": False, "is_gift": False})
-    ingest_orders(rows, source=SOURCE, now=now)
+    ingest_orders(rows, source=year.SOURCE, now=now)
     tick(now=now)
 
 
