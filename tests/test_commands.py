@@ -1,6 +1,7 @@
 """The house's commands without the product: data folders, the demo's clock, private servers, children."""
 
 import fcntl
+import io
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from yejibao import devserv, house
+from yejibao.core.management.commands import run_product
 from yejibao.core.supervisor import Supervisor
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -86,7 +88,7 @@ def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
 
 
-def run_product(data: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+def start_product(data: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "REDIS_URL"))}
     return subprocess.run(
         [sys.executable, "manage.py", "run_product", "--data", str(data), *options],
@@ -111,7 +113,7 @@ def taken_port() -> Iterator[int]:
 
 
 def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, taken_port: int) -> None:
-    done = run_product(tmp_path, "--port", str(taken_port))
+    done = start_product(tmp_path, "--port", str(taken_port))
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"× 端口 {taken_port} 已被占用，请换一个：bin/run --port {taken_port + 10}。(port in use)"
@@ -119,19 +121,19 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, taken_port: int) -
 
 
 def test_the_sandbox_port_is_checked_too(tmp_path: Path, taken_port: int) -> None:
-    done = run_product(tmp_path, "--port", str(taken_port - 1))
+    done = start_product(tmp_path, "--port", str(taken_port - 1))
     assert f"× 端口 {taken_port} 已被占用" in done.stderr
 
 
 def test_a_port_that_does_not_exist(tmp_path: Path) -> None:
-    assert "没有端口 70000" in run_product(tmp_path, "--port", "70000").stderr
+    assert "没有端口 70000" in start_product(tmp_path, "--port", "70000").stderr
 
 
 def test_a_data_folder_in_use_is_said_with_its_address(tmp_path: Path) -> None:
     house.write_notes(tmp_path, {"PUBLIC_BASE_URL": "http://127.0.0.1:8123"})
     with open(tmp_path / "run.lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = run_product(tmp_path)
+        done = start_product(tmp_path)
     assert done.stderr.splitlines() == [
         f"× 数据目录 {tmp_path} 正被 http://127.0.0.1:8123 使用；请先停止它，或换一个 --data。"
     ]
@@ -144,6 +146,24 @@ def test_a_full_disk_is_said_in_one_sentence(
     with pytest.raises(SystemExit), house.opened(["manage.py", "run_product", "--data", str(tmp_path)]):
         pass
     assert "磁盘空间不足" in capsys.readouterr().err
+
+
+def test_who_waits_for_a_slow_start_is_told_so_and_at_the_end_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run_product, "PATIENCE_SECONDS", 0.8)
+    monkeypatch.setattr(run_product, "SAID_EVERY_SECONDS", 0.3)
+    said = io.StringIO()
+    command = run_product.Command(stdout=said)
+    supervisor = Supervisor(tmp_path, cwd=CHECKOUT, say=command.say)
+    with socket.socket() as s:  # bound and not listening: nobody answers there
+        s.bind(("127.0.0.1", 0))
+        with pytest.raises(SystemExit):
+            command._wait_for(supervisor, "web", f"http://127.0.0.1:{s.getsockname()[1]}/readyz")
+    assert "web 还在启动，已等" in said.getvalue()
+    end = capsys.readouterr().err
+    assert "urlopen" not in end and "没有应答" in end
+    assert f"先看日志 {tmp_path / 'web.log'}" in end and "再运行一次 bin/run" in end
 
 
 # ---------------------------------------------------------------- private servers

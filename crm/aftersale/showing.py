@@ -27,7 +27,7 @@ from .services.caring import TAKEN_IN, TO_INSPECT
 from .solutions import solutions_of
 
 FORMER = 5
-SIZES = (("西服", "上装"), ("衬衫", "衬衫"), ("裤装", "裤"), ("鞋", "鞋"))
+SIZES = (("西服", "上衣"), ("衬衫", "衬衫"), ("裤装", "裤"), ("鞋", "鞋"))
 YEAR = timedelta(days=365)
 # What a tap on a state asks for; the rest moves on without words.
 NEEDS_WORDS = ("closed", "rejected", "cancelled")
@@ -129,7 +129,7 @@ def former(held: Ticket, actor: Any) -> list[Ticket]:
 
 
 def his_sizes(member: Member, *, now: datetime) -> list[tuple[str, str]]:
-    """Return what he wears: (上装, 180/96A) … Two statements."""
+    """Return what he wears: (上衣, 180/96A) … Two statements."""
     known = sizes_of(member, now=now)
     return [(name, known[category].size) for category, name in SIZES if category in known]
 

@@ -79,6 +79,14 @@ def test_what_is_missing_is_said_and_kept(client: Client, org: Org, member: Any)
     assert "帮他申请售后" in client.get(f"/g/members/{member.public_id}/").content.decode()
 
 
+def test_his_sizes_have_the_names_they_have_everywhere(client: Client, org: Org, member: Any) -> None:
+    make_order(member, paid_at=clock.now().isoformat(), store=org.store, lines=[{"family": "西服", "size": "180/96A"}])
+    ticket = make_ticket(member, opened_at=clock.now(), store=org.store)
+    sign_in(client, org.guide)
+    page = client.get(f"/g/tickets/{ticket.pk}/").content.decode()
+    assert "上衣 180/96A" in " ".join(page.split()) and "上装" not in page
+
+
 def test_each_finds_the_page_of_his_role(client: Client, org: Org, member: Any) -> None:
     ticket = make_ticket(member, opened_at=clock.now(), store=org.store, stage="service")
     for person, path in ((org.manager, "/g/tickets/"), (holder_of("customer_service", org), "/hq/service/")):

@@ -29,7 +29,8 @@ from yejibao import house
 from yejibao.core import clock
 from yejibao.core.supervisor import Supervisor
 
-PATIENCE_SECONDS = 150  # for the first answer of the web process
+PATIENCE_SECONDS = 600  # for the first answer of the web process; a busy machine is slow, not broken
+SAID_EVERY_SECONDS = 30  # while it waits, so that a person knows that it lives
 # After so long without a heartbeat a process hangs. The worker also does the nightly jobs, and may for once be busy.
 SILENCE_SECONDS = {"sender": 90, "beat": 120, "worker": 300, "inbox": 90}
 
@@ -129,22 +130,30 @@ class Command(BaseCommand):
 
     def _wait_for(self, supervisor: Supervisor, name: str, url: str) -> None:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        answer = ""
-        while time.monotonic() < deadline:
+        begun = said = time.monotonic()
+        answer = "没有应答"
+        while (now := time.monotonic()) < begun + PATIENCE_SECONDS:
             try:
                 with opener.open(url, timeout=30):
                     return
             except urllib.error.HTTPError as error:
-                answer = error.read(500).decode(errors="replace")
-            except OSError as error:
-                answer = str(error)
+                answer = f"回答 {error.code}：{error.read(500).decode(errors='replace')}"
+            except OSError:  # refused or too slow: nobody is helped by Python's words for it
+                answer = "没有应答"
             if house.asked_to_stop:
                 raise KeyboardInterrupt
             supervisor.watch()
+            if now - said >= SAID_EVERY_SECONDS:
+                said = now
+                self.say(
+                    f"· {name} 还在启动，已等 {now - begun:.0f} 秒（机器忙时会慢一些，日志 {supervisor.log_of(name)}）…"
+                )
             time.sleep(0.15)
         self.say(supervisor.tail_of(name))
-        house.give_up(f"{name} 在 {PATIENCE_SECONDS} 秒内没有就绪（{answer}），日志在 {supervisor.log_of(name)}。")
+        house.give_up(
+            f"{name} 等了 {PATIENCE_SECONDS} 秒还没有就绪（{answer}）。先看日志 {supervisor.log_of(name)}；"
+            "机器太忙的话，等它空一些再运行一次 bin/run。"
+        )
 
     def _local_host(self) -> str:
         return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
