@@ -242,3 +242,12 @@ def test_the_request_id_goes_with_the_job(lines: Any) -> None:
     assert [(one["event"], one["request_id"]) for one in told] == [
         ("counting", "r-of-the-page"), ("job", "r-of-the-page"),
     ]  # fmt: skip
+
+
+def test_a_broker_behind_a_socket_is_no_news() -> None:
+    """A newcomer's first start would show it as a warning."""
+    record = logging.makeLogRecord(
+        {"msg": "No hostname was supplied. Reverting to default '%s'", "args": ("localhost",)}
+    )
+    assert not logs.is_news(record) and logs.is_news(logging.makeLogRecord({"msg": "connection lost"}))
+    assert logs.config(level="INFO", style="plain")["loggers"]["kombu.connection"]["filters"] == ["is_news"]

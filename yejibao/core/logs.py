@@ -163,12 +163,20 @@ def has_error(record: logging.LogRecord) -> bool:
     return record.exc_info is not None
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Drop what kombu says of every broker behind a Unix socket, as ours here is: that it has no host name."""
+    return not str(record.msg).startswith("No hostname was supplied")
+
+
 def config(*, level: str, style: str) -> dict[str, Any]:
     """Return Django's LOGGING; workers use the same."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"has_error": {"()": "django.utils.log.CallbackFilter", "callback": has_error}},
+        "filters": {
+            "has_error": {"()": "django.utils.log.CallbackFilter", "callback": has_error},
+            "is_news": {"()": "django.utils.log.CallbackFilter", "callback": is_news},
+        },
         "formatters": {"lines": {"()": "yejibao.core.logs.Lines", "style_": style}},
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"handlers": ["console"], "level": level},
@@ -179,6 +187,7 @@ def config(*, level: str, style: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
             # What Celery says of a job quotes its error; jobs.py says it without.
             "celery.app.trace": {"level": "CRITICAL"},
+            "kombu.connection": {"filters": ["is_news"]},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "django_celery_beat": {"level": "WARNING"},

@@ -95,6 +95,12 @@ class Wardrobe:
         """His size by category_l1, by its own purchases, else by those of its kind, else by the size file."""
         return {category: known for category in KIND_OF if (known := self._size(category))} | self._belt()
 
+    @property
+    def by_kind(self) -> dict[str, str]:
+        """His sizes as they are said everywhere: 上衣 180/96A, 衬衫 41, 裤 33, 鞋 42."""
+        firsts = {kind: self.sizes.get(categories[0]) for kind, (categories, _tag) in KINDS.items()}
+        return {kind: known.size for kind, known in firsts.items() if known}
+
     def size_of(self, garment: Garment) -> str:
         """Return his size of a garment; "" where nobody knows it."""
         if garment.size_range in ONE_SIZE:

@@ -74,6 +74,18 @@ def test_from_the_question_to_the_money(org: Org, member: Member) -> None:
     assert "卡里现在 ¥1,050.00" in over and "every 3s" not in over
 
 
+def test_the_page_that_waits_asks_only_for_what_stands_on_it(org: Org, member: Member) -> None:
+    """htmx complains in the console of an hx-include that finds nothing, every three seconds."""
+    guide = as_(org.guide)
+    begin(guide, member)
+    asked = TopUp.objects.get()
+    path = f"/g/wallet/top-ups/{asked.public_id}/"
+    assert "every 3s" in said(guide.get(path)) and "hx-include" not in said(guide.get(path))
+    confirm_top_up(asked, member=member, now=NOW, terms_version=1, real_name=real_name())
+    page = said(guide.get(path))
+    assert "hx-include" in page and 'name="way"' in page
+
+
 def test_the_same_form_twice_asks_once_and_without_a_key_not_at_all(org: Org, member: Member) -> None:
     guide, key = as_(org.guide), uuid4().hex
     both = [begin(guide, member, idempotency_key=key) for _ in range(2)]

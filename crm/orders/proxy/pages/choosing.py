@@ -102,7 +102,8 @@ def basket(request: HttpRequest, public_id: UUID) -> HttpResponse:
     facts: dict[str, Any] = {"sale": sale, "member": sale.member, "q": words, "refusal": refusal, "step": 1}
     assert sale.member is not None
     known = wardrobe_of(sale.member, now=now)
-    facts |= {"sizes": {name: one.size for name, one in known.sizes.items()}, "means": means_of(sale.member, now=now)}
+    facts |= {"sizes": {name: one.size for name, one in known.sizes.items()}, "worn": known.by_kind}
+    facts["means"] = means_of(sale.member, now=now)
     facts |= _sum(sale, now)
     style, size = _wanted(request, words)
     if style is not None:

@@ -278,3 +278,18 @@ def test_who_closes_a_basket_finds_nothing_left_of_it(till: Client, shop: Shop) 
     post(till, sale, "drop")
     assert "已经关了" in till.get(f"/g/till/{sale.public_id}/").text
     assert services.close_sale(sale, reason="again", actor=shop.guide, now=clock.now()).state == "closed"
+
+
+def test_the_card_is_asked_for_with_the_scanner_beside_it_and_refused_in_one_sentence(till: Client, shop: Shop) -> None:
+    sale = begun(till)
+    post(till, sale, "lines", code=shop.suit.code)
+    post(till, sale, "member", q=shown.code_of(shop.member.member_no))
+    post(till, sale, "choice", wallet="1")
+    Sale.objects.update(member_shown_at=None)  # found by his name
+    scanner = "扫会员码</button>"
+    page = till.get(f"/g/till/{sale.public_id}/").text
+    assert "收款前要扫他的会员码" in page and scanner in page
+    refused = till.post(f"/g/till/{sale.public_id}/pay/", {"way": "cash", "idempotency_key": "k1"}).text
+    assert refused.count("用储值要扫会员手机上的会员码") == 1
+    Sale.objects.update(member_shown_at=clock.now())
+    assert scanner not in till.get(f"/g/till/{sale.public_id}/").text
