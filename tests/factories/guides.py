@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from guides.org.actors import actor_for
@@ -91,19 +92,51 @@ class Org:
 
 def make_org() -> Org:
     """Return a small company: the guide 林晓雯, her manager 陈国栋, and 黄婷 of another store in another area."""
-    hq = make_unit("hq", name="总部")
-    branch = make_unit("branch", parent=hq, name="江苏分公司")
-    region = make_unit("region", parent=branch, name="南京大区")
-    area = make_unit("area", parent=region, name="南京一区")
-    other_area = make_unit("area", parent=region, name="南京二区")
-    store = make_store(area=area, name="南京新街口店", short_name="新街口店")
-    other_store = make_store(area=other_area, name="苏州观前店", short_name="观前店")
+    units = _units_of_org()
+    hq, branch, region, area, other_area, of_store, of_other = units
+    number, other = next(_serial), next(_serial)
+    store = Store(unit=of_store, code=f"S{number:04}", name="南京新街口店", short_name="新街口店")
+    other_store = Store(unit=of_other, code=f"S{other:04}", name="苏州观前店", short_name="观前店")
+    Store.objects.bulk_create([store, other_store])
+    people = [
+        Staff(store=at, unit=at.unit, wecom_user_id=f"staff{next(_serial)}", name=name, display_name=display_name)
+        for at, name, display_name in (
+            (store, "林晓雯", "晓雯"),
+            (store, "陈国栋", "国栋"),
+            (other_store, "黄婷", "小黄"),
+        )
+    ]
+    guide, manager, stranger = Staff.objects.bulk_create(people)
+    roles = (("guide", guide), ("store_manager", manager), ("guide", stranger))
+    RoleAssignment.objects.bulk_create(
+        RoleAssignment(staff=person, role=role, unit=person.unit) for role, person in roles
+    )
     return Org(
         hq=hq, branch=branch, region=region, area=area, other_area=other_area, store=store, other_store=other_store,
-        guide=make_staff("guide", store=store, name="林晓雯", display_name="晓雯"),
-        manager=make_staff("store_manager", store=store, name="陈国栋", display_name="国栋"),
-        stranger=make_staff("guide", store=other_store, name="黄婷", display_name="小黄"),
+        guide=guide, manager=manager, stranger=stranger,
     )  # fmt: skip
+
+
+def _units_of_org() -> list[OrgUnit]:
+    """Return the seven units at one go: a path is made of numbers, so these are drawn before. Most tests begin here."""
+    rows = (  # level, name, place of the parent in this list
+        ("hq", "总部", None), ("branch", "江苏分公司", 0), ("region", "南京大区", 1), ("area", "南京一区", 2),
+        ("area", "南京二区", 2), ("store", "", 3), ("store", "", 4),
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [OrgUnit._meta.db_table, len(rows)],
+        )
+        keys = [key for (key,) in cursor.fetchall()]
+    units: list[OrgUnit] = []
+    for key, (level, name, place) in zip(keys, rows, strict=True):
+        number, parent = next(_serial), None if place is None else units[place]
+        path = f"{parent.path if parent else ''}{key}/"
+        units.append(
+            OrgUnit(pk=key, level=level, parent=parent, code=f"u{number}", name=name or f"组织{number}", path=path)
+        )
+    return OrgUnit.objects.bulk_create(units)
 
 
 def holder_of(role: str, org: Org) -> Staff:
