@@ -24,7 +24,7 @@ class Command(migrate.Command):
         ProjectState._append_option = _append_option  # type: ignore[attr-defined]
         ProjectState._remove_option = _remove_option  # type: ignore[attr-defined]
         ProjectState.add_model, ProjectState.add_field = _add_model, _add_field  # type: ignore[assignment, method-assign]
-        ProjectState.alter_field = _alter_field  # type: ignore[method-assign]
+        ProjectState.alter_field = _alter_field  # type: ignore[assignment, method-assign]
         Field.clone = _copied  # type: ignore[assignment, method-assign]
         gc.freeze()  # what is loaded by now stays; it need not be looked through each time drawn models are thrown away
         return super().handle(*args, **options)
