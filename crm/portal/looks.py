@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,16 +12,19 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.catalogue.outfits import services, words
 from crm.catalogue.outfits.models import LookShare
-from crm.catalogue.outfits.queries import DayLook, MemberWeek, week_of
+from crm.catalogue.outfits.queries import DayLook, MemberWeek, Piece, week_of
+from crm.catalogue.services import OutOfStock
 from crm.members.models import Member
-from crm.orders.checkout import services as checkout
+from crm.members.services import lock_members
 from crm.orders.checkout.models import Sale
 from guides.notices.pushing import tell_and_push
 from guides.notices.services import Notice
 from yejibao.core import audit, clock
 from yejibao.core.errors import Conflict
 from yejibao.core.scope import Actor
+from yejibao.core.words import clock_time
 
+from .begun import begun_with, kept_until, offer_and_keep, styles_in
 from .queries import own_guide
 
 YOU = words.YOU
@@ -37,6 +40,10 @@ class NoStore(Conflict):
 
 class NothingChosen(Conflict):
     code, title = "outfit.nothing_chosen", _("先勾上要买的")
+
+
+class PieceGone(Conflict):
+    code, title = "outfit.piece_gone", _("有一件刚被别人买走了，再看一眼这套")
 
 
 def own_week(member: Member, *, now: datetime) -> MemberWeek:
@@ -67,19 +74,56 @@ def ask_guide(look: DayLook, member: Member, *, actor: Actor, now: datetime) -> 
 def buy_pieces(
     look: DayLook, member: Member, *, only: Collection[str], actor: Actor, now: datetime
 ) -> tuple[Sale, list[str]]:
-    """买这几件: what he ticked, in his sizes, becomes a sale he pays at once; return it and what could not go in, in words.
+    """买这几件: what he ticked, in his sizes, becomes a sale he pays, kept for him while he does; his guide is told.
 
-    Raises NothingChosen, NoStore, NothingToBuy, or what the checkout says no to.
+    Return it and what could not go in, in words. Ticked again while it is open, it is the same sale. Raises NothingChosen,
+    NoStore, NothingToBuy, PieceGone, or what the checkout says no to.
     """
     if not only:
         raise NothingChosen()
     if member.main_store is None:
         raise NoStore()
+    lock_members([member.pk])  # of two taps the second finds the sale of the first
+    if (begun := _begun(look, member, only, now=now)) is not None:
+        return begun
+    guide = own_guide(member)
     cart = services.to_cart(
-        look, member, store=member.main_store, guide=own_guide(member), actor=actor, now=now, channel=Sale.Channel.MALL, only=only
+        look, member, store=member.main_store, guide=guide, actor=actor, now=now, channel=Sale.Channel.MALL, only=only
     )  # fmt: skip
-    sale = checkout.offer_to_member(cart.sale, actor=actor, now=now)
-    return sale, [words.left_words(one.piece, who=YOU) for one in cart.left]
+    try:
+        sale = offer_and_keep(cart.sale, actor=actor, now=now)
+    except OutOfStock:
+        raise PieceGone() from None
+    if guide is not None:
+        _tell_kept(guide.pk, sale, member, cart.put, now=now)
+    return sale, _left([one.piece for one in cart.left])
+
+
+def _begun(look: DayLook, member: Member, only: Collection[str], *, now: datetime) -> tuple[Sale, list[str]] | None:
+    """Return the sale he has open of these very pieces, but for those he cannot have: what it keeps looks sold out to himself."""
+    sale = begun_with(member, only, now=now)
+    if sale is None:
+        return None
+    inside = styles_in(sale)
+    rest = [piece for piece in look.missing if piece.style.sku_code in set(only) - inside]
+    return None if any(piece.may_be_bought for piece in rest) else (sale, _left(rest))
+
+
+def _left(pieces: Sequence[Piece]) -> list[str]:
+    return [words.left_words(piece, who=YOU) for piece in pieces]
+
+
+def _tell_kept(guide_id: int, sale: Sale, member: Member, put: Sequence[Piece], *, now: datetime) -> None:
+    names = "、".join(f"{piece.style.name} {piece.style.color} {piece.size}" for piece in put)
+    text = f"{names}。他在自己手机上付，付好来店里取。给他留到 {clock_time(kept_until(now))}，没付就放回去。"
+    notice = Notice(
+        "member",
+        f"look-bought:{sale.pk}",
+        f"{member.name}在买一套里的 {len(put)} 件",
+        f"{reverse('crm:outfit-week', args=[member.public_id])}",
+        text,
+    )
+    tell_and_push([(guide_id, notice)], now=now)
 
 
 def _tell(staff_id: int, member: Member, what: str, *, now: datetime, key: str, text: str = "", day: Any = "") -> None:

@@ -21,7 +21,7 @@ from yejibao.core.errors import Conflict, NotFound
 
 from . import looks
 from .calls import MemberView, call
-from .looks import YOU, NoGuide, NoStore, NothingChosen
+from .looks import YOU, NoGuide, NoStore, NothingChosen, PieceGone
 
 DAY, SHARE = "2026-11-21", "82d5a645-cbd7-4e76-9bc2-73f6bcc45f98"  # of examples
 SHOWN, INSTEAD = "25WKZ906-NV", "25WKZ906-BR"
@@ -243,8 +243,8 @@ class BuyLook(WeekView):
     @call(
         "member_outfit_buy", "买这几件", takes=MemberBuyLookIn, gives=MemberCartOut, status=201, ids={"day": DAY},
         asks={"买一件": {"only": [SHOWN]}}, answer={"sale": "93e6b756-dce8-4f87-8cd3-8407cdd56ea9", "left": []},
-        refuses=[NothingChosen, NothingToBuy, NoStore],
-        says="按会员的码放进一单，断码的在 left 里说清楚、带替换建议。之后看价、选券、付款都用 sales/。",
+        refuses=[NothingChosen, NothingToBuy, NoStore, PieceGone],
+        says="按会员的码放进一单，断码的在 left 里说清楚、带替换建议。付款前每一件都替他留着（默认 30 分钟，到点放回）；没付完再调同样几件是同一单。之后看价、选券、付款都用 sales/。",
     )  # fmt: skip
     def post(self, request: Request, day: str) -> Response:
         (_week, look), said = self.look(day), self.given(MemberBuyLookIn)

@@ -19,6 +19,7 @@ from yejibao.core import access, clock, desk, hx, idempotency, limits, nav
 from yejibao.core.panels import Answer, panel
 
 from . import looks
+from .begun import begun_with
 from .looks import YOU
 from .places import member_of
 from .queries import own_guide
@@ -68,6 +69,7 @@ def _facts(
         "rows": [(piece, words.piece_words(piece, who=YOU, today=today)) for piece in look.missing],
         "own": [(piece, words.piece_words(piece, who=YOU, today=today)) for piece in look.pieces if piece.owned],
         "lay": drawing.lay(look.pieces), "days": drawing.days(week.looks), "why": words.why_week(week, who=YOU), "nav_current": "outfits",
+        "begun": begun_with(member, [piece.style.sku_code for piece in look.missing], now=clock.now()),
     }  # fmt: skip
 
 

@@ -5,12 +5,11 @@ It is kept for him while he pays, as a guide's order is: two who scan the last o
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -25,23 +24,18 @@ from crm.catalogue.services import OutOfStock
 from crm.members.models import Member
 from crm.members.services import lock_members
 from crm.orders.checkout import services as checkout
-from crm.orders.checkout.models import Sale, SaleLine
+from crm.orders.checkout.models import Sale
 from guides.notices.pushing import tell_and_push
 from guides.notices.services import Notice
-from yejibao.core import access, clock, hx, idempotency, limits, tunables, words
+from yejibao.core import access, clock, hx, idempotency, limits, words
 from yejibao.core.errors import Conflict
 from yejibao.core.panels import Answer, panel
 from yejibao.core.scope import Actor
 
+from .begun import KEPT_MINUTES, kept_until, offer_and_keep, open_sales
 from .looks import NoStore
 from .places import member_of
 from .queries import own_guide
-
-KEPT_MINUTES = tunables.number(
-    "scanned-kept-minutes", group="货品", name="扫码自己买的，付款前留几分钟", unit="分钟", default=30, least=5, most=120,
-    why="这么久没付就放回货架，别人能买；店里人多、货少时调短",
-)  # fmt: skip
-State = Sale.State
 
 
 class NotInStock(Conflict):
@@ -71,27 +65,13 @@ def buy_scanned(piece: ItemCode, member: Member, *, size: str, actor: Actor, now
         sale = checkout.add_piece(sale, piece, actor=actor, now=now)
     else:
         sale = checkout.add_lines(sale, [(sku.code, 1)], actor=actor, now=now)
-    until = now + timedelta(minutes=KEPT_MINUTES.at(now))
-    sale = checkout.offer_to_member(sale, actor=actor, now=now, until=until)
     try:
-        house = Actor.system("item-code")  # a guide keeps pieces for others; for himself it is the house that does
-        checkout.keep_pieces(sale, until=until, key=checkout.subject_of(sale), actor=house, now=now)
+        sale = offer_and_keep(sale, actor=actor, now=now)
     except OutOfStock:
         raise NotInStock() from None
     if guide is not None:
-        _tell(guide.pk, member, sku, style, until=until, now=now)
+        _tell(guide.pk, member, sku, style, until=kept_until(now), now=now)
     return sale
-
-
-def open_sales(member: Member, *, now: datetime, **sku: Any) -> QuerySet[Sale]:
-    """Return what a member has begun to buy of one style, or one size of it, in his store and has not paid: the newest first."""
-    lines = SaleLine.objects.filter(sale=OuterRef("pk"), is_gift=False)
-    begun = Sale.objects.filter(
-        channel=Sale.Channel.MALL, store=member.main_store_id, member=member, state__in=(State.AWAITING_MEMBER, State.AWAITING_PAYMENT),
-        expires_at__gt=now,
-    )  # fmt: skip
-    wanted = Q(**{f"sku__{name}": value for name, value in sku.items()})
-    return begun.filter(Exists(lines.filter(wanted)), ~Exists(lines.exclude(wanted))).order_by("-pk")
 
 
 def _tell(guide_id: int, member: Member, sku: Sku, style: StyleColor, *, until: datetime, now: datetime) -> None:

@@ -8,6 +8,7 @@ GUARDS = [
     guard("tickets: used once", "crm/portal/sessions.py:use_ticket", lock(), portal.two_who_use_a_ticket),
     guard("phones: given once", "crm/portal/services.py:_bind", lock(), portal.two_taps_that_give_the_phone),
     guard("codes: came by it once", "crm/portal/codes.py:open_code", unique("crm_codevisit", "code_visit_once"), portal.two_taps_that_open_a_code),
+    guard("phones: the last piece to one buyer", "crm/catalogue/services/holding.py:lock_level", lock(), portal.two_who_buy_the_last_piece),
 ]  # fmt: skip
 
 REASONS = {

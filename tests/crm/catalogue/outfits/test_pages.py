@@ -1,8 +1,9 @@
 """The pages: a guide's view of a member's week, what she changes and sends, the cart; proposals; the stylists' library."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -11,8 +12,11 @@ from crm.catalogue.models import Sku
 from crm.catalogue.outfits.models import LookShare, Outfit, OutfitCredit
 from crm.catalogue.outfits.services import share_look
 from crm.catalogue.services.items import make_codes
+from crm.catalogue.stock_models import Reservation, StockLevel
 from crm.members.models import Member
 from crm.orders.checkout.models import Sale
+from crm.orders.checkout.services import close_expired
+from crm.portal import looks
 from guides.notices.models import Notification
 from tests.factories.crm import make_friend, make_member
 from tests.factories.guides import Org, actor, holder_of, sign_in
@@ -151,6 +155,50 @@ def test_he_buys_what_he_ticks_and_pays_it_himself(member: Member) -> None:
     sale = Sale.objects.get()
     assert (answer["Location"], sale.channel, sale.state) == (f"/my/pay/{sale.public_id}/", "mall", "awaiting_member")
     assert his.post("/my/outfits/buy/", {"day": TODAY, "only": "26SPS972-NV"}).status_code == 400  # no key
+
+
+SHOES, BELT = "26SPS972-NV", "26SPS971-BK"
+
+
+def buy(his: Client, *only: str) -> Any:
+    return his.post("/my/outfits/buy/", {"day": TODAY, "only": only, "idempotency_key": uuid4().hex})
+
+
+def another_who_wears_the_same(org: Org) -> Client:
+    found = make_member(owner=org.guide, name="李四")
+    bought(found, "25FXF102-BK", "26SCS201-WH", "26SKZ901-BK", "26SXZ951-BK")
+    return sign_in_member(Client(), found)
+
+
+def test_every_piece_of_what_he_buys_is_kept_while_he_pays(org: Org, member: Member, clock: Any) -> None:
+    StockLevel.objects.filter(style__sku_code=BELT).update(quantity=1)
+    his, other = sign_in_member(Client(), member), another_who_wears_the_same(org)
+    there = buy(his, SHOES, BELT)["Location"]
+    sale, until = Sale.objects.get(), NOW + timedelta(minutes=30)
+    kept = Reservation.objects.holding()
+    assert sorted(kept.values_list("sku__style__sku_code", "until")) == sorted((code, until) for code in (SHOES, BELT))
+    assert sale.expires_at == until
+    note = Notification.objects.get(staff=org.guide)
+    assert (note.title, "留到 10:40" in note.text) == ("王建平在买一套里的 2 件", True)
+    assert buy(other, BELT).status_code == 409  # nobody else pays for the last one
+    assert buy(his, SHOES, BELT)["Location"] == there and Sale.objects.count() == 1
+    assert f'href="{there}"' in his.get("/my/outfits/").content.decode()  # to him it does not look sold out
+    close_expired(now=clock.travel(until))
+    assert not Reservation.objects.holding().exists()
+    assert buy(other, BELT).status_code == 302
+
+
+def test_what_goes_between_the_look_and_the_tap_is_said_and_nothing_is_kept(
+    org: Org, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    his, other = sign_in_member(Client(), member), another_who_wears_the_same(org)
+    seen = looks.own_week(member, now=NOW)
+    StockLevel.objects.filter(style__sku_code=BELT).update(quantity=1)
+    buy(other, BELT)
+    monkeypatch.setattr(looks, "own_week", lambda *_, **__: seen)
+    answer = his.post("/my/outfits/buy/", {"day": TODAY, "only": [SHOES, BELT], "idempotency_key": "z"}, headers=HTMX)
+    assert answer.status_code == 409 and "刚被别人买走" in answer.content.decode()
+    assert not Reservation.objects.filter(member=member).exists() and not Sale.objects.filter(member=member).exists()
 
 
 def test_he_asks_his_guide_and_changes_a_day(org: Org, member: Member) -> None:
