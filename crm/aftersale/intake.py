@@ -23,7 +23,7 @@ from yejibao.intake.stage import Stage
 
 from .models import Ticket
 from .rules import rules
-from .services import NoSuchStep, cancel_by_member, open_ticket
+from .services import NoSuchStep, PieceHasTicket, cancel_by_member, open_ticket
 
 CHANNEL = "platform"
 SAID = "crm_ticket.description"  # his words wait encrypted for it
@@ -124,10 +124,12 @@ def _take(asked: Asked, wrong: Errors, *, now: datetime) -> tuple[str, Errors]:
         return take_request(asked, now=now), []
     except Invalid as refusal:
         return "refused", [complaint(one["field"], one["code"], one["message"]) for one in refusal.errors]
+    except PieceHasTicket as refusal:
+        return "refused", [complaint("line_no", refusal.code, refusal.detail)]
 
 
 def take_request(asked: Asked, *, now: datetime) -> str:
-    """Open the ticket of a request, or call it off; return whether that was new. Raises Invalid."""
+    """Open the ticket of a request, or call it off; return whether that was new. Raises Invalid, PieceHasTicket."""
     outcome = _outcome(asked)
     try:
         with transaction.atomic():

@@ -89,6 +89,8 @@ class Ticket(models.Model):
     line = models.ForeignKey(
         "crm.OrderLine", null=True, on_delete=models.SET_NULL, related_name="tickets", db_index=False
     )
+    # Which of the line's pieces; null: about none (a complaint, a question), or about a whole order.
+    piece_no = models.PositiveSmallIntegerField(null=True)
     wish = models.JSONField(default=dict)  # by kind: target_size, target_sku, works, measures, care_kind, reason
     # A complaint about the guide himself: he does not see it, the manager answers from the start.
     is_about_guide = models.BooleanField(default=False)
@@ -142,6 +144,11 @@ class Ticket(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["feed_key"], name="ticket_feed_once", condition=Q(feed_key__isnull=False)),
+            models.UniqueConstraint(
+                fields=["line", "piece_no"],
+                name="ticket_piece_open_once",
+                condition=~Q(state__in=["closed", "rejected", "cancelled"]),
+            ),
             models.CheckConstraint(
                 condition=Q(stars__isnull=True) | Q(stars__range=(1, 5)), name="ticket_one_to_five_stars"
             ),

@@ -18,7 +18,7 @@ from crm.members.models import Member
 from guides.org import matrix
 from guides.org.pages import shell_facts, shell_of
 from yejibao.core import access, clock, desk, files, hx, idempotency, limits, live, nav
-from yejibao.core.errors import Conflict, Invalid, NotFound
+from yejibao.core.errors import Conflict, DomainError, NotFound
 from yejibao.core.scope import Actor
 from yejibao.wechatpay import services as wechatpay
 from yejibao.wechatpay.models import PayOrder
@@ -230,9 +230,15 @@ def new_ticket(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
     try:
         answer, _replayed = idempotency.once(request, content_of(given), work)
-    except Invalid as refusal:
-        wrong = {one["field"]: one["message"] for one in refusal.errors}
-        return render(request, "aftersale/new.html", facts | {"wrong": wrong}, status=422)
+    except DomainError as refusal:
+        if refusal.errors:
+            wrong = {one["field"]: one["message"] for one in refusal.errors}
+            return render(request, "aftersale/new.html", facts | {"wrong": wrong}, status=422)
+        begun = Ticket.objects.visible_to(actor).filter(public_id=refusal.extra.get("ticket")).first()
+        if begun is None:  # another refusal; or not hers to see: the sentence says that it is being worked on
+            raise
+        hx.flash(request, refusal.detail)
+        return HttpResponseRedirect(reverse("crm:ticket", args=[begun.pk]))
     hx.flash(request, "售后单建好了，先回他一句")
     return HttpResponseRedirect(reverse("crm:ticket", args=[answer["ticket"]]))
 

@@ -28,6 +28,8 @@ LOW_CHANNEL = (
 URGENT = 1  # "VIP or priority 1: store_manager gets a copy at once"
 RUDE = "服务态度"  # the topic of which the branch hears, too
 SENDS_BACK = ("return", "exchange_size", "exchange_item")  # kinds that the window of days bounds
+# kinds that one sold piece is the matter of
+ABOUT_A_PIECE = (*SENDS_BACK, "quality", "alteration", "care", "repair")
 FREE_WORKS, FREE_WORK_DAYS = ("裤长", "袖长"), 30  # alteration_rules.free
 LET_OUT = ("放腰",)  # works that need cloth in the seam
 IRREVERSIBLE = "剪后不可退换"

@@ -13,7 +13,7 @@ from crm.aftersale import queries, services
 from crm.aftersale.forms import TROUBLES
 from crm.aftersale.models import Ticket
 from crm.aftersale.rules import rules
-from crm.aftersale.services import NoSuchStep, NotToReceive, ReopenedAlready
+from crm.aftersale.services import NoSuchStep, NotToReceive, PieceHasTicket, ReopenedAlready
 from crm.members.models import Member
 from crm.orders.models import OrderLine
 from crm.surveys.models import Survey
@@ -126,7 +126,7 @@ class Tickets(TicketView):
             "咨询": {"kind": "consult", "description": "羊毛西服怎么收纳"},
         },
         answer=A_TICKET_WHOLE,
-        refuses=[NotFound, NotUploaded], says="先到会员自己的导购手上，营业时间里开始计时。要填什么见 tickets/kinds/；照片先用 photos/ 传。",
+        refuses=[NotFound, NotUploaded, PieceHasTicket], says="一件衣服同时只有一张没办完的售后单，再提答 409 ticket.piece_open，ticket 是那张的 id，接着在那张里说。先到会员自己的导购手上，营业时间里开始计时。要填什么见 tickets/kinds/；照片先用 photos/ 传。",
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         said = self.given(MemberTicketIn)
@@ -183,7 +183,7 @@ class ActOnTicket(TicketView):
 class SayOnTicket(ActOnTicket):
     @call(
         "member_ticket_say", "再说一句，补照片", takes=MemberTicketSayIn, gives=MemberTicketWholeOut, ids={"public_id": TICKET},
-        asks={"一句": {"text": "衣服我今天带过来", "photos": []}}, answer=A_TICKET_WHOLE, refuses=[ReopenedAlready, Conflict, NotUploaded],
+        asks={"一句": {"text": "衣服我今天带过来", "photos": []}}, answer=A_TICKET_WHOLE, refuses=[ReopenedAlready, PieceHasTicket, Conflict, NotUploaded],
         says="办完的单子 7 天里说一句，就是重新打开（只有一次），见 reopen/。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:
@@ -251,7 +251,7 @@ class ReopenTicket(ActOnTicket):
         "member_ticket_reopen", "没有解决，重新打开", takes=MemberTicketSayIn, gives=MemberTicketWholeOut, ids={"public_id": CLOSED},
         asks={"还是不行": {"text": "换回来的还是长", "photos": []}},
         answer=A_TICKET_WHOLE | {"id": CLOSED, "state": "responded", "state_name": "处理中", "may": ["say", "cancel"]},
-        refuses=[ReopenedAlready, NotAsked, NotUploaded],
+        refuses=[ReopenedAlready, PieceHasTicket, NotAsked, NotUploaded],
         says="办完 7 天以内，一次。直接到总部客服和区域督导那里。",
     )  # fmt: skip
     def post(self, request: Request, public_id: UUID) -> Response:

@@ -23,7 +23,7 @@ from crm.aftersale.showing import mark_of, slip_of
 from crm.members.models import Member
 from crm.surveys.services import Given, rate_ticket
 from yejibao.core import access, clock, desk, files, hx, idempotency, limits, live, nav, paging
-from yejibao.core.errors import Invalid, NotFound
+from yejibao.core.errors import DomainError, Invalid, NotFound
 from yejibao.core.files.pages import take_upload, told
 from yejibao.core.files.reading import response_of
 from yejibao.core.panels import Answer, panel
@@ -78,9 +78,14 @@ def new_ticket(request: HttpRequest) -> HttpResponse:
 
     try:
         answer, _replayed = idempotency.once(request, content_of(given), work)
-    except Invalid as refusal:
-        wrong = {one["field"]: one["message"] for one in refusal.errors}
-        return render(request, "member/ticket_new.html", facts | {"wrong": wrong}, status=422)
+    except DomainError as refusal:
+        if refusal.errors:
+            wrong = {one["field"]: one["message"] for one in refusal.errors}
+            return render(request, "member/ticket_new.html", facts | {"wrong": wrong}, status=422)
+        if refusal.code != services.PieceHasTicket.code:
+            raise
+        hx.flash(request, refusal.detail)  # what he came to say, he says in the one that is open
+        return HttpResponseRedirect(reverse("crm:my-ticket", args=[refusal.extra["ticket"]]))
     return HttpResponseRedirect(reverse("crm:my-ticket", args=[answer["ticket"]]))
 
 

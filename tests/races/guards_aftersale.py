@@ -15,6 +15,7 @@ GUARDS = [
     guard("care: a fee of what we spoilt", f"{_SERVICES}/fees.py:settle_fee", lock(), aftersale.spoilt_while_wechat_pays),
     guard("tickets: opened again once", f"{_SERVICES}/answering.py:member_says", lock(), aftersale.two_words_of_the_member),
     guard("tickets: of a mall once", "crm/aftersale/intake.py:take_request", unique("crm_ticket", "ticket_feed_once"), aftersale.asked_in_the_mall_twice),
+    guard("tickets: one open a piece", f"{_SERVICES}/pieces.py:free_piece", lock(), aftersale.two_who_ask_for_one_piece),
     guard("checks: scored once", "crm/aftersale/checking/services.py:score_check",
           condition(r'"crm_servicecheck"\."checked_at" IS NULL'), aftersale.two_who_score_a_check),
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from .fees import NoFee, begin_fee, end_fee_back, settle_fee, settle_fee_back, t
 from .liable import MadeGood, NotWithUs, close_compensated, compensate, repair_own_damage
 from .moving import NoSuchStep, ReopenedAlready, close_ticket, move_ticket, set_pickup
 from .opening import ask, open_ticket
+from .pieces import PieceHasTicket
 from .refusing import go_on_refused
 from .serving import assign
 from .settling import NothingToRefund, close_refunded, take_back
@@ -33,6 +34,7 @@ __all__ = [
     "MemberFirst",
     "NoFee",
     "NoSuchStep",
+    "PieceHasTicket",
     "NotConfirmed",
     "NotToExchange",
     "NotToReceive",

@@ -18,6 +18,7 @@ from yejibao.core.scope import Actor
 from .. import clocks, telling
 from ..models import Ticket, TicketStep
 from ..rules import REOPEN_WITHIN, rules
+from .pieces import free_piece
 
 Clock = Ticket.Clock
 
@@ -54,7 +55,7 @@ def move_ticket(
     ticket: Ticket, *, to: str, actor: Actor, now: datetime, pickup_at: datetime | None = None, reason: str = "",
     kind: str = TicketStep.Kind.MOVED, is_shown: bool = True,
 ) -> Ticket:  # fmt: skip
-    """Move a ticket one allowed step on, or raise NoSuchStep, ReopenedAlready, or Conflict when somebody was faster.
+    """Move a ticket one allowed step on, or raise NoSuchStep, ReopenedAlready, PieceHasTicket, or Conflict when somebody was faster.
 
     The first reply and the end are stamped; `pickup_at` sets or moves the promised collection. A step is kept with its
     words (`reason`), `kind` of it and whether the member reads them. Opened again it is customer service's, and the
@@ -95,7 +96,7 @@ def _stamps(ticket: Ticket, to: str, now: datetime) -> dict[str, Any]:
         priority = ticket.priority
         due = clocks.proposal_due(now, priority=priority, hours=clocks.hours_of(ticket.store))
         stamps |= {
-            "reopened_at": now, "closed_at": None, "stage": Ticket.Stage.SERVICE, "served_by": None, "proposed_at": None,
+            "piece_no": free_piece(ticket.kind, ticket.line) if ticket.piece_no else None, "reopened_at": now, "closed_at": None, "stage": Ticket.Stage.SERVICE, "served_by": None, "proposed_at": None,
             "proposal_due_at": due, "closing_due_at": clocks.closing_due(now, priority=priority, store=ticket.store),
             "clock": Clock.PROPOSAL, "clock_at": due,
         }  # fmt: skip

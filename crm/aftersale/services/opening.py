@@ -24,6 +24,7 @@ from yejibao.core.scope import Actor
 from .. import clocks, telling
 from ..models import Ticket, TicketStep
 from ..rules import RUDE, SENDS_BACK, URGENT, may_come_back, rules
+from .pieces import free_piece
 
 ROOM = "aftersale"  # of core/files
 Stage, Clock = Ticket.Stage, Ticket.Clock
@@ -39,7 +40,7 @@ def ask(
 ) -> Ticket:  # fmt: skip
     """Open a ticket from a form: as `open_ticket`, and nothing its kind needs is missing (aftersale.yaml, needs).
 
-    A return or an exchange comes in time; what has a fault is a `quality` ticket. Raises Invalid, naming each field.
+    A return or an exchange comes in time; what has a fault is a `quality` ticket. Raises Invalid, naming each field, and PieceHasTicket.
     """
     order = line.order if line is not None and order is None else order
     wrong = _missing(kind, order, line, topic, description, dict(wish or {}), photos)
@@ -74,7 +75,7 @@ def open_ticket(
     Where that one is not there today, or has left, whoever stands in answers it; a complaint about the guide, what he wants the manager
     for and a matter of stored value are the manager's from the start; a mall order that is nobody's is HQ's. `store` defaults to the order's, else
     his main store, his guide's, that of who writes it down. The files are the sender's uploads in the room "aftersale". `asked_at` and `feed_key` are of a mall's
-    feed: when he asked there, and under which number. Raises Invalid.
+    feed: when he asked there, and under which number. Raises Invalid, PieceHasTicket.
     """
     wrong = _wrong(member, kind, order, channel, topic, nature)
     place = store or (order.store if order else None) or member.main_store or _where(member, actor)
@@ -82,11 +83,12 @@ def open_ticket(
         wrong.append(_error("store", "required", _("请选择门店")))
     if wrong or place is None:
         raise Invalid(_("工单没有建成，请按提示修改"), errors=wrong)
+    piece_no = free_piece(kind, line)
     guide, answering = _first_guide(member, order, place, day=local_day(now))
     priority, hours = rules().priorities[kind], clocks.hours_of(place)
     first_due = clocks.first_word_due(now, priority=priority, hours=hours)
     ticket = Ticket.objects.create(
-        kind=kind, priority=priority, member=member, order=order, line=line, store=place,
+        kind=kind, priority=priority, member=member, order=order, line=line, piece_no=piece_no, store=place,
         guide_id=answering or (guide.pk if guide else None),
         covers_for=guide if guide and answering and answering != guide.pk else None,
         channel=channel, topic=topic, description=description, wish=dict(wish or {}), is_about_guide=is_about_guide,

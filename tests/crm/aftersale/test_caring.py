@@ -60,6 +60,7 @@ def taken_in(shop: Shop, ticket: Ticket, photos: Photos, **facts: Any) -> CareSl
 
 
 def test_basic_care_is_free_for_everybody_and_no_benefit(shop: Shop, line: OrderLine, photos: Photos) -> None:
+    OrderLine.objects.filter(pk=line.pk).update(quantity=9)
     for kind in rules().basic_care:
         slip = taken_in(shop, ticket_of(shop, line, care_kind=kind), photos)
         assert (slip.coverage, slip.price_fen, slip.benefit_use) == ("basic", 0, None)
@@ -92,6 +93,7 @@ def test_a_free_care_comes_back_when_it_is_called_off(shop: Shop, line: OrderLin
 
 def test_when_the_free_cares_are_used_up_he_pays(shop: Shop, line: OrderLine, photos: Photos) -> None:
     level(shop, "V2")
+    OrderLine.objects.filter(pk=line.pk).update(quantity=9)
     for _each in range(free_care_of(shop.member, today=clock.local_day(clock.now())).per_year):
         taken_in(shop, ticket_of(shop, line, care_kind="去渍"), photos)
     assert taken_in(shop, ticket_of(shop, line, care_kind="去渍"), photos).coverage == "paid"
@@ -251,6 +253,7 @@ def test_what_was_altered_does_not_come_back_without_a_fault(shop: Shop, line: O
     back = services.reply(ticket_of(shop, line, "return"), "好", actor=shop.guide, now=clock.now())
     with pytest.raises(Conflict, match="改过"):
         services.take_back(back, quantity=1, actor=shop.manager, now=clock.now())
+    services.cancel_by_member(back, actor=himself(shop), now=clock.now())
     fault = services.reply(ticket_of(shop, line, "quality"), "好", actor=shop.guide, now=clock.now())
     services.take_back(fault, quantity=1, actor=shop.manager, now=clock.now())
     assert SaleRefund.objects.get().amount_fen == line.paid_fen

@@ -33,6 +33,21 @@ def asked_in_the_mall_twice(world: World) -> None:
     assert Ticket.objects.count() == 1
 
 
+def two_who_ask_for_one_piece(world: World) -> None:
+    """The member on his phone and his guide at the counter: one ticket, and the second is led to it."""
+    Ticket.objects.all().delete()
+    member = world.member()
+    order = world.buy(member, store=world.org.store)
+    line = order.lines.get()
+
+    def ask(who: Actor, kind: str) -> Ticket:
+        return services.open_ticket(member, kind=kind, order=order, line=line, actor=who, now=NOON)
+
+    both = overtaken(lambda: ask(HIMSELF, "return"), lambda: ask(world.guide, "quality"))
+    assert isinstance(both.second, services.PieceHasTicket)
+    assert both.second.extra["ticket"] == str(in_peace(both.first).public_id)
+
+
 def two_who_take_a_ticket(world: World) -> None:
     ticket = _ticket(world, stage="service")
     first, second = (actor(holder_of("customer_service", world.org)) for _ in range(2))

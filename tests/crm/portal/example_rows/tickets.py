@@ -40,7 +40,9 @@ def build(it: ExampleWorld) -> None:
         if public_id == CLOSED:
             held.refresh_from_db()
             close_ticket(held, actor=guide, now=it.now, reason="换好了")
-        Ticket.objects.filter(pk=held.pk).update(public_id=public_id)
+        Ticket.objects.filter(pk=held.pk).update(
+            public_id=public_id, piece_no=None
+        )  # more of one coat than one can have
     _received(it, photo=out.getvalue())
     _to_be_paid(it)
 
@@ -55,7 +57,7 @@ def _received(it: ExampleWorld, *, photo: bytes) -> None:
         files.keep(photo, room=ROOM, by_id=it.org.guide.pk, now=it.now).name for _side in ("front", "back", "flaw")
     ]
     receive(held, photos=taken, flaws="左袖口有一处磨损", actor=actor(it.org.guide), now=it.now)
-    Ticket.objects.filter(pk=held.pk).update(public_id=RECEIVED)
+    Ticket.objects.filter(pk=held.pk).update(public_id=RECEIVED, piece_no=None)
 
 
 def _to_be_paid(it: ExampleWorld) -> None:
