@@ -11,7 +11,10 @@
 
   // ---------------------------------------------------------------- who is it
   async function load() {
-    const answer = await yjbWecom.customer();
+    await show(await yjbWecom.customer(show));
+  }
+
+  async function show(answer) {
     if (!answer.ok) { showOutside(answer); return; }
     external = answer.id;
     await fetchInto(`${url}?external_user_id=${encodeURIComponent(external)}`);
@@ -32,9 +35,9 @@
 
   function showOutside({ reason, sentence, text }) {
     const page = document.querySelector("#tpl-outside").content.cloneNode(true);
-    const isOutside = reason === "outside";
+    const isOutside = reason === "outside" || reason === "silent";
     page.querySelector("[data-title]").textContent = isOutside || !reason ? (sentence || "") : "没认出是哪位客户";
-    page.querySelector("[data-text]").textContent = text || (isOutside ? "请在企业微信里打开一位客户的聊天，再点聊天旁的业绩宝。" : "打开一位客户的聊天，再点聊天旁的业绩宝。群聊里看不到客户资料。");
+    page.querySelector("[data-text]").textContent = text || (reason === "silent" ? "接着等，一有回话就打开。不在聊天里？请在企业微信里打开一位客户的聊天，再点聊天旁的业绩宝。" : isOutside ? "请在企业微信里打开一位客户的聊天，再点聊天旁的业绩宝。" : "打开一位客户的聊天，再点聊天旁的业绩宝。群聊里看不到客户资料。");
     page.querySelector("[data-again]").addEventListener("click", () => location.reload());
     host.replaceChildren(page);
   }
@@ -371,6 +374,14 @@
     field.focus();
   });
   document.addEventListener("htmx:load", settle);
+  // The client said late that this is a chat after all: what was offered to copy may be sent, unless she is at work on it.
+  document.addEventListener("yjb:entry", async () => {
+    canSend = yjbWecom.canSend();
+    if (!(await canSend) || !external) return;
+    host.querySelectorAll("[data-say-send],[data-say-edit]").forEach((button) => { button.hidden = false; });
+    const byItsHand = one("[data-by-hand]");
+    if (byItsHand && !byItsHand.hidden && one("[data-edit-box]").hidden) await refresh("due");
+  });
   document.addEventListener("yjb:online", tellKept);
   if ("refused" in host.dataset) return;
   if (external) settle();

@@ -1,6 +1,6 @@
 // Our way to the WeCom client: `yjbWecom`, over the JS-SDK (`ww`). The SDK never answers outside the client, so every call
 // here ends by itself, and always with an answer: {ok: true, ...} or {ok: false, reason, said}.
-//   reason: outside (nobody answered), no_permission, no_customer, cancelled, unknown (it may have happened), refused
+//   reason: outside (nobody answered), silent (nobody yet: a late answer is told to who asked for it), no_permission, no_customer, cancelled, unknown (it may have happened), refused
 (function () {
   "use strict";
 
@@ -8,13 +8,14 @@
   const APIS = ["getContext", "getCurExternalContact", "sendChatMessage", "openEnterpriseChat", "openUserProfile", "getLocation", "startWifi", "getConnectedWifi", "scanQRCode"];
   // Entries whose pages may put a message into the chat. Source: WeCom JS-SDK 2.4.4, sendChatMessage.
   const CHAT_ENTRIES = ["single_chat_tools", "group_chat_tools", "chat_attachment", "single_kf_tools"];
-  const ASK_MS = 4000; // questions are answered at once, or never
+  const ASK_MS = 4000; // questions are answered at once, or never; a phone that is slow or just woken answers later
   const FIND_MS = 12000; // a phone may look for satellites first
   const SCAN_MS = 60000;
   const ACT_MS = 20000; // the client may ask the guide whether she means it
 
   const SENTENCES = {
     outside: "这里不在企业微信的聊天里",
+    silent: "企业微信还没有回话",
     no_permission: "企业微信没让发，可能是版本太低，或者应用还没开通聊天工具权限",
     no_customer: "没认出正在和哪位客户聊天",
     cancelled: "已取消，没有发出去",
@@ -59,12 +60,17 @@
 
   const no = (reason, said) => ({ ok: false, reason, said: said || "", sentence: SENTENCES[reason] });
 
-  // Ends when the client answers, or after `limit`, whichever comes first.
-  function call(api, params, limit, whenSilent) {
+  // Ends when the client answers, or after `limit`, whichever comes first. `late` hears an answer that comes after that.
+  function call(api, params, limit, whenSilent, late) {
     if (!isReady || typeof window.ww[api] !== "function") return Promise.resolve(no("outside"));
     return new Promise((settle) => {
-      const timer = setTimeout(() => settle(no(whenSilent || "outside")), limit);
-      const done = (answer) => { clearTimeout(timer); settle(answer); };
+      let isOver = false;
+      const timer = setTimeout(() => { isOver = true; settle(no(whenSilent || "outside")); }, limit);
+      const done = (answer) => {
+        clearTimeout(timer);
+        if (isOver && late) late(answer);
+        settle(answer);
+      };
       Promise.resolve().then(() => window.ww[api](params)).then(
         (result) => done({ ok: true, result: result || {} }),
         (failure) => { const said = (failure && (failure.errMsg || failure.message)) || ""; done(no(reasonOf(said), said)); },
@@ -76,13 +82,20 @@
   let asked = null;
 
   // What opened the page: single_chat_tools, normal …; "" outside the client.
+  // Where the client says so late, the page hears `yjb:entry` and may ask again.
   function entry() {
-    asked = asked || call("getContext", {}, ASK_MS).then((answer) => (answer.ok ? answer.result.entry || "normal" : ""));
+    const placeOf = (answer) => (answer.ok ? answer.result.entry || "normal" : "");
+    const correct = (answer) => { asked = Promise.resolve(placeOf(answer)); document.dispatchEvent(new CustomEvent("yjb:entry")); };
+    asked = asked || call("getContext", {}, ASK_MS, "", correct).then(placeOf);
     return asked;
   }
 
-  async function customer() {
-    const answer = await call("getCurExternalContact", {}, ASK_MS);
+  // Who is at the other end. Silent for now, the client may still say it: then `late` hears it.
+  async function customer(late) {
+    return customerIn(await call("getCurExternalContact", {}, ASK_MS, "silent", late && ((answer) => late(customerIn(answer)))));
+  }
+
+  function customerIn(answer) {
     if (!answer.ok) return answer;
     const id = answer.result.userId || answer.result.userid || "";
     return id ? { ok: true, id } : no("no_customer");

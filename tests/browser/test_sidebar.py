@@ -121,6 +121,47 @@ def test_outside_the_client_the_words_can_be_copied(world: World, open_page: Cal
     assert world.chat() == []
 
 
+HOLD = """window.held = [];
+if (window.parent === window) window.addEventListener("message", (event) => {
+  if (!event.isTrusted || !window.held || (event.data || {}).yjbClient !== "call") return;
+  event.stopImmediatePropagation();
+  window.held.push(() => window.dispatchEvent(new MessageEvent("message", { data: event.data, origin: event.origin, source: event.source })));
+}, true);"""  # the client thinks, until the test lets it speak
+
+
+def thinking(page: Any, hold: str) -> None:
+    """Let the client think from its start on: it may open the first chat by itself."""
+    page.context.add_init_script(hold)
+    page.reload()
+    page.wait_for_selector("#wx")
+
+
+def test_a_client_that_answers_late_is_waited_for(world: World, client_of: Callable[..., Any], shot: Any) -> None:
+    page = client_of(world.guide, PC_CLIENT)
+    thinking(page, HOLD)
+    open_chat(page, "王建平")
+    side = beside(page)
+    side.get_by_text("企业微信还没有回话").wait_for()
+    shot(page, "client-1200-waits")
+    page.evaluate("const late = window.held; window.held = null; late.forEach((say) => say())")
+    side.locator("[data-send]:visible").first.wait_for()
+    assert side.get_by_text("企业微信还没有回话").count() == 0
+    side.locator("[data-send]:visible").first.click()
+    side.locator("[data-sent]").wait_for()
+    assert len(world.chat()) == 1
+
+
+def test_a_chat_that_is_known_late_lets_the_words_go_out(world: World, client_of: Callable[..., Any]) -> None:
+    page = client_of(world.guide, PC_CLIENT)
+    thinking(page, HOLD.replace('!== "call")', '!== "call" || event.data.api !== "getContext")'))
+    open_chat(page, "王建平")
+    side = beside(page)
+    side.locator("[data-copy-words]:visible").wait_for()  # meanwhile they can be copied
+    page.evaluate("const late = window.held; window.held = null; late.forEach((say) => say())")
+    side.locator("[data-send]:visible").first.click()
+    side.locator("[data-sent]").wait_for()
+
+
 def test_what_cannot_go_out_keeps_the_words(world: World, client_of: Callable[..., Any], shot: Any) -> None:
     page = client_of(world.guide, PHONE)
     shot(page, "client-390-start")
