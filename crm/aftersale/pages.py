@@ -234,8 +234,10 @@ def new_ticket(request: HttpRequest, public_id: UUID) -> HttpResponse:
         if refusal.errors:
             wrong = {one["field"]: one["message"] for one in refusal.errors}
             return render(request, "aftersale/new.html", facts | {"wrong": wrong}, status=422)
-        begun = Ticket.objects.visible_to(actor).filter(public_id=refusal.extra.get("ticket")).first()
-        if begun is None:  # another refusal; or not hers to see: the sentence says that it is being worked on
+        if refusal.code != services.PieceHasTicket.code:
+            raise
+        begun = Ticket.objects.visible_to(actor).filter(public_id=refusal.extra["ticket"]).first()
+        if begun is None:  # not hers to see: the sentence says that it is being worked on
             raise
         hx.flash(request, refusal.detail)
         return HttpResponseRedirect(reverse("crm:ticket", args=[begun.pk]))
