@@ -79,7 +79,8 @@ def new_ticket(request: HttpRequest) -> HttpResponse:
     try:
         answer, _replayed = idempotency.once(request, content_of(given), work)
     except DomainError as refusal:
-        if refusal.errors:
+        # The form's own script keeps words and photos, and says itself what is missing.
+        if refusal.errors and hx.wants_page(request):
             wrong = {one["field"]: one["message"] for one in refusal.errors}
             return render(request, "member/ticket_new.html", facts | {"wrong": wrong}, status=422)
         if refusal.code != services.PieceHasTicket.code:

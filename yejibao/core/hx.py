@@ -17,6 +17,11 @@ def is_htmx(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def wants_page(request: HttpRequest) -> bool:
+    """Tell whether a person's browser opens what comes back; a script of a page asks for JSON and says it itself."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
 def trigger(response: HttpResponse, event: str, facts: Any = None) -> HttpResponse:
     """Let the page hear an event after the swap; several calls add up."""
     events: dict[str, Any] = json.loads(response.headers.get("HX-Trigger", "{}"))

@@ -17,7 +17,7 @@ from django.shortcuts import render
 from django.views.csrf import csrf_failure as django_csrf_failure
 from django.views.defaults import page_not_found
 
-from . import logs, metrics
+from . import hx, logs, metrics
 from .errors import DomainError, Internal, NotFound, SignInRequired, as_domain_error, problem_response
 
 log = logging.getLogger("yejibao.request")
@@ -132,10 +132,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def answer(request: HttpRequest, problem: DomainError) -> HttpResponse:
     """Return a problem in the caller's language: page, htmx fragment or problem+json."""
     request_id = getattr(request, "request_id", "")
-    wants_html = "text/html" in request.headers.get("Accept", "")
     if request.headers.get("HX-Request"):
         template = "components/problem_fragment.html"
-    elif wants_html and not request.path.startswith("/api/"):
+    elif hx.wants_page(request) and not request.path.startswith("/api/"):
         template = "components/problem.html"
     else:
         return problem_response(problem, path=request.path, request_id=request_id)

@@ -89,12 +89,18 @@ def test_what_is_missing_is_said_on_the_form_that_came_with_its_key(
 ) -> None:
     asked = RETURN | {"line": line.pk, "reason": "", "idempotency_key": "gap"}
     answers = [
-        sign_in_member(Client(), shop.member).post("/my/tickets/new/", asked),
+        sign_in_member(Client(), shop.member).post("/my/tickets/new/", asked, headers={"Accept": "text/html"}),
         sign_in(client, shop.org.guide).post(f"/g/members/{shop.member.public_id}/tickets/new/", asked),
     ]
     for answer in answers:
         page = answer.content.decode()
         assert answer.status_code == 422 and "请说一下为什么" in page and "袖子长了" in page
+
+
+def test_the_script_of_his_form_hears_what_is_missing(shop: Shop, line: OrderLine) -> None:
+    asked = RETURN | {"line": line.pk, "reason": "", "idempotency_key": "gap"}
+    said = sign_in_member(Client(), shop.member).post("/my/tickets/new/", asked, headers={"Accept": "application/json"})
+    assert said.status_code == 422 and "请说一下为什么" in [one["message"] for one in said.json()["errors"]]
 
 
 def test_his_mini_program_is_told_which_one_is_open(client: Client, shop: Shop, line: OrderLine) -> None:
