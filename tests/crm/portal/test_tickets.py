@@ -30,7 +30,7 @@ def test_a_request_in_half_a_minute_and_how_it_was(client: Client, org: Org, mem
     sign_in_member(client, member)
     page = client.get("/my/tickets/new/").content.decode()
     assert line.item_name in page and "晓雯" in page
-    refused = client.post("/my/tickets/new/", {"kind": "return", "line": line.pk})
+    refused = client.post("/my/tickets/new/", {"kind": "return", "line": line.pk}, headers={"Accept": "text/html"})
     assert refused.status_code == 422 and "请说一下为什么" in refused.content.decode()
     made = client.post(
         "/my/tickets/new/", {"kind": "return", "line": line.pk, "reason": "尺码不合适", "description": "袖子长"}
