@@ -3,8 +3,8 @@
 At each index and constraint Django draws the model anew, and with it every model it is related to, which here are nearly all.
 No operation looks at more of them than their names; so they are noted at the model that is drawn already. A new model or field is
 drawn beside those that are there, as when Python imports models, where Django draws anew whatever is related to it. Of a changed
-field only its model is drawn anew, as long as nothing else of it reaches another table; before a step in Python Django draws
-all of them, as it does after delayed drawing of its own. Fields are copied as they are for a subclass, where Django takes each apart and puts it together again.
+field only its model is drawn anew, as long as no other table has a column or a key that follows it; before a step in Python
+Django draws all of them. Fields are copied as they are for a subclass, where Django takes each apart and puts it together again.
 """
 
 import gc
